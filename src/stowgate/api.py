@@ -1,0 +1,122 @@
+"""The library's front door: de-identify a data set, bytes or a folder. The command line is a skin over it."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stowgate.deident.actions import Record
+from stowgate.deident.explain import Recorder
+from stowgate.deident.profile import policy_from
+from stowgate.dicom.emit import MemoryEmitter
+from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.dicom.source import ByteSource, MemorySource
+from stowgate.errors import Rejected
+from stowgate.objects import Change, Clean
+from stowgate.pipeline import cleaned, in_plain_encoding
+from stowgate.policy import Policy
+from stowgate.vault.key import Key
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+
+def deidentify_bytes(
+    data: bytes, policy: Policy, key: bytes, issuer: str = "", record: Record | None = None, limits: Limits = DEFAULT
+) -> bytes:
+    """De-identify one Part 10 object in memory; `data` is not changed.
+
+    key -- the project key, 32 bytes. Raises `Rejected` with the code of why it is held or quarantined. The output has
+    not passed the gate: what leaves the house goes through `pipeline.process`.
+    """
+    return _in_memory(data, policy, key, issuer, record, limits)[0]
+
+
+def _in_memory(
+    data: bytes, policy: Policy, key: bytes, issuer: str, record: Record | None, limits: Limits
+) -> tuple[bytes, Clean]:
+    def emitted(source: ByteSource) -> tuple[bytes, Clean]:
+        clean = cleaned(source, policy, key, issuer, limits, record=record)
+        emitter = MemoryEmitter()
+        emitter.emit(clean.pieces, source)
+        return bytes(emitter.data), clean
+
+    with tempfile.TemporaryDirectory(prefix="stowgate-") as folder:
+        return in_plain_encoding(MemorySource(data), limits, Path(folder), emitted)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A de-identified data set and what was done to it."""
+
+    dataset: Dataset
+    report: ObjectReport
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectReport:
+    """What was done to one object: the changes in order, with new values only, and codes of what was noticed."""
+
+    changes: tuple[Change, ...] = field(repr=False)
+    findings: tuple[str, ...]
+    counts: dict[str, int]
+    policy: str
+    """Digest of the policy."""
+
+
+def deidentify(
+    dataset: Dataset,
+    profile: str | Policy = "basic",
+    key: bytes | Key | None = None,
+    *,
+    retain: Iterable[str] = (),
+    clean: Iterable[str] = (),
+    issuer: str = "",
+) -> Result:
+    """De-identify a pydicom data set; the input stays untouched.
+
+    profile -- "basic" with the options named in `retain` and `clean`, or a whole `Policy`
+    key     -- the project key (`vault.key.Key`, or its 32 bytes); without one the result can never be joined by
+               another object of the same patient, because a key of its own is made and forgotten
+    Raises `Rejected` with the code of why the object is held or quarantined, `Misconfigured` for a wrong option.
+    """
+    policy = profile if isinstance(profile, Policy) else policy_from(profile, retain, clean)
+    recorder = Recorder()
+    data, found = _in_memory(_written(dataset), policy, _secret(key), issuer, recorder.record, DEFAULT)
+    return Result(_read(data), ObjectReport(recorder.changes, found.findings, found.counts, policy.digest))
+
+
+def _secret(key: bytes | Key | None) -> bytes:
+    if key is None:
+        return Key.new().secret
+    return key.secret if isinstance(key, Key) else Key(key).secret
+
+
+def _written(dataset: Dataset) -> bytes:
+    """The data set as a Part 10 object; pydicom's complaints quote values, so they go no further."""
+    import warnings
+
+    from pydicom import dcmwrite
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    copy = FileDataset("", dict(dataset), file_meta=FileMetaDataset(getattr(dataset, "file_meta", None) or {}))
+    copy.file_meta.TransferSyntaxUID = copy.file_meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)
+    buffer = io.BytesIO()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dcmwrite(buffer, copy, enforce_file_format=True)
+    except Exception:
+        raise Rejected("cannot_normalise") from None
+    return buffer.getvalue()
+
+
+def _read(data: bytes) -> Dataset:
+    from pydicom import dcmread
+
+    return dcmread(io.BytesIO(data))

@@ -1,0 +1,219 @@
+"""The batch journey: inputs in groups through the pipeline, each group made durable before it counts (DESIGN 6)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from stowgate import layout
+from stowgate.dicom.same import same_content
+from stowgate.dicom.source import FileSource
+from stowgate.ingest.folder import Input, find
+from stowgate.item import Item
+from stowgate.lifecycle import State
+from stowgate.objects import CleanRef, Raw
+from stowgate.pipeline import Bench, Passed, Shelf, Way, process, stopped
+from stowgate.store.store import Known, Ledger, Made, Outcome, Start, Target
+
+GROUP = 200
+"""Inputs that share one sync and one commit."""
+
+MOST_STARTS = 3
+
+
+class KeepingShelf(Shelf, Protocol):
+    """A shelf that can make a group durable under its final names."""
+
+    def keep(self, pairs: Iterable[tuple[Path, str]]) -> None:
+        """(temporary, relative path) of each; see `store.shelf.FolderShelf.keep`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a batch is asked to do."""
+
+    inputs: tuple[Path, ...] = field(repr=False)
+    out: Path = field(repr=False)
+    state: Path = field(repr=False)
+    layout: str = layout.DEFAULT
+    workers: int = 1
+    limit: int | None = None
+    """Take at most this many inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one input. `source` is for its owner only; `item` is safe to show."""
+
+    source: str = field(repr=False)
+    output: Path | None = field(repr=False)
+    item: Item
+    size: int
+    already_done: bool = False
+    place: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One input of a group with what is being done about it."""
+
+    input: Input
+    raw: Raw
+    known: Known | None
+    passed: Future[Passed] | Passed | None = None
+    """None: done in an earlier run."""
+
+    def result(self) -> Passed | None:
+        """What the pipeline said, waiting for it if need be."""
+        return self.passed.result() if isinstance(self.passed, Future) else self.passed
+
+
+class Batch:
+    """One run over an order. One process, one ledger; `run` yields each input once, when it is durable."""
+
+    def __init__(self, order: Order, way: Way, shelf: KeepingShelf, ledger: Ledger) -> None:
+        self._order = order
+        self._way = way
+        self._shelf = shelf
+        self._ledger = ledger
+        self._benches = threading.local()
+        self.target: Target = ledger.target(way.policy.digest, order.out, order.layout)
+        self._begun: set[str] = set()
+        self._made: dict[str, tuple[str, Path]] = {}
+        """New SOP Instance UID -> item and temporary, of the group that is being settled."""
+
+    def run(self) -> Iterator[Settled]:
+        """Take every input through. Raises `Temporary` or `Misconfigured` when the run itself cannot go on."""
+        with ThreadPoolExecutor(max(1, self._order.workers)) as pool:
+            submit = pool.submit if self._order.workers > 1 else None
+            ahead: list[_Work] = []
+            try:
+                for group in self._groups():
+                    started = self._start(group, submit)
+                    yield from self._settle(ahead)
+                    ahead = started
+                    if submit is None:
+                        yield from self._settle(ahead)
+                        ahead = []
+                yield from self._settle(ahead)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+                self._ledger.release(self._begun)  # an orderly stop is no fault of the objects
+
+    def _groups(self) -> Iterator[list[_Work]]:
+        """Inputs in groups; one that was being worked on when an earlier run died comes alone."""
+        found: Iterable[Input] = find(self._order.inputs, (self._order.out, self._order.state))
+        inputs = iter(islice(found, self._order.limit))
+        while several := list(islice(inputs, GROUP)):
+            ids = [self._ledger.fingerprint(one.path, one.size, one.mtime_ns) for one in several]
+            known = self._ledger.lookup(ids, self.target)
+            calm: list[_Work] = []
+            for one, item_id in zip(several, ids, strict=True):
+                work = _Work(one, Raw(item_id, Path(one.path)), known.get(item_id))
+                if work.known and work.known.attempts:
+                    yield [work]
+                else:
+                    calm.append(work)
+            if calm:
+                yield calm
+
+    def _start(self, group: list[_Work], submit: Callable[..., Future[Passed]] | None) -> list[_Work]:
+        """Count the starts before any work (a start without an end is how poison is found), then begin."""
+        fresh = [work for work in group if not self._is_done(work)]
+        self._ledger.begin([Start(work.raw.id, work.input.path, work.input.size) for work in fresh])
+        self._begun.update(work.raw.id for work in fresh)
+        for work in fresh:
+            if work.input.code:
+                work.passed = stopped(work.raw, work.input.code)
+            elif work.known and work.known.attempts >= MOST_STARTS:
+                work.passed = stopped(work.raw, "third_start")
+            elif submit:
+                work.passed = submit(self._process, work.raw)
+            else:
+                work.passed = self._process(work.raw)
+        return group
+
+    def _process(self, raw: Raw) -> Passed:
+        bench = getattr(self._benches, "bench", None)
+        if bench is None:
+            bench = self._benches.bench = Bench()
+        return process(raw, self._way, bench)
+
+    def _is_done(self, work: _Work) -> bool:
+        """Cleaned before for this very target, and the output is there with its size."""
+        known = work.known
+        if known is None or known.state is not State.CLEANED or known.relative is None:
+            return False
+        try:
+            return os.stat(self._order.out / known.relative).st_size == known.size
+        except OSError:
+            return False
+
+    def _settle(self, group: list[_Work]) -> Iterator[Settled]:
+        """Make a group durable: sync, names, folders, then one commit; only then is anything said of it."""
+        if not group:
+            return
+        self._made = {}
+        passed = [(work, result) for work in group if (result := work.result()) is not None]
+        refs = [result.ref for _, result in passed if result.ref]
+        earlier = self._ledger.by_instance([ref.names.instance for ref in refs], self.target)
+        outcomes: list[Outcome] = []
+        keep: list[tuple[Path, str]] = []
+        settled: list[Settled] = []
+        for work, result in passed:
+            before = earlier.get(result.ref.names.instance) if result.ref else None
+            final = self._unless_taken(result, None if before is None else (before.item, before.made.relative))
+            made = self._relative(final.ref) if final.ref else None
+            if final.ref and made:
+                keep.append((final.ref.path, made.relative))
+            outcomes.append(Outcome(final.item, made, final.place))
+            settled.append(self._said(work, final, made))
+        self._shelf.keep(keep)
+        self._ledger.settle(outcomes, self.target)
+        self._begun.difference_update(outcome.item.id for outcome in outcomes)
+        done = (self._already(work) for work in group if work.passed is None)
+        yield from settled
+        yield from done
+
+    def _unless_taken(self, passed: Passed, before: tuple[str, str] | None) -> Passed:
+        """The first object of a SOP Instance UID goes its way; an equal one is a duplicate, another is quarantined."""
+        ref = passed.ref
+        if ref is None:
+            return passed
+        first = self._made.get(ref.names.instance)
+        if first is None and before is not None and before[0] != passed.item.id:
+            path = self._order.out / before[1]
+            first = (before[0], path) if path.is_file() else None
+        if first is None:
+            self._made[ref.names.instance] = (passed.item.id, ref.path)
+            return passed
+        same = self._same(ref.path, first[1])
+        self._way.shelf.drop(ref.path)
+        if same:
+            return Passed(Item(passed.item.id, State.DUPLICATE, None, passed.item.study))
+        return stopped(Raw(passed.item.id, Path()), "uid_reuse")
+
+    def _same(self, one: Path, other: Path) -> bool:
+        with FileSource(one) as mine, FileSource(other) as theirs:
+            return same_content(mine, theirs, self._way.limits)
+
+    def _relative(self, ref: CleanRef) -> Made:
+        return Made(ref.names.instance, layout.path_of(self._order.layout, ref.names), ref.size)
+
+    def _said(self, work: _Work, final: Passed, made: Made | None) -> Settled:
+        output = self._order.out / made.relative if made else None
+        duplicate = final.item.state is State.DUPLICATE
+        return Settled(work.input.path, output, final.item, work.input.size, duplicate, final.place, final.counts)
+
+    def _already(self, work: _Work) -> Settled:
+        assert work.known
+        assert work.known.relative
+        output = self._order.out / work.known.relative
+        return Settled(work.input.path, output, Item(work.raw.id, State.CLEANED), work.input.size, True)

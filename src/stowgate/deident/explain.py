@@ -1,0 +1,98 @@
+"""Listens to the pass and tells, attribute by attribute, what was done, by which rule and why."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from stowgate.deident.actions import Frame
+from stowgate.deident.rules import Rule
+from stowgate.dicom.charset import decode
+from stowgate.dicom.walk import SHORT_VRS
+from stowgate.objects import Change
+from stowgate.standard.dictionary import keyword_of
+
+_STEP = re.compile(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)(?:\[(\d+)\])?")
+_TEXT = frozenset((b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"LO", b"LT", b"PN", b"SH", b"ST", b"TM"))
+_LONG_TEXT = frozenset((b"UC", b"UI", b"UR", b"UT"))
+_SHOWN = 64
+"""Characters of a value that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One attribute. `before` is None unless old values were asked for; they are identity and for the owner only."""
+
+    change: Change
+    keyword: str
+    vr: str
+    type: str
+    before: str | None = None
+
+
+class Recorder:
+    """Give `record` to the pass; afterwards `lines` has every attribute in the order of the object."""
+
+    def __init__(self, values: bool = False) -> None:
+        self._values = values
+        self._lines: list[Line] = []
+
+    def record(self, frame: Frame, tag: int, vr: bytes, rule: Rule, new: bytes | None) -> None:
+        """See `deident.actions.Record`."""
+        where = f"{frame.where}({tag >> 16:04X},{tag & 0xFFFF:04X})"
+        action = _action(rule, new, frame.job.explicit)
+        after = None if new is None or action in ("X", "Z") else _value(new, vr, frame)
+        change = Change(where, action, rule.origin, rule.why, after)
+        self._lines.append(Line(change, keyword_of(tag) or "", vr.decode("latin-1"), rule.type, self._old(frame, tag, vr)))
+
+    @property
+    def lines(self) -> list[Line]:
+        """All attributes, parents before what they hold."""
+        return sorted(self._lines, key=lambda line: _order(line.change.where))
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What did not stay as it was, in the order of the object."""
+        return tuple(line.change for line in self.lines if line.change.action != "K")
+
+    def _old(self, frame: Frame, tag: int, vr: bytes) -> str | None:
+        if not self._values:
+            return None
+        _, _, value, end = frame.elements[tag]
+        return _shown(bytes(frame.view[value : min(end, value + 4 * _SHOWN)]), end - value, vr, frame)
+
+
+def _action(rule: Rule, new: bytes | None, explicit: bool) -> str:
+    """What really happened: a kept text with a name in it went after all."""
+    if new is None:
+        return "K"
+    if not new:
+        return "X"
+    if rule.action in ("Z", "D", "U", "C"):
+        return "Z" if len(new) == _header(new, explicit) and rule.action != "U" else rule.action
+    return "C" if new[4:6] == b"SQ" or not explicit else "D"
+
+
+def _header(new: bytes, explicit: bool) -> int:
+    return 12 if explicit and new[4:6] not in SHORT_VRS else 8
+
+
+def _value(new: bytes, vr: bytes, frame: Frame) -> str | None:
+    if vr == b"SQ":
+        return None
+    start = _header(new, frame.job.explicit)
+    return _shown(new[start:], len(new) - start, vr, frame)
+
+
+def _shown(raw: bytes, length: int, vr: bytes, frame: Frame) -> str:
+    if vr in _TEXT or vr in _LONG_TEXT:
+        text = decode(raw, frame.codecs).rstrip(" \0")
+        clipped = text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
+        return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in clipped)
+    if vr == b"US" and length == 2:
+        return str(int.from_bytes(raw[:2], "little"))
+    return f"{length} bytes"
+
+
+def _order(where: str) -> list[tuple[int, int]]:
+    return [(int(group + number, 16), int(index or -1)) for group, number, index in _STEP.findall(where)]

@@ -1,0 +1,316 @@
+"""The constant-run memo: slices of a series share most header bytes, and what was done to those bytes is not done again.
+
+Sound because the output of an element is a function of its bytes, the policy, the key, and the context of its patient:
+runs of equal bytes at element boundaries give equal output. Whatever differs from the template takes the full way, so
+with and without the memo the bytes are the same; a test holds that.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from stowgate.deident import marks
+from stowgate.deident.actions import Frame, Job
+from stowgate.deident.compile import plan_for
+from stowgate.deident.context import IDS, PHRASES, Context, gather, identity_in
+from stowgate.deident.data_set import Inserts
+from stowgate.deident.data_set import rewrite as rewrite_data_set
+from stowgate.deident.plan import Plan, carried_out
+from stowgate.deident.rewrite import INSTANCE_NUMBER, SOP_INSTANCE, deidentify, job_for, mapped, marks_of, names_of, number
+from stowgate.dicom.limits import Limits
+from stowgate.dicom.scanner import Begun, Buffer, Scan, Segment, begin, finish, hop_fragments
+from stowgate.dicom.source import ByteSource
+from stowgate.dicom.walk import PIXEL_DATA, SHORT_VRS, UNDEFINED, Element, Elements
+from stowgate.objects import Clean, Names, Piece, Range
+from stowgate.policy import Policy
+
+_KEPT = 4
+"""Templates kept per thread: as many series can be interleaved."""
+
+_LARGEST = 256 * 1024
+"""Bytes of a header that is remembered."""
+
+_MOST_VARIABLE = 64
+
+_MARKS = frozenset((marks.REMOVED_FLAG, marks.METHOD, marks.METHOD_CODES, marks.TEMPORAL))
+_ALWAYS_CONSTANT = IDS | frozenset(PHRASES) | _MARKS | {0x00080005, 0x00080016, 0x00080300, 0x00100021, 0x0020000D}
+"""What the context and the rules hang on: an object that differs here takes the full way."""
+
+_IDENTITY_VRS = frozenset((b"PN", b"AE"))
+_NAMED = frozenset((0x0020000E, 0x00080060, 0x00185101, 0x00200062, 0x00200060, 0x00200011))
+"""What an output path can be made of, besides the instance's own UID and number."""
+
+_explicit_header = struct.Struct("<HH2sH").unpack_from
+_implicit_header = struct.Struct("<HHI").unpack_from
+_u32 = struct.Struct("<I").unpack_from
+
+Step = tuple[bytes, int, bytes]
+"""A constant run, then the tag and VR of the variable element behind it (0 at the end)."""
+
+
+@dataclass(slots=True)
+class Template:
+    """One kind of header, and what becomes of what is constant in it."""
+
+    syntax: str
+    sop_class: str
+    tags: list[int]
+    steps: list[Step]
+    outputs: list[bytes]
+    """For each step, what the run became, with the marks that stand before the variable element."""
+    pixel_header: bytes
+    variable: frozenset[int]
+    values: dict[int, bytes]
+    context: Context
+    plan: Plan
+    names: Names
+    findings: frozenset[str]
+    counts: Counter[str]
+
+
+@dataclass(slots=True)
+class Remembered(Scan):
+    """A header that is a template's but for its variable elements; answers like the scan it stands for."""
+
+    begun: Begun | None = None
+    template: Template | None = None
+    variable: Elements = field(default_factory=dict)
+    pixels: Piece = b""
+
+    def get(self, tag: int) -> bytes | None:
+        """See `Scan.get`."""
+        assert self.begun
+        assert self.template
+        found = self.variable.get(tag)
+        if found is not None:
+            return bytes(self.begun.view[found[2] : found[3]])
+        return self.template.values.get(tag)
+
+
+@dataclass(slots=True)
+class _Header:
+    """What is kept of the last object that took the full way."""
+
+    tags: list[int]
+    values: dict[int, bytes]
+    """Each element's bytes, its own header included."""
+
+
+class Memo:
+    """The templates of one thread in one run: one policy, one key, one default issuer."""
+
+    def __init__(self) -> None:
+        self._templates: list[Template] = []
+        self._last: _Header | None = None
+
+    def scan(self, source: ByteSource, limits: Limits, buffer: Buffer) -> Scan:
+        """As `dicom.scanner.scan`; a header that a template knows is compared, not walked."""
+        begun = begin(source, limits, buffer)
+        for index, template in enumerate(self._templates):
+            found = _recall(template, begun, buffer)
+            if found is not None:
+                if index:
+                    self._templates.insert(0, self._templates.pop(index))
+                return found
+        return finish(begun, limits, buffer)
+
+    def deidentify(self, scan: Scan, policy: Policy, key: bytes, issuer: str, limits: Limits, buffer: Buffer) -> Clean:
+        """As `deident.rewrite.deidentify`; what takes the full way teaches a template."""
+        if isinstance(scan, Remembered):
+            clean = _quick(scan, policy, key)
+            if clean is not None:
+                return clean
+            assert scan.begun
+            codecs, scan = scan.codecs, finish(scan.begun, limits, buffer)
+            scan.codecs = codecs
+        clean = deidentify(scan, policy, key, issuer)
+        self._learn(scan, policy, key, issuer, clean)
+        return clean
+
+    def _learn(self, scan: Scan, policy: Policy, key: bytes, issuer: str, clean: Clean) -> None:
+        """Compare with the last header; if it is of the same make, what is equal in both becomes a template."""
+        before, self._last = self._last, _header_of(scan)
+        if before is None or self._last is None or before.tags != self._last.tags:
+            return
+        now = self._last.values
+        variable = {tag for tag, value in before.values.items() if value != now[tag]}
+        for old in self._templates:
+            if old.tags == before.tags and old.sop_class == clean.sop_class:
+                variable |= old.variable
+        vrs = {scan.segments[0].elements[tag][0] for tag in variable}
+        if len(variable) > _MOST_VARIABLE or variable & _ALWAYS_CONSTANT or vrs & _IDENTITY_VRS:
+            return
+        made = _template(scan, variable, policy, key, issuer, clean)
+        if made is not None:
+            others = [old for old in self._templates if old.tags != made.tags]
+            self._templates = [made, *others][:_KEPT]
+
+
+def _header_of(scan: Scan) -> _Header | None:
+    """A copy of a header that can be remembered: one segment that ends with Pixel Data."""
+    if len(scan.segments) != 1:
+        return None
+    segment = scan.segments[0]
+    elements = segment.elements
+    if next(reversed(elements), 0) != PIXEL_DATA or elements[PIXEL_DATA][1] > _LARGEST:
+        return None
+    values = {
+        tag: bytes(segment.view[start:end]) for tag, (_, start, _, end) in elements.items() if tag != PIXEL_DATA
+    }
+    return _Header(list(elements), values)
+
+
+def _template(
+    scan: Scan, variable: set[int], policy: Policy, key: bytes, issuer: str, clean: Clean
+) -> Template | None:
+    """Run the pass over each constant run by itself; None where what becomes of it hangs on its neighbours."""
+    segment = scan.segments[0]
+    plan = plan_for(policy, clean.sop_class, scan.explicit)
+    vr, start, value, _ = segment.elements[PIXEL_DATA]
+    if plan.node.keeps_private or plan.entry(PIXEL_DATA, vr)[1] is not None:
+        return None
+    context = gather(scan, policy, key, issuer)
+    job = job_for(scan, policy, key, context)
+    coming = marks_of(Frame(job, segment.view, segment.elements, context.codecs, 0), plan)
+    steps: list[Step] = []
+    outputs: list[bytes] = []
+    run: Elements = {}
+    for tag, found in segment.elements.items():
+        if tag in variable or tag == PIXEL_DATA:
+            raw, new = _output(job, segment, run, plan, coming)
+            while coming and coming[0][0] < tag:
+                new += coming.pop(0)[1]
+            steps.append((raw, *((tag, found[0]) if tag != PIXEL_DATA else (0, b""))))
+            outputs.append(new)
+            run = {}
+        else:
+            run[tag] = found
+    values = {tag: scan.get(tag) or b"" for tag in segment.elements if tag not in variable and tag != PIXEL_DATA}
+    return Template(
+        scan.transfer_syntax,
+        clean.sop_class,
+        list(segment.elements),
+        steps,
+        outputs,
+        bytes(segment.view[start:value]),
+        frozenset(variable),
+        values,
+        context,
+        plan,
+        clean.names,
+        frozenset(job.findings),
+        Counter(job.done),
+    )
+
+
+def _output(job: Job, segment: Segment, run: Elements, plan: Plan, coming: Inserts) -> tuple[bytes, bytes]:
+    """The bytes of a run and what the pass makes of them."""
+    if not run:
+        return b"", b""
+    start, end = next(iter(run.values()))[1], next(reversed(run.values()))[3]
+    frame = Frame(job, segment.view, run, job.context.codecs, 0)
+    pieces = rewrite_data_set(frame, plan, start, end, coming)
+    raw = bytes(segment.view[start:end])
+    return raw, raw if pieces is None else b"".join(pieces)
+
+
+def _recall(template: Template, begun: Begun, buffer: Buffer) -> Remembered | None:
+    """The variable elements of a header that is this template's, or None at the first difference."""
+    scan, data, pos, end = begun.scan, buffer.data, begun.start, begun.filled
+    if scan.transfer_syntax != template.syntax:
+        return None
+    variable: Elements = {}
+    for run, tag, vr in template.steps:
+        if not data.startswith(run, pos):
+            return None
+        pos += len(run)
+        if tag:
+            found = _element(begun.view, pos, end, tag, vr, scan.explicit)
+            if found is None:
+                return None
+            variable[tag] = found
+            pos = found[3]
+    header = template.pixel_header
+    value = pos + len(header)
+    if value > end or not data.startswith(header, pos):
+        return None
+    length: int = _u32(header, len(header) - 4)[0]
+    stop = hop_fragments(scan.source, value, scan.budget) if length == UNDEFINED else value + length
+    if stop != scan.source.size:
+        return None
+    return Remembered(
+        source=scan.source,
+        transfer_syntax=scan.transfer_syntax,
+        media_sop_class=scan.media_sop_class,
+        media_instance=scan.media_instance,
+        explicit=scan.explicit,
+        budget=scan.budget,
+        pixel_length=None if length == UNDEFINED else length,
+        encapsulated=length == UNDEFINED,
+        begun=begun,
+        template=template,
+        variable=variable,
+        pixels=begun.view[value:stop] if stop <= end else Range(value, stop - value),
+    )
+
+
+def _element(view: memoryview, pos: int, end: int, tag: int, vr: bytes, explicit: bool) -> Element | None:
+    """The expected element at a position; None if it is another, or not plainly written."""
+    if end - pos < 12:
+        return None
+    if explicit:
+        group, element, written, length = _explicit_header(view, pos)
+        value = pos + 8
+        if written != vr:
+            return None
+        if vr not in SHORT_VRS:
+            (length,) = _u32(view, pos + 8)
+            value = pos + 12
+    else:
+        group, element, length = _implicit_header(view, pos)
+        value = pos + 8
+    if group << 16 | element != tag or length & 1 or value + length > end:
+        return None
+    return vr, pos, value, value + length
+
+
+def _quick(found: Remembered, policy: Policy, key: bytes) -> Clean | None:
+    """The pass over the variable elements alone; None if one of them may name somebody."""
+    template, begun = found.template, found.begun
+    assert template
+    assert begun
+    plan, context, view = template.plan, template.context, begun.view
+    job = Job(policy, key, found.explicit, context, found.budget)
+    frame = Frame(job, view, found.variable, context.codecs, 0)
+    names = _names(found, template, policy, key)
+    out: list[bytes | memoryview] = [
+        marks.file_meta(template.sop_class.encode(), names.instance.encode(), template.syntax.encode())
+    ]
+    for output, (_, tag, _) in zip(template.outputs, template.steps, strict=True):
+        out.append(output)
+        if not tag:
+            continue
+        vr, start, value, end = found.variable[tag]
+        if vr == b"SQ" and identity_in(view, value, end, context.codecs, found, policy):
+            return None
+        entry = plan.entry(tag, vr)
+        new = carried_out(entry[1], frame, start, value, end)
+        if new is None:
+            out.append(view[start:end])
+        else:
+            out.append(new)
+            job.done.append(entry[3])
+    out.append(template.pixel_header)
+    counts = template.counts + Counter(job.done)
+    findings = tuple(sorted(template.findings | job.findings))
+    return Clean((b"".join(out), found.pixels), names, template.sop_class, template.syntax, dict(counts), findings)
+
+
+def _names(found: Remembered, template: Template, policy: Policy, key: bytes) -> Names:
+    if template.variable & _NAMED:
+        return names_of(found, policy, key, template.context)
+    return replace(
+        template.names, instance=mapped(found, SOP_INSTANCE, policy, key), instance_number=number(found, INSTANCE_NUMBER)
+    )

@@ -1,0 +1,82 @@
+"""Sequences: kept ones are rewritten item by item, removed ones are still followed to their end (PS3.5 7.5)."""
+
+from __future__ import annotations
+
+from stowgate.deident import actions, derive
+from stowgate.deident.actions import REMOVED, Frame, Verb
+from stowgate.deident.data_set import rewrite
+from stowgate.deident.encode import DUMMIES, element, item, permitted_vrs
+from stowgate.deident.plan import Plan
+from stowgate.deident.rules import Node, Rule
+from stowgate.dicom.walk import Walked, check_structure, is_undefined, items
+
+_DEEPEST_DUMMY = 8
+
+
+def verb(plan: Plan, rule: Rule, tag: int) -> Verb:
+    """The verb for a sequence under one rule."""
+    if rule.action == "X":
+        return checked(actions.constant(REMOVED), plan.explicit)
+    if rule.action == "Z":
+        return checked(actions.constant(element(tag, b"SQ", b"", plan.explicit)), plan.explicit)
+    if rule.action == "D":
+        return checked(_one_dummy_item(plan.node.child(tag), tag, plan.explicit), plan.explicit)
+    return descend(plan.child(tag), tag)
+
+
+def checked(then: Verb, explicit: bool) -> Verb:
+    """What is not looked into must be sound too: limits hold for removed sequences as for kept ones."""
+
+    def followed(frame: Frame, start: int, value: int, end: int) -> bytes | None:
+        check_structure(
+            frame.view, value, end, explicit, is_undefined(frame.view, value), frame.job.budget, frame.depth + 1
+        )
+        return then(frame, start, value, end)
+
+    return followed
+
+
+def descend(plan: Plan, tag: int) -> Verb:
+    """Rewrite every item by the rules of its place; the sequence changes only if something inside does."""
+
+    def rewritten(frame: Frame, _start: int, value: int, end: int) -> bytes | None:
+        job, view, depth = frame.job, frame.view, frame.depth + 1
+        out: list[bytes | memoryview] = []
+        changed = False
+        found = items(view, value, end, job.explicit, is_undefined(view, value), job.budget, depth, Walked())
+        for index, (start, stop, elements) in enumerate(found):
+            where = f"{frame.where}({tag >> 16:04X},{tag & 0xFFFF:04X})[{index}]." if job.record else ""
+            inner = Frame(job, view, elements, frame.codecs, depth, where)
+            inner.codecs = inner.own_codecs()
+            last = next(reversed(elements.values()))[3] if elements else start + 8
+            pieces = rewrite(inner, plan, start + 8, last)
+            if pieces is None:
+                out.append(view[start:stop])
+            else:
+                changed = True
+                out.append(item(b"".join(pieces)))
+        return element(tag, b"SQ", b"".join(out), job.explicit) if changed else None
+
+    return rewritten
+
+
+def _one_dummy_item(node: Node, tag: int, explicit: bool) -> Verb:
+    return lambda frame, _start, _value, _end: element(
+        tag, b"SQ", item(dummy_item(node, explicit, frame.job.key)), explicit
+    )
+
+
+def dummy_item(node: Node, explicit: bool, key: bytes, depth: int = 0) -> bytes:
+    """An item's content with a dummy for each Type 1 attribute and nothing in each Type 2 one."""
+    body = b""
+    for tag, kind in node.required():
+        permitted = permitted_vrs(tag)
+        vr = permitted[0] if permitted else b"UN"
+        if kind == "2":
+            value = b""
+        elif vr == b"SQ":
+            value = item(dummy_item(node.child(tag), explicit, key, depth + 1) if depth < _DEEPEST_DUMMY else b"")
+        else:
+            value = derive.uid(key, b"%08X" % tag) if vr == b"UI" else DUMMIES[vr]
+        body += element(tag, vr, value, explicit)
+    return body

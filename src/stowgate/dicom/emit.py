@@ -1,0 +1,95 @@
+"""Writes the pieces of an output: new bytes, untouched bytes, and ranges of the source copied inside the kernel."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from typing import Protocol
+
+from stowgate.dicom.source import ByteSource
+from stowgate.errors import Temporary
+from stowgate.objects import Piece, Range
+
+CHUNK = 1024 * 1024
+_MOST_PIECES = 512
+"""Well below IOV_MAX (1024) of one writev."""
+
+
+class Emitter(Protocol):
+    """Takes the pieces of one output in order. Every member passes tests/contracts/test_every_emitter.py."""
+
+    def emit(self, pieces: Iterable[Piece], source: ByteSource) -> int:
+        """Write all pieces; how many bytes that were. Raises `Temporary` when the place to write to fails."""
+
+
+class FileEmitter:
+    """Writes to an open descriptor: small pieces gathered by writev, ranges by sendfile."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def emit(self, pieces: Iterable[Piece], source: ByteSource) -> int:
+        """See `Emitter.emit`."""
+        total = 0
+        gathered: list[bytes | memoryview] = []
+        try:
+            for piece in pieces:
+                if isinstance(piece, Range):
+                    total += self._write(gathered)
+                    gathered = []
+                    total += self._copy(piece, source)
+                else:
+                    gathered.append(piece)
+                    if len(gathered) == _MOST_PIECES:
+                        total += self._write(gathered)
+                        gathered = []
+            return total + self._write(gathered)
+        except OSError as error:
+            raise Temporary("disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "cannot_write") from None
+
+    def _write(self, pieces: list[bytes | memoryview]) -> int:
+        if not pieces:
+            return 0
+        wanted = sum(map(len, pieces))
+        done = os.writev(self._fd, pieces)
+        if done < wanted:
+            rest = memoryview(b"".join(pieces))
+            while done < wanted:
+                done += os.write(self._fd, rest[done:])
+        return wanted
+
+    def _copy(self, piece: Range, source: ByteSource) -> int:
+        descriptor = source.fileno()
+        offset, left = piece.offset, piece.length
+        while left:
+            if descriptor is None:
+                data = source.read(offset, min(left, CHUNK))
+                count = self._write([data])
+            else:
+                count = os.sendfile(self._fd, descriptor, offset, left)
+            if count == 0:
+                raise Temporary("source_changed")
+            offset += count
+            left -= count
+        return piece.length
+
+
+class MemoryEmitter:
+    """Collects the output in memory: the twin for tests and for the Python API."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def emit(self, pieces: Iterable[Piece], source: ByteSource) -> int:
+        """See `Emitter.emit`."""
+        before = len(self.data)
+        for piece in pieces:
+            if isinstance(piece, Range):
+                copied = source.read(piece.offset, piece.length)
+                if len(copied) < piece.length:
+                    raise Temporary("source_changed")
+                self.data += copied
+            else:
+                self.data += piece
+        return len(self.data) - before

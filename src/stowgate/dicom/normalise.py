@@ -1,0 +1,198 @@
+"""Brings odd encodings to explicit VR little endian, in a child process with limits (big endian, deflated, no preamble,
+UN of undefined length, odd lengths, wrong order, ...); what cannot be brought there is rejected with a code.
+
+The child reads strictly by itself, because pydicom's reader accepts a file cut to a tenth and drops doubled elements
+without a word; pydicom's dictionaries say which VR an element has. Descriptors are handed over, never paths or values;
+what the child prints is thrown away.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, cast
+
+from stowgate.dicom.emit import FileEmitter
+from stowgate.dicom.limits import Limits
+from stowgate.dicom.normalise_child import DISK_FULL, OK, READY
+from stowgate.dicom.source import ByteSource, FileSource
+from stowgate.errors import Rejected, Temporary
+from stowgate.objects import Range
+from stowgate.reasons import REASONS
+
+_START = 60.0
+"""Seconds a child may take to start; it is not the object's fault if the machine is busy."""
+_KEPT = 4
+"""Children that may wait for work: one for each thread of a usual run."""
+_GRACE = 2.0
+"""Seconds the child is given to notice by itself that its time is over."""
+_PACKAGE = str(Path(__file__).resolve().parents[2])
+_COMMAND = "import sys; sys.path.append(sys.argv.pop(1)); from stowgate.dicom.normalise_child import main; main()"
+
+
+class ScratchSource(FileSource):
+    """The bytes of a file that has no name any more: gone when it is closed."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.size = os.fstat(fd).st_size
+        self.path = Path(os.devnull)
+
+
+class Normaliser:
+    """Keeps a few children that have nothing to do, and starts another when all of them are busy.
+
+    Each child serves one object at a time and is replaced when it dies or is stopped. Safe to use from threads.
+    """
+
+    def __init__(self) -> None:
+        self._idle: list[_Child] = []
+        self._lock = threading.Lock()
+
+    def normalise(self, source: ByteSource, limits: Limits, folder: Path) -> ByteSource:
+        """See `normalise`."""
+        child = self._take(folder) or _Child(folder)
+        try:
+            return child.rewrite(source, limits)
+        finally:
+            self._give_back(child)
+
+    def close(self) -> None:
+        """Let all idle children go; the next object starts a new one."""
+        with self._lock:
+            children, self._idle = self._idle, []
+        for child in children:
+            child.close()
+
+    def _take(self, folder: Path) -> _Child | None:
+        """An idle child whose files lie in `folder`; dead ones are cleared away on the way."""
+        with self._lock:
+            dead = [child for child in self._idle if not child.alive()]
+            found = next((child for child in self._idle if child.folder == folder and child not in dead), None)
+            self._idle = [child for child in self._idle if child is not found and child not in dead]
+        for child in dead:
+            child.close()
+        return found
+
+    def _give_back(self, child: _Child) -> None:
+        superfluous = [child]
+        if child.alive():
+            with self._lock:
+                self._idle.append(child)
+                superfluous, self._idle = self._idle[:-_KEPT], self._idle[-_KEPT:]
+        for one in superfluous:
+            one.close()
+
+
+class _Child:
+    """One child process and the three files without a name that it shares with this one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._given, self._inflated, self._written = files = [_scratch(folder) for _ in range(3)]
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _COMMAND, _PACKAGE, *map(str, files)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env={},
+                pass_fds=files,
+                start_new_session=True,
+            )
+        except OSError:
+            self._close_files()
+            raise Temporary("no_child_process") from None
+        self._requests = cast("IO[bytes]", self._process.stdin)
+        self._answers = cast("IO[bytes]", self._process.stdout)
+        if self._answer(_START) != READY:
+            self.close()
+            raise Temporary("no_child_process")
+
+    def alive(self) -> bool:
+        """Whether it can take another object."""
+        return self._process.poll() is None
+
+    def rewrite(self, source: ByteSource, limits: Limits) -> ByteSource:
+        """Hand over one object and take back what was written."""
+        _copy(source, self._given)
+        request = json.dumps({"size": source.size, "limits": asdict(limits)}) + "\n"
+        code = self._ask(request.encode(), limits.seconds + _GRACE)
+        if code == DISK_FULL:
+            raise Temporary(DISK_FULL)
+        if code != OK:
+            raise Rejected(code if code in REASONS else "cannot_normalise")
+        result = _scratch(self.folder)
+        _copy(ScratchSource(self._written), result)
+        os.ftruncate(self._written, 0)
+        return ScratchSource(result)
+
+    def close(self) -> None:
+        """End the process and give its files back; twice does no harm."""
+        self._requests.close()
+        self._answers.close()
+        self._process.kill()
+        self._process.wait()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for fd in {self._given, self._inflated, self._written} - {-1}:
+            os.close(fd)
+        self._given = self._inflated = self._written = -1
+
+    def _ask(self, request: bytes, seconds: float) -> str:
+        with suppress(BrokenPipeError):  # it has died: the answer says so
+            self._requests.write(request)
+        return self._answer(seconds)
+
+    def _answer(self, seconds: float) -> str:
+        """The next line of the child; a code in its place when it was stopped, or when it has died."""
+        ready, _, _ = select.select([self._answers], [], [], seconds)
+        if not ready:
+            self._process.kill()
+            self._process.wait()
+            return "limit_time"
+        line = os.read(self._answers.fileno(), 256)
+        if line:
+            return line.decode("ascii", "replace").strip()
+        return "limit_time" if self._process.wait() == -signal.SIGXCPU else "cannot_normalise"
+
+
+def _scratch(folder: Path) -> int:
+    """A descriptor of a new empty file that has no name and mode 0600."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return os.dup(file.fileno())
+    except OSError:
+        raise Temporary("cannot_write") from None
+
+
+def _copy(source: ByteSource, fd: int) -> None:
+    os.ftruncate(fd, 0)
+    os.lseek(fd, 0, os.SEEK_SET)
+    FileEmitter(fd).emit([Range(0, source.size)], source)
+
+
+_SHARED = Normaliser()
+atexit.register(_SHARED.close)
+
+
+def normalise(source: ByteSource, limits: Limits, folder: Path) -> ByteSource:
+    """The object as a Part 10 file in explicit VR little endian; encapsulated syntaxes stay what they are.
+
+    The result lies in `folder`, in a file without a name and with mode 0600, and is gone when it is closed.
+    Raises `Rejected` (not_dicom, truncated, bad_structure, duplicate_element, limit_..., unknown_transfer_syntax,
+    cannot_normalise), or `Temporary` when there is no room, no child process or the source changed.
+    """
+    return _SHARED.normalise(source, limits, folder)

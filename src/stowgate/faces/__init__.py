@@ -1,0 +1,1 @@
+"""Shells with no business in them: what people and programs outside touch."""

@@ -1,0 +1,63 @@
+"""All commands under one name, and what happens when one fails."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+import typer
+
+from stowgate.errors import StowgateError
+from stowgate.faces.cli import deid, keys, look, profile, scan
+from stowgate.faces.cli.exits import Exit, of_error
+
+app = typer.Typer(
+    name="stowgate",
+    help="Take DICOM images in, remove who the patient is, and prove it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("deid")(deid.deid)
+app.command("explain")(look.explain)
+app.command("inspect")(look.inspect)
+app.command("scan")(scan.scan)
+app.add_typer(profile.app, name="profile")
+app.add_typer(keys.app, name="keys")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Show the version and leave.")) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"stowgate {installed('stowgate')}")
+        raise typer.Exit
+
+
+def run() -> int:
+    """Carry out the command line; the exit code."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.Abort:
+        return Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except StowgateError as error:
+        typer.echo(f"{error.code}: {error}", err=True)
+        return of_error(error.code)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. What was finished stays; run the same command again to go on. Nothing was lost.", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.BUG
+    except Exception as error:  # its text could quote a value, so only its kind and place are shown
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__} in {where.name}, line {where.lineno}"
+        typer.echo(f"internal_error: {place}. This is a bug; nothing of the input was changed.", err=True)
+        return Exit.BUG

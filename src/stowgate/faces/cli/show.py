@@ -1,0 +1,63 @@
+"""How progress and sentences are shown: a bar on a terminal, plain lines elsewhere; never an input's path."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+import typer
+
+from stowgate.batch import Settled
+from stowgate.folder_run import Tally
+
+_EVERY = 10.0
+"""Seconds between plain progress lines."""
+
+
+def say(text: str) -> None:
+    """One line for a person; data goes to standard output, talk to standard error."""
+    typer.echo(text, err=True)
+
+
+def numbers(tally: Tally) -> str:
+    """The run so far in one line."""
+    line = tally.line()
+    return "  ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in line.items())
+
+
+def progress(settled: Iterator[Settled], tally: Tally, total: int | None) -> Iterator[Settled]:
+    """Pass everything through while showing how far it is."""
+    if sys.stderr.isatty():
+        yield from _bar(settled, tally, total)
+    else:
+        yield from _lines(settled, tally)
+
+
+def _lines(settled: Iterator[Settled], tally: Tally) -> Iterator[Settled]:
+    next_line = time.monotonic() + _EVERY
+    for one in settled:
+        yield one
+        if time.monotonic() >= next_line:
+            next_line = time.monotonic() + _EVERY
+            say(numbers(tally))
+
+
+def _bar(settled: Iterator[Settled], tally: Tally, total: int | None) -> Iterator[Settled]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[counts]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("De-identifying", total=total, counts="")
+        for done, one in enumerate(settled, 1):
+            yield one
+            if done % 20 == 0:
+                bar.update(task, completed=done, counts=numbers(tally))
+        bar.update(task, completed=tally.received, counts=numbers(tally))

@@ -1,0 +1,146 @@
+"""Opens everything a batch over folders needs (key, ledger, shelf, scratch), runs it, and adds up what happened."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from stowgate import layout
+from stowgate.batch import Batch, KeepingShelf, Order, Settled
+from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.item import Item
+from stowgate.lifecycle import State
+from stowgate.pipeline import Way
+from stowgate.policy import Policy
+from stowgate.store.shelf import FolderShelf, ScratchShelf
+from stowgate.store.sqlite import open_ledger, rehearse
+from stowgate.store.store import Ledger
+from stowgate.vault.folder import default as default_state
+from stowgate.vault.key import Key, load, obtain
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A batch over folders, as a person asks for it.
+
+    key -- "file:PATH" or "env:NAME"; empty: the state folder's own, made on first use
+    """
+
+    inputs: Sequence[Path] = field(repr=False)
+    out: Path = field(repr=False)
+    policy: Policy
+    state: Path | None = field(default=None, repr=False)
+    key: str = ""
+    layout: str = layout.DEFAULT
+    workers: int = 1
+    limit: int | None = None
+    dry_run: bool = False
+    limits: Limits = DEFAULT
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far in a run; counts and codes only."""
+
+    received: int = 0
+    bytes: int = 0
+    states: Counter[State] = field(default_factory=Counter)
+    already_done: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+    """ "X E.1-1" and the like: action and origin of each rule that changed something."""
+    modalities: Counter[str] = field(default_factory=Counter)
+    worst: dict[str, Item] = field(default_factory=dict)
+    """One item for each code, to judge the run by."""
+    started: float = field(default_factory=time.time)
+
+    def add(self, settled: Settled) -> None:
+        """Count one input, which is in exactly one place of the conservation line."""
+        item = settled.item
+        self.received += 1
+        self.bytes += settled.size
+        if settled.already_done:
+            self.already_done += 1
+            return
+        self.states[item.state] += 1
+        if item.code:
+            self.codes[item.code] += 1
+            self.worst.setdefault(item.code, item)
+        else:
+            self.modalities[item.modality or "none"] += 1
+        self.findings.update(item.findings)
+        self.rules.update(settled.counts)
+
+    def line(self) -> dict[str, int]:
+        """The conservation line of scripts: a hold counts as quarantined, a duplicate as already done."""
+        return {
+            "received": self.received,
+            "cleaned": self.states[State.CLEANED],
+            "quarantined": self.states[State.HELD] + self.states[State.QUARANTINED],
+            "rejected": self.states[State.REJECTED],
+            "already_done": self.already_done,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run that is ready to start, and what a person should be told before it does."""
+
+    batch: Batch
+    key_id: str
+    key_file: Path | None
+    """Where a key was made just now, None if there was one."""
+    ledger: Ledger
+    policy: Policy
+
+    def run(self, tally: Tally) -> Iterator[Settled]:
+        """Take every input through, counting; each is yielded once, when it is durable."""
+        number = self.ledger.start_run(self.batch.target)
+        for settled in self.batch.run():
+            tally.add(settled)
+            yield settled
+        self.ledger.end_run(number, tally.line())
+
+
+@contextmanager
+def opened(request: Request) -> Iterator[Opened]:
+    """Everything a run needs, given back at the end. Raises `Misconfigured` with what a person has to change."""
+    state = (request.state or default_state()).expanduser().absolute()
+    out = request.out.expanduser().absolute()
+    layout.check(request.layout)
+    with ExitStack() as held:
+        key, made = _key(state, request)
+        ledger = held.enter_context(rehearse(state, key) if request.dry_run else open_ledger(state, key))
+        scratch = Path(held.enter_context(TemporaryDirectory(prefix="scratch-", dir=_scratch_parent(state, request))))
+        order = Order(
+            tuple(request.inputs), out, state, request.layout, request.workers, request.limit
+        )
+        target = ledger.target(request.policy.digest, out, request.layout)
+        shelf: KeepingShelf = ScratchShelf() if request.dry_run else FolderShelf(out, target.out)
+        held.callback(shelf.close)
+        way = Way(request.policy, key.secret, shelf, scratch, request.limits)
+        yield Opened(
+            Batch(order, way, shelf, ledger), key.id, state / "project.key" if made else None, ledger, request.policy
+        )
+
+
+def _key(state: Path, request: Request) -> tuple[Key, bool]:
+    """The project's key; a dry run writes nothing, so without one it takes a key that is forgotten again."""
+    if request.dry_run and not request.key:
+        path = state / "project.key"
+        return (load(f"file:{path}"), False) if path.exists() else (Key.new(), False)
+    return obtain(state, request.key)
+
+
+def _scratch_parent(state: Path, request: Request) -> Path | None:
+    """Normalised objects are identified: they lie in the state folder, or in a private temporary one."""
+    return None if request.dry_run and not state.exists() else state
+
+
+Each = Callable[[Settled], None]

@@ -1,0 +1,44 @@
+"""Where a clean object lies below the output folder: a template filled with clean values only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from functools import lru_cache
+from string import Formatter
+
+from stowgate.errors import Misconfigured
+from stowgate.objects import Names
+
+DEFAULT = "{patient}/{study}/{series}/{instance}.dcm"
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+FIELDS = tuple(Names.__dataclass_fields__)
+
+
+@lru_cache(maxsize=32)
+def check(template: str) -> str:
+    """The template itself if it can be used; raises `Misconfigured("bad_layout")` with what is wrong as place."""
+    try:
+        fields = [name for _, name, spec, conversion in Formatter().parse(template) if name is not None]
+        plain = all(not spec and not conversion for _, _, spec, conversion in Formatter().parse(template))
+    except ValueError:
+        raise Misconfigured("bad_layout", "the braces do not match") from None
+    unknown = [name for name in fields if name not in FIELDS]
+    if unknown:
+        raise Misconfigured("bad_layout", f"unknown field {{{unknown[0]}}}")
+    if not plain or "instance" not in fields:
+        raise Misconfigured("bad_layout", "{instance} has to be part of it, plainly")
+    parts = template.split("/")
+    if not template.endswith(".dcm") or any(part.strip() in ("", ".", "..") or "\\" in part for part in parts):
+        raise Misconfigured("bad_layout", "it has to be a relative path that ends in .dcm")
+    return template
+
+
+def path_of(template: str, names: Names) -> str:
+    """The relative path of one object; a value it does not have becomes "none"."""
+    return template.format_map({name: _part(value) for name, value in asdict(names).items()})
+
+
+def _part(value: str) -> str:
+    """A value as part of a path: retained UIDs are somebody else's text, so nothing in them may climb or hide."""
+    return _UNSAFE.sub("_", value).strip(".")[:64] or "none"

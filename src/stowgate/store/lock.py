@@ -1,0 +1,32 @@
+"""One process owns the state folder: a file lock that the kernel lets go of when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from stowgate.errors import Misconfigured
+from stowgate.vault import folder as state
+
+
+class FolderLock:
+    """Held from creation until `release`; a second process gets Misconfigured("state_in_use") with the holder's id."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._handle = os.open(folder / state.LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            raise Misconfigured("state_unwritable", str(folder)) from None
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._handle, 20, 0).decode("ascii", "replace").strip()
+            os.close(self._handle)
+            raise Misconfigured("state_in_use", f"{folder}, held by process {holder or 'unknown'}") from None
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, b"%d\n" % os.getpid(), 0)
+
+    def release(self) -> None:
+        """Let the next process in. The file stays: unlinking it would let two in."""
+        os.close(self._handle)

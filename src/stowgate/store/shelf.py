@@ -1,0 +1,143 @@
+"""The clean shelf of a batch: temporaries in the output's own file system, one sync, then names (DESIGN 6)."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from stowgate.errors import Misconfigured, Temporary
+
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+
+
+_NO_SYNCFS = frozenset((errno.ENOSYS, errno.EINVAL, errno.EPERM))
+
+
+class FolderShelf:
+    """Clean objects below one folder. `alias` names the owner, so that what a dead run left is found and swept."""
+
+    def __init__(self, folder: Path, alias: str) -> None:
+        self.folder = folder
+        self._aside = folder / f".stowgate-{alias[:16]}.part"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if self._aside.exists():
+                shutil.rmtree(self._aside)
+            self._aside.mkdir(mode=0o700)
+            self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            code = "disk_full" if error.errno in _FULL else "output_unwritable"
+            raise Misconfigured(code, str(folder)) from None
+        self._folders: set[str] = set()
+
+    def new(self) -> tuple[int, Path]:
+        """See `pipeline.Shelf.new`."""
+        path = self._aside / secrets.token_hex(16)
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), path
+        except OSError as error:
+            raise Temporary("disk_full" if error.errno in _FULL else "cannot_write") from None
+
+    def drop(self, path: Path) -> None:
+        """See `pipeline.Shelf.drop`."""
+        path.unlink(missing_ok=True)
+
+    def keep(self, pairs: Iterable[tuple[Path, str]]) -> None:
+        """Make written temporaries durable and give them their names below the folder, as one step of a group.
+
+        pairs -- (temporary, relative path). Afterwards every file and every folder entry is on disk; before, no file
+        is under its name. Raises `Temporary` when the disk fails; nothing is half done then, a repeat is safe.
+        """
+        pairs = list(pairs)
+        if not pairs:
+            return
+        try:
+            self._sync([path for path, _ in pairs])
+            touched: set[str] = set()
+            for path, relative in pairs:
+                touched |= self._folder_of(relative)
+                os.replace(path, os.path.join(self.folder, relative))
+            for name in touched:
+                _fsync_folder(name)
+        except OSError as error:
+            raise Temporary("disk_full" if error.errno in _FULL else "cannot_write") from None
+
+    def close(self) -> None:
+        """Leave nothing but clean objects behind."""
+        shutil.rmtree(self._aside, ignore_errors=True)
+        os.close(self._descriptor)
+
+    def _folder_of(self, relative: str) -> set[str]:
+        """The folders whose entries change when this name appears, made if need be."""
+        parent = os.path.join(self.folder, os.path.dirname(relative))
+        touched = {parent}
+        if parent not in self._folders:
+            missing = parent
+            while not os.path.isdir(missing):
+                missing = os.path.dirname(missing)
+                touched.add(missing)
+            os.makedirs(parent, exist_ok=True)
+            self._folders.add(parent)
+        return touched
+
+    def _sync(self, paths: list[Path]) -> None:
+        if _syncfs is not None and _syncfs(self._descriptor) == 0:
+            return
+        if _syncfs is not None and ctypes.get_errno() not in _NO_SYNCFS:
+            raise OSError(ctypes.get_errno(), "syncfs")  # a failed sync is never tried again and trusted
+        for path in paths:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+class ScratchShelf:
+    """A shelf that keeps nothing: a dry run shows every object to the gate and forgets it."""
+
+    def __init__(self) -> None:
+        self._aside = tempfile.TemporaryDirectory(prefix="stowgate-")
+
+    def new(self) -> tuple[int, Path]:
+        """See `pipeline.Shelf.new`."""
+        path = Path(self._aside.name, secrets.token_hex(16))
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
+
+    def drop(self, path: Path) -> None:
+        """See `pipeline.Shelf.drop`."""
+        path.unlink(missing_ok=True)
+
+    def keep(self, pairs: Iterable[tuple[Path, str]]) -> None:
+        """Forget a group."""
+        for path, _ in pairs:
+            path.unlink()
+
+    def close(self) -> None:
+        """See `FolderShelf.close`."""
+        self._aside.cleanup()
+
+
+def _load_syncfs() -> ctypes._NamedFuncPointer | None:
+    """syncfs(2) of the C library; None where there is none, such as macOS."""
+    try:
+        return ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return None
+
+
+_syncfs = _load_syncfs()
+
+
+def _fsync_folder(name: str) -> None:
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

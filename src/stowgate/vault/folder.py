@@ -1,0 +1,58 @@
+"""The state folder: the identified side's own place on disk, closed to everyone but its owner."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from stowgate.errors import Misconfigured
+
+KEY = "project.key"
+LEDGER = "ledger.db"
+LOCK = "lock"
+
+PRIVATE = 0o077
+"""The permission bits that must be off: nothing for the group, nothing for others."""
+
+
+def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """${XDG_STATE_HOME:-~/.local/state}/stowgate; a relative XDG_STATE_HOME does not count (XDG base directories)."""
+    named = environ.get("XDG_STATE_HOME", "")
+    if os.path.isabs(named):
+        return Path(named) / "stowgate"
+    home = environ.get("HOME") or os.path.expanduser("~")
+    if not os.path.isabs(home):
+        raise Misconfigured("state_unwritable", "there is no home folder")
+    return Path(home) / ".local" / "state" / "stowgate"
+
+
+def prepare(folder: Path) -> Path:
+    """The folder, made with mode 0700 if it was not there; Misconfigured if others could look into it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+        sync_folder(folder.parent)
+    except FileExistsError:
+        pass
+    except OSError:
+        raise Misconfigured("state_unwritable", str(folder)) from None
+    if not folder.is_dir():
+        raise Misconfigured("state_unwritable", str(folder))
+    if not is_private(folder.stat()):
+        raise Misconfigured("state_permissions", str(folder))
+    return folder
+
+
+def is_private(status: os.stat_result) -> bool:
+    """Whether only its owner can open it, and the owner is this user (root may use what others own)."""
+    mine = os.geteuid() in (status.st_uid, 0)
+    return mine and not status.st_mode & PRIVATE
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a new file is safe only when its folder is, too."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,170 @@
+"""Holds every value of an output, at every depth, against what may stand there and what the source says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from stowgate.dicom.source import ByteSource
+from stowgate.errors import Rejected
+from stowgate.policy import Option, Override, Policy
+from stowgate.standard.codes import deidentification_methods
+from stowgate.verify import private
+from stowgate.verify.elements import Bulk, DataSet, Value
+from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Case, Expectation, blank, derived_uid, pseudonym, rules_of
+from stowgate.verify.search import Search
+from stowgate.verify.walk import is_pixels
+
+METHOD, METHOD_CODES, REMOVED, TEMPORAL = 0x00120063, 0x00120064, 0x00120062, 0x00280303
+
+Path = tuple[tuple[int, int], ...]
+"""Sequences from the top, each with the number of the item."""
+
+_NOTHING: DataSet = {}
+_CHUNK, _OVERLAP = 1024 * 1024, 512
+
+
+def place(tag: int, path: Path = ()) -> str:
+    """ "(0040,A730)[2].(0010,0010)"."""
+    steps = [f"({step >> 16:04X},{step & 0xFFFF:04X})[{index}]" for step, index in path]
+    return ".".join((*steps, f"({tag >> 16:04X},{tag & 0xFFFF:04X})"))
+
+
+@lru_cache(maxsize=32)
+def _standard_overrides(overrides: tuple[Override, ...]) -> Mapping[tuple[int, ...], Override]:
+    return {tuple(int(t, 16) for t in one.target.split("/")): one for one in overrides if "," not in one.target}
+
+
+def method_text(policy: Policy) -> bytes:
+    """The value our own de-identification adds to De-identification Method."""
+    return f"Stowgate {policy.edition} r{policy.revision} {policy.digest[:16]}".encode()
+
+
+class Judge:
+    """Judges the data sets of one output; raises `Rejected` with the code and place of the first value that fails."""
+
+    def __init__(self, policy: Policy, case: Case, search: Search, written: ByteSource, source_top: DataSet) -> None:
+        self.policy, self.case, self.search, self.written = policy, case, search, written
+        self.rules = rules_of(policy.options)
+        self.overrides = _standard_overrides(policy.overrides) if policy.overrides else {}
+        self.private = private.Private(policy, source_top)
+
+    def data_set(self, elements: DataSet, source: DataSet, path: Path = ()) -> None:
+        """Every element of one data set; `source` is the source's data set at the same place, empty if it has none."""
+        case, rules, cleared = self.case, self.rules, self.search.cleared
+        for tag, (vr, value) in elements.items():
+            if tag & 0x10000:
+                self._private(elements, source, path, tag)
+                continue
+            expected = rules[tag]
+            code, verdict, kind, vrs, items = expected
+            if vr not in vrs:
+                raise Rejected("gate_vr" if vrs else code, place(tag, path))
+            if self.overrides and self._overridden(tag, value, source, path):
+                continue
+            if isinstance(value, bytes):
+                if items and value:
+                    raise Rejected("gate_vr", place(tag, path))  # a sequence that was not read as one
+                if verdict is not None and not verdict(case, tag, value, source):
+                    raise Rejected(code, place(tag, path))
+                if kind >= 0 and value not in cleared[kind]:
+                    self._seek(elements, tag, value, kind, path)
+            elif isinstance(value, list):
+                self._items(tag, value, source, path, items)
+            elif not is_pixels(tag):
+                self._bulk(tag, value, expected, path)
+
+    def _items(self, tag: int, items: list[DataSet], source: DataSet, path: Path, mode: str) -> None:
+        if mode == "dummy":
+            if not self._all_dummies(items):
+                raise Rejected("gate_attribute", place(tag, path))
+            return
+        found = source.get(tag)
+        before = found[1] if found is not None and isinstance(found[1], list) else []
+        for index, item in enumerate(items):
+            self.data_set(item, before[index] if index < len(before) else _NOTHING, (*path, (tag, index)))
+
+    def _all_dummies(self, items: list[DataSet]) -> bool:
+        """Of a replaced sequence: at most one item, in which nothing is told."""
+        return len(items) <= 1 and all(
+            self._is_dummy(tag, value) for item in items for tag, (_, value) in item.items()
+        )
+
+    def _is_dummy(self, tag: int, value: Value) -> bool:
+        if tag & 0x10000 or not self.rules[tag].vrs or isinstance(value, Bulk):
+            return False
+        if isinstance(value, list):
+            return self._all_dummies(value)
+        tests = (blank, pseudonym, derived_uid) if self.rules[tag].code == "gate_uid" else (blank, pseudonym)
+        return any(test(self.case, tag, value, _NOTHING) for test in tests)
+
+    def _seek(self, elements: DataSet, tag: int, value: bytes, kind: int, path: Path) -> None:
+        code = self.search.find(value, kind)
+        if code and not self._is_ours(elements, tag, value, kind, path):
+            raise Rejected(code, place(tag, path))
+
+    def _is_ours(self, elements: DataSet, tag: int, value: bytes, kind: int, path: Path) -> bool:
+        """Whether a word of the source stands in a value only because we wrote it: a person may be called Option."""
+        if not path and tag == METHOD:
+            ours = method_text(self.policy)
+            return not any(self.search.find(part, kind) for part in value.split(b"\\") if part.strip() != ours)
+        if not path and tag in (REMOVED, TEMPORAL):
+            return True  # judged to the letter among the marks
+        if not path and tag == STATION_NAME:
+            return value.strip(b" ") == self.case.station_name
+        return len(path) == 1 and path[0][0] == METHOD_CODES and is_method_code(elements)
+
+    def _bulk(self, tag: int, value: Bulk, expected: Expectation, path: Path) -> None:
+        """A long value that was left in the file is searched piece by piece."""
+        if expected.verdict is not None or expected.items:
+            raise Rejected(expected.code, place(tag, path))
+        self._stream(tag, value, expected.kind, path)
+
+    def _stream(self, tag: int, value: Bulk, kind: int, path: Path) -> None:
+        for at in range(0, value.length if kind != NOT_SOUGHT else 0, _CHUNK):
+            piece = self.written.read(value.offset + at, min(_CHUNK + _OVERLAP, value.length - at))
+            if code := self.search.find(piece, kind):
+                raise Rejected(code, place(tag, path))
+
+    def _overridden(self, tag: int, value: Value, source: DataSet, path: Path) -> bool:
+        """Whether a rule of the user's own decides; raises `Rejected` if it was not followed."""
+        override = self.overrides.get((*(step for step, _ in path), tag))
+        if override is None:
+            return False
+        if override.action == "keep":
+            if isinstance(value, list):
+                self._items(tag, value, source, path, "kept")
+            return True
+        plain = value.strip(b" \0") if isinstance(value, bytes) else value
+        wanted = (override.value or "").encode() if override.action == "replace" else b""
+        if override.action == "remove" or (plain != wanted and plain != []):
+            raise Rejected("gate_override", place(tag, path))
+        return True
+
+    def _private(self, elements: DataSet, source: DataSet, path: Path, tag: int) -> None:
+        expected = self.private.expected(elements, tag)
+        value = elements[tag][1]
+        if expected is None:
+            raise Rejected("gate_private", place(tag, path))
+        if isinstance(value, list):
+            if not expected.items:
+                raise Rejected("gate_private", place(tag, path))
+            self._items(tag, value, source, path, "kept")
+        elif isinstance(value, Bulk):
+            self._bulk(tag, value, expected._replace(items=""), path)
+        else:
+            if expected.verdict is not None and not expected.verdict(self.case, tag, value, source):
+                raise Rejected(expected.code, place(tag, path))
+            if expected.kind >= 0 and value not in self.search.cleared[expected.kind]:
+                self._seek(elements, tag, value, expected.kind, path)
+
+
+def is_method_code(item: DataSet) -> bool:
+    """Whether an item is one of CID 7050 to the letter: code value, scheme and meaning, nothing else."""
+    if item.keys() != {0x00080100, 0x00080102, 0x00080104}:
+        return False
+    value, scheme, meaning = (
+        found.strip(b" \0") if isinstance(found, bytes) else b"" for _, found in item.values()
+    )
+    known = deidentification_methods().get(value.decode("latin-1"))
+    return known is not None and (scheme, meaning) == (known.scheme.encode(), known.meaning.encode())
