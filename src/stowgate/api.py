@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stowgate.batch import Settled
 from stowgate.deident.actions import Record
 from stowgate.deident.explain import Recorder
 from stowgate.deident.profile import policy_from
@@ -16,6 +17,8 @@ from stowgate.dicom.emit import MemoryEmitter
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.source import ByteSource, MemorySource
 from stowgate.errors import Rejected
+from stowgate.folder_run import Report, Request, opened
+from stowgate.layout import DEFAULT as DEFAULT_LAYOUT
 from stowgate.objects import Change, Clean
 from stowgate.pipeline import cleaned, in_plain_encoding
 from stowgate.policy import Policy
@@ -88,6 +91,44 @@ def deidentify(
     recorder = Recorder()
     data, found = _in_memory(_written(dataset), policy, _secret(key), issuer, recorder.record, DEFAULT)
     return Result(_read(data), ObjectReport(recorder.changes, found.findings, found.counts, policy.digest))
+
+
+def deidentify_folder(
+    inputs: Path | str | Iterable[Path | str],
+    out: Path | str,
+    profile: str | Policy = "basic",
+    *,
+    retain: Iterable[str] = (),
+    clean: Iterable[str] = (),
+    state: Path | str | None = None,
+    layout: str = DEFAULT_LAYOUT,
+    workers: int = 1,
+    limit: int | None = None,
+    dry_run: bool = False,
+    each: Callable[[Settled], None] = lambda _settled: None,
+) -> Report:
+    """De-identify files and folders into a clean tree below `out`; what `stowgate deid` does.
+
+    state -- folder of the project key and the ledger; default ${XDG_STATE_HOME:-~/.local/state}/stowgate
+    each  -- told of every input once it is durable
+    Raises `Misconfigured` when a person has to change something, `Temporary` when the disk fails; a repeat goes on.
+    """
+    policy = profile if isinstance(profile, Policy) else policy_from(profile, retain, clean)
+    places = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
+    request = Request(
+        [Path(place) for place in places],
+        Path(out),
+        policy,
+        None if state is None else Path(state),
+        layout=layout,
+        workers=workers,
+        limit=limit,
+        dry_run=dry_run,
+    )
+    with opened(request) as run:
+        for settled in run.settled():
+            each(settled)
+        return run.report()
 
 
 def _secret(key: bytes | Key | None) -> bytes:

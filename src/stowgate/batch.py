@@ -33,6 +33,9 @@ class KeepingShelf(Shelf, Protocol):
     def keep(self, pairs: Iterable[tuple[Path, str]]) -> None:
         """(temporary, relative path) of each; see `store.shelf.FolderShelf.keep`."""
 
+    def close(self) -> None:
+        """Leave nothing but clean objects behind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -55,6 +58,8 @@ class Settled:
     output: Path | None = field(repr=False)
     item: Item
     size: int
+    relative: str = ""
+    """Path of the output below OUT; clean values only."""
     already_done: bool = False
     place: str = ""
     counts: dict[str, int] = field(default_factory=dict)
@@ -210,10 +215,14 @@ class Batch:
     def _said(self, work: _Work, final: Passed, made: Made | None) -> Settled:
         output = self._order.out / made.relative if made else None
         duplicate = final.item.state is State.DUPLICATE
-        return Settled(work.input.path, output, final.item, work.input.size, duplicate, final.place, final.counts)
+        relative = made.relative if made else ""
+        return Settled(
+            work.input.path, output, final.item, work.input.size, relative, duplicate, final.place, final.counts
+        )
 
     def _already(self, work: _Work) -> Settled:
         assert work.known
         assert work.known.relative
-        output = self._order.out / work.known.relative
-        return Settled(work.input.path, output, Item(work.raw.id, State.CLEANED), work.input.size, True)
+        relative = work.known.relative
+        item = Item(work.raw.id, State.CLEANED)
+        return Settled(work.input.path, self._order.out / relative, item, work.input.size, relative, True)

@@ -19,7 +19,8 @@ class StowgateError(Exception):
 
     def __str__(self) -> str:
         reason = REASONS[self.code]
-        where = f" ({self.place})" if self.place else ""
+        place = self.place if self.place.startswith("(") else f"({self.place})"
+        where = f" {place}" if self.place else ""
         return f"{reason.sentence}{where} {reason.advice}".strip()
 
 

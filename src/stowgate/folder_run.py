@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stowgate import layout
 from stowgate.batch import Batch, KeepingShelf, Order, Settled
 from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.ingest.folder import find
 from stowgate.item import Item
 from stowgate.lifecycle import State
 from stowgate.pipeline import Way
@@ -20,8 +22,9 @@ from stowgate.policy import Policy
 from stowgate.store.shelf import FolderShelf, ScratchShelf
 from stowgate.store.sqlite import open_ledger, rehearse
 from stowgate.store.store import Ledger
-from stowgate.vault.folder import default as default_state
+from stowgate.vault.folder import KEY, default_folder
 from stowgate.vault.key import Key, load, obtain
+from stowgate.verify.report import Summary, limitations_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +92,72 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class Report:
+    """What a run did, in counts and codes."""
+
+    tally: Tally
+    policy: Policy
+    key_id: str
+    dry_run: bool
+    ended: float
+
+    def summary(self) -> Summary:
+        """The run in numbers; printed, it is a few lines for a person."""
+        tally, policy = self.tally, self.policy
+        return Summary(
+            received=tally.received,
+            cleaned=tally.states[State.CLEANED],
+            held=tally.states[State.HELD],
+            quarantined=tally.states[State.QUARANTINED],
+            rejected=tally.states[State.REJECTED],
+            already_done=tally.already_done,
+            bytes=tally.bytes,
+            started=datetime.fromtimestamp(tally.started, UTC),
+            ended=datetime.fromtimestamp(self.ended, UTC),
+            policy=policy.digest,
+            profile=policy.profile,
+            options=tuple(sorted(policy.options)),
+            overrides=len(policy.overrides),
+            key_id=self.key_id,
+            rules=dict(tally.rules),
+            modalities=dict(tally.modalities),
+            reasons=dict(tally.codes),
+            findings=dict(tally.findings),
+            limitations=limitations_of(policy),
+            dry_run=self.dry_run,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRun:
     """A run that is ready to start, and what a person should be told before it does."""
 
     batch: Batch
+    ledger: Ledger
+    policy: Policy
     key_id: str
     key_file: Path | None
     """Where a key was made just now, None if there was one."""
-    ledger: Ledger
-    policy: Policy
+    dry_run: bool
+    tally: Tally = field(default_factory=Tally)
 
-    def run(self, tally: Tally) -> Iterator[Settled]:
+    def settled(self) -> Iterator[Settled]:
         """Take every input through, counting; each is yielded once, when it is durable."""
         number = self.ledger.start_run(self.batch.target)
         for settled in self.batch.run():
-            tally.add(settled)
+            self.tally.add(settled)
             yield settled
-        self.ledger.end_run(number, tally.line())
+        self.ledger.end_run(number, self.tally.line())
+
+    def report(self) -> Report:
+        """What has been done so far."""
+        return Report(self.tally, self.policy, self.key_id, self.dry_run, time.time())
 
 
 @contextmanager
-def opened(request: Request) -> Iterator[Opened]:
+def opened(request: Request) -> Iterator[FolderRun]:
     """Everything a run needs, given back at the end. Raises `Misconfigured` with what a person has to change."""
-    state = (request.state or default_state()).expanduser().absolute()
+    state = (request.state or default_folder()).expanduser().absolute()
     out = request.out.expanduser().absolute()
     layout.check(request.layout)
     with ExitStack() as held:
@@ -125,15 +171,21 @@ def opened(request: Request) -> Iterator[Opened]:
         shelf: KeepingShelf = ScratchShelf() if request.dry_run else FolderShelf(out, target.out)
         held.callback(shelf.close)
         way = Way(request.policy, key.secret, shelf, scratch, request.limits)
-        yield Opened(
-            Batch(order, way, shelf, ledger), key.id, state / "project.key" if made else None, ledger, request.policy
-        )
+        made_at = state / KEY if made else None
+        yield FolderRun(Batch(order, way, shelf, ledger), ledger, request.policy, key.id, made_at, request.dry_run)
+
+
+def count_inputs(request: Request) -> int:
+    """How many inputs there are, for a progress bar."""
+    found = find(request.inputs, (request.out.expanduser().absolute(),))
+    count = sum(1 for _ in found)
+    return count if request.limit is None else min(count, request.limit)
 
 
 def _key(state: Path, request: Request) -> tuple[Key, bool]:
     """The project's key; a dry run writes nothing, so without one it takes a key that is forgotten again."""
     if request.dry_run and not request.key:
-        path = state / "project.key"
+        path = state / KEY
         return (load(f"file:{path}"), False) if path.exists() else (Key.new(), False)
     return obtain(state, request.key)
 
@@ -142,5 +194,3 @@ def _scratch_parent(state: Path, request: Request) -> Path | None:
     """Normalised objects are identified: they lie in the state folder, or in a private temporary one."""
     return None if request.dry_run and not state.exists() else state
 
-
-Each = Callable[[Settled], None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from functools import lru_cache
 from string import Formatter
 
@@ -36,9 +35,15 @@ def check(template: str) -> str:
 
 def path_of(template: str, names: Names) -> str:
     """The relative path of one object; a value it does not have becomes "none"."""
-    return template.format_map({name: _part(value) for name, value in asdict(names).items()})
+    return template.format_map({field: _part(getattr(names, field)) for field in _fields(template)})
 
 
+@lru_cache(maxsize=32)
+def _fields(template: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in Formatter().parse(template) if name)
+
+
+@lru_cache(maxsize=1024)
 def _part(value: str) -> str:
     """A value as part of a path: retained UIDs are somebody else's text, so nothing in them may climb or hide."""
     return _UNSAFE.sub("_", value).strip(".")[:64] or "none"

@@ -16,7 +16,7 @@ from stowgate.dicom.charset import codecs_of
 from stowgate.dicom.emit import FileEmitter
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.normalise import normalise
-from stowgate.dicom.scanner import Buffer, scan
+from stowgate.dicom.scanner import Buffer, Scan, scan
 from stowgate.dicom.source import ByteSource, DescriptorSource, FileSource
 from stowgate.dicom.walk import OddEncoding
 from stowgate.errors import Rejected, StowgateError
@@ -26,6 +26,7 @@ from stowgate.objects import Clean, CleanRef, Raw
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
 from stowgate.validate.checks import check
+from stowgate.validate.values import Finding
 from stowgate.verify import gate
 
 Result = TypeVar("Result")
@@ -124,8 +125,7 @@ def cleaned(
     """Check, hold and de-identify, without writing. Raises `Rejected` for what must not go on, or `OddEncoding`."""
     buffer = buffer or Buffer()
     found = memo.scan(source, limits, buffer) if memo else scan(source, limits, buffer)
-    found.codecs = codecs_of(found.get(0x00080005) or b"")
-    findings = check(found)
+    findings = findings_of(found)
     for finding in findings:
         if finding.quarantines:
             raise Rejected(finding.code, finding.place)
@@ -137,6 +137,12 @@ def cleaned(
     else:
         clean = deidentify(found, policy, key, issuer, record)
     return replace(clean, findings=tuple(sorted({*clean.findings, *(finding.code for finding in findings)})))
+
+
+def findings_of(found: Scan) -> tuple[Finding, ...]:
+    """What the checks say of a scanned object, once its character set is known."""
+    found.codecs = codecs_of(found.get(0x00080005) or b"")
+    return check(found)
 
 
 def _journey(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Passed:

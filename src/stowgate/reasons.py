@@ -27,6 +27,10 @@ def _quarantined(sentence: str, advice: str = "The original is untouched; get it
     return Reason("quarantined", sentence, advice)
 
 
+def _stopped(sentence: str) -> Reason:
+    return Reason("quarantined", sentence, "The output was removed, the original is untouched; report this code.")
+
+
 def _held(sentence: str, advice: str) -> Reason:
     return Reason("held", sentence, advice)
 
@@ -105,11 +109,28 @@ REASONS: dict[str, Reason] = {
         'Look at the pictures; if they are free of text, set [pixels] risk = "pass" for this folder.',
     ),
     # the gate
-    "gate_structure": _quarantined(
-        "The gate could not follow the object that was written, so it was removed.",
-        "Report this with the code; the original is untouched.",
-    ),
+    "gate_source": _stopped("The gate could not follow the original on its own."),
+    "gate_structure": _stopped("The gate could not follow the object that was written."),
+    "gate_preamble": _stopped("The gate found bytes before the file's prefix."),
+    "gate_meta": _stopped("The gate found more or other file meta information than was rebuilt."),
+    "gate_names": _stopped("The gate found that the new names and UIDs do not fit what was written."),
+    "gate_marks": _stopped("The gate found that the marks of de-identification are missing or claim too much."),
+    "gate_group": _stopped("The gate found an attribute that always has to go: overlay, icon, signature and the like."),
+    "gate_unknown": _stopped("The gate found an attribute that the data dictionary does not have."),
+    "gate_vr": _stopped("The gate found an attribute with a value representation the standard does not give it."),
+    "gate_private": _stopped("The gate found a private attribute that nobody has declared safe."),
+    "gate_attribute": _stopped("The gate found a value where only a dummy or nothing may stand."),
+    "gate_override": _stopped("The gate found that a rule of the user's own was not followed."),
+    "gate_uid": _stopped("The gate found a UID of the original, or one that was not derived."),
+    "gate_token": _stopped("The gate found a name, number or address of the original."),
+    "gate_date": _stopped("The gate found a date or time that should have gone or moved."),
+    "gate_birth_date": _stopped("The gate found the birth date of the original in another place."),
+    "gate_age": _stopped("The gate found an age that should have gone or been capped at 90 years."),
+    "gate_pixels": _stopped("The gate found Pixel Data that is not the original's."),
     # failures of the run
+    "no_input": _failed("There is no such file or folder, or it cannot be entered.", "Check the name and permissions."),
+    "output_unwritable": _failed("This place cannot be written to.", "Name another, or change its permissions."),
+    "bad_layout": _failed("The template of output paths cannot be used.", "Correct [output] path in stowgate.toml."),
     "disk_full": _failed(
         "There is no room left to write to.", "Make room and run again; what was finished stays, nothing was lost."
     ),
@@ -233,6 +254,20 @@ REASONS: dict[str, Reason] = {
     "wrong_vr": _finding("An attribute had a value representation the standard does not give it and was removed."),
     "iod_unknown": _finding("The standard's tables do not list the attributes of this SOP class; the strictest rules were used."),
     "no_patient_id": _finding("Patient ID is empty; the pseudonym was made from the study."),
+    # findings of the audit of a folder
+    "not_scanned": _finding("This file could not be followed, so nothing can be said about it."),
+    "scan_preamble": _finding("There are bytes before the file's prefix."),
+    "scan_meta": _finding("The file meta information tells more than it has to, such as titles of senders."),
+    "scan_marks": _finding("The object does not say that its patient's identity was removed."),
+    "scan_group": _finding("There is an attribute that always has to go: overlay, icon, signature and the like."),
+    "scan_unknown": _finding("There is an attribute that the data dictionary does not have."),
+    "scan_private": _finding("There are private attributes that nobody has declared safe."),
+    "scan_attribute": _finding("An attribute that has to be empty, replaced or gone holds a value."),
+    "scan_uid": _finding("A UID was not derived anew, so it may lead back to the original."),
+    "scan_date": _finding("A date or time was not removed."),
+    "scan_age": _finding("An age is above 89 years or no age."),
+    "scan_text": _finding("A text looks like it holds a date, a telephone number or an e-mail address."),
+    "scan_burned_in": _finding("Pictures of this kind often show who the patient is."),
     # findings of the checks, about the original
     "missing_type_1": _finding("A required attribute (Type 1) is missing or empty."),
     "missing_type_2": _finding("An attribute that may be empty but must be there (Type 2) is missing."),

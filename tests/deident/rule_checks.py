@@ -1,4 +1,4 @@
-"""The checks on the rules: each one returns what it finds wrong, so that tests ask them and seeded faults prove them."""
+"""The checks on the rules: each returns what it finds wrong; tests ask them, and seeded faults prove them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def fresh() -> None:
         iods.top_of,
         iods.mandatory,
     ):
-        cached.cache_clear()
+        clear = getattr(cached, "cache_clear", None)
+        if clear:  # a seeded fault may stand in its place
+            clear()
 
 
 def against_the_oracle() -> list[str]:
@@ -93,7 +95,7 @@ def resolve_by_hand(code: str, kind: str) -> str:
     if kind.startswith("1"):
         return next((letter for letter in letters if letter in "DU"), "D")
     if kind.startswith("2"):
-        return next((letter for letter in reversed(sorted(letters)) if letter in "ZDU"), "Z")
+        return next((letter for letter in sorted(letters, reverse=True) if letter in "ZDU"), "Z")
     return letters[0]
 
 
@@ -206,7 +208,7 @@ def repeating_groups() -> list[str]:
 
 ALWAYS = (
     0xFFFAFFFA, 0x4FFE0001, 0x00880200, 0x04000500, 0x04000550, 0x04000551, 0x04000552, 0x04000561, 0xFFFCFFFC,
-    0x00100000, 0x00020010, 0x00020016, 0x00000002, 0x00001000, 0x00041500, 0x00041511, 0x7FE00000, 0x00080001,
+    0x00100000, 0x00020010, 0x00020016, 0x00000002, 0x00001000, 0x00041500, 0x00041511, 0x7FE00000,
 )  # fmt: skip
 
 
@@ -218,7 +220,7 @@ def always_removed() -> list[str]:
         for sop_class in (CT, "1.2.840.10008.5.1.4.1.1.4.1", ""):
             top = rules.rules_for(policy, sop_class)
             for node in (top, top.child(0x00081140), top.child(0x04000561), top.child_private()):
-                wrong += [f"{tag:08X} {node.rule(tag)}" for tag in ALWAYS[:-1] if node.rule(tag).action != "X"]
+                wrong += [f"{tag:08X} {node.rule(tag)}" for tag in ALWAYS if node.rule(tag).action != "X"]
     return wrong
 
 
@@ -228,12 +230,10 @@ def unknown_goes() -> list[str]:
     for sop_class in (CT, ""):
         top = rules.rules_for(BASIC, sop_class)
         for node in (top, top.child(0x00081140), top.child_private()):
-            for tag in (0x00100001, 0x00083FFF, 0x12345678, 0x00280020, 0x00189445):
-                if (node.rule(tag).action, node.rule(tag).origin) != ("X", "unknown"):
-                    wrong.append(f"{tag:08X} {node.rule(tag)}")
-            for tag in (0x00091001, 0x00090010, 0x7FE11001, 0xFFFF0010):
-                if (node.rule(tag).action, node.rule(tag).origin) != ("X", "private"):
-                    wrong.append(f"{tag:08X} {node.rule(tag)}")
+            unknown = dict.fromkeys((0x00100001, 0x00083FFF, 0x12345678, 0x00280020, 0x00189445), "unknown")
+            private = dict.fromkeys((0x00091001, 0x00090010, 0x7FE11001, 0xFFFF0010), "private")
+            found = ((node.rule(tag), origin) for tag, origin in (unknown | private).items())
+            wrong += [str(rule) for rule, origin in found if (rule.action, rule.origin) != ("X", origin)]
     return wrong
 
 
@@ -332,9 +332,8 @@ def claims_follow_facts() -> list[str]:
         for options, expected in CLAIMS.items()
         if list(profile.claims(Policy(options=frozenset(map(Option, options))))) != expected.split()
     ]
-    for code in codes.deidentification_methods().values():
-        if code.column and codes.code_of_column(code.column) != code.value:
-            wrong.append(code.meaning)
+    named = (code for code in codes.deidentification_methods().values() if code.column)
+    wrong += [code.meaning for code in named if codes.code_of_column(code.column) != code.value]
     weaker = Policy(overrides=(Override("00081030", "keep"),))
     if profile.claims(weaker) or profile.claim_findings(weaker) != ("claim_dropped",):
         wrong.append("a weaker policy claims the profile")
@@ -374,11 +373,11 @@ def overrides_hold_where_they_say() -> list[str]:
 BREAKING = (
     ("ImageType", "remove"), ("ImageType", "empty"), ("SOPInstanceUID", "remove"), ("StudyInstanceUID", "empty"),
     ("PatientID", "remove"), ("PatientName", "remove"), ("StudyDate", "remove"), ("Modality", "empty"),
-    ("PixelData", "remove"), ("RequestAttributesSequence/RequestedProcedureID", "remove"),
+    ("PixelData", "remove"), ("ProtocolName", "remove"), ("RequestAttributesSequence/RequestedProcedureID", "remove"),
 )  # fmt: skip
 HARMLESS = (
     ("PatientID", "empty"), ("StudyDate", "empty"), ("StudyDescription", "remove"), ("StudyDescription", "empty"),
-    ("ImageType", "keep"), ("ProtocolName", "remove"), ("PatientComments", "empty"),
+    ("ImageType", "keep"), ("ProtocolName", "keep"), ("PatientComments", "empty"), ("AccessionNumber", "empty"),
 )  # fmt: skip
 
 
@@ -420,7 +419,7 @@ def flavours() -> list[str]:
         if (node.rule(tag).action, node.rule(tag).flavour) != (action, flavour)
     ]
     described = rules.rules_for(Policy(options=frozenset({Option.DESCRIPTORS})), CT)
-    for tag, action, flavour in ((0x00081030, "C", "text"), (0x04000565, "C", "text"), (0x00081032, "C", "sequence")):
+    for tag, action, flavour in ((0x00081030, "C", "text"), (0x04000565, "C", "text"), (0x00400275, "C", "sequence")):
         rule = described.rule(tag)
         if (rule.action, rule.flavour) != (action, flavour):
             wrong.append(f"{tag:08X} {rule}")

@@ -25,17 +25,7 @@ def test_what_would_break_a_type_is_refused_and_nothing_else():
     assert rule_checks.overrides_do_not_break_types() == []
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "StudyDescription",
-        "(0008,1030)",
-        "00081030",
-        "0008,1030",
-        " StudyDescription ",
-        "( 0008,1030)"[:0] + "(0008,1030)",
-    ],
-)
+@pytest.mark.parametrize("typed", ["StudyDescription", "(0008,1030)", "00081030", "0008,1030", " StudyDescription "])
 def test_an_attribute_is_named_by_keyword_or_tag(typed):
     assert one(typed) == "00081030"
 

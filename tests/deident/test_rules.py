@@ -45,7 +45,7 @@ def test_the_rules_pass_the_check(check):
 @pytest.mark.parametrize(
     ("path", "tag", "kind", "action"),
     [
-        # Radiopharmaceutical Start DateTime, in a PET image's own sequence and where it is not defined
+        # Radiopharmaceutical Start DateTime, in the item of Radiopharmaceutical Information and where it is not defined
         (("00540016",), 0x00181078, "1", "D"),
         ((), 0x00181078, "", "X"),
         # Requested Procedure ID inside Request Attributes Sequence
@@ -56,8 +56,8 @@ def test_the_rules_pass_the_check(check):
         (("0018A001", "0018100A"), 0x00181009, "1", "D"),
     ],
 )
-def test_types_are_taken_from_the_path_in_a_pet_image(path, tag, kind, action):
-    node = rules.rules_for(BASIC, "1.2.840.10008.5.1.4.1.1.128")
+def test_types_are_taken_from_the_path_in_an_enhanced_pet_image(path, tag, kind, action):
+    node = rules.rules_for(BASIC, "1.2.840.10008.5.1.4.1.1.130")
     for step in path:
         node = node.child(int(step, 16))
     assert (node.rule(tag).type, node.rule(tag).action) == (kind, action)

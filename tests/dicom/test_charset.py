@@ -12,10 +12,10 @@ from pydicom import Dataset, dcmread
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.dataelem import RawDataElement
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
-from tests.shared import RealFile, real_files
 
 from stowgate.dicom.charset import DEFAULT, codecs_of, decode
 from stowgate.errors import Rejected
+from tests.shared import RealFile, real_files
 
 SINGLE = {
     # number: (escape, codec, a letter of it)
@@ -97,7 +97,8 @@ def test_multi_byte_terms_extend_the_first_one(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("term", "text"), [("ISO_IR 192", "王^小東 Ω ق"), ("GB18030", "王^小东"), ("GBK", "王^小东"), ("ISO 2022 GBK", "王")]
+    ("term", "text"),
+    [("ISO_IR 192", "王^小東 Ω ق"), ("GB18030", "王^小东"), ("GBK", "王^小东"), ("ISO 2022 GBK", "王")],
 )
 def test_terms_without_extensions_stand_alone(term: str, text: str) -> None:
     codecs = codecs_of(term.encode())
@@ -203,6 +204,7 @@ def test_bytes_outside_the_default_repertoire_stay_different() -> None:
         (b"\x1b$B;3\r\nab", "\\ISO 2022 IR 87", "山\r\nab"),
         # the upper half outlives a change of the lower one
         (b"\x1b$B;3\x1b(B\xe9", "ISO 2022 IR 100\\ISO 2022 IR 87", "山é"),
+        (b"\x1b$B;3 ED\xe9\x1b(B", "ISO 2022 IR 100\\ISO 2022 IR 87", "山 田é"),
         # not announced, but plain enough
         (b"\x1b$B;3ED\x1b(B", "ISO_IR 100", "山田"),
         # nothing that anybody knows
@@ -223,7 +225,7 @@ def names(draw: st.DrawFn) -> tuple[str, bytes, str]:
     """A text, its bytes, and the terms that announce it."""
     base = draw(st.sampled_from(["", *SINGLE]))
     others = draw(st.lists(st.sampled_from(list(EXTENSIONS)), max_size=3, unique=True))
-    numbers = [number for number in ("6" if not base else base, *others) if number]
+    numbers = [number for number in (base or "6", *others) if number]
     terms = "\\".join(f"ISO 2022 IR {number}" for number in numbers)
     text, value = "", b""
     for position in range(draw(st.integers(1, 6))):
@@ -275,16 +277,15 @@ def charset_files() -> list[RealFile]:
 
 def texts(ds: Dataset, terms: str) -> Iterator[tuple[bytes, str, str]]:
     """Raw value, terms in force and VR of every text element, at any depth."""
-    own = ds.get_item(0x00080005)
-    if isinstance(own, RawDataElement):
-        terms = (own.value or b"").decode().strip()
+    own = ds.get("SpecificCharacterSet", terms)
+    terms = own if isinstance(own, str) else "\\".join(own or [""])
     for tag in list(ds.keys()):
         raw = ds.get_item(tag)
-        if isinstance(raw, RawDataElement) and raw.VR in ("PN", "LO", "SH", "ST", "LT", "UC", "UT"):
-            yield raw.value or b"", terms, raw.VR
-        elif raw is not None and raw.VR == "SQ":
+        if raw.VR == "SQ":
             for item in ds[tag].value:
                 yield from texts(item, terms)
+        elif isinstance(raw, RawDataElement) and raw.VR in ("PN", "LO", "SH", "ST", "LT", "UC", "UT"):
+            yield raw.value or b"", terms, raw.VR
 
 
 @pytest.mark.parametrize("file", charset_files(), ids=lambda file: file.name)

@@ -99,7 +99,7 @@ def is_odd(source: ByteSource) -> bool:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for most tests: a child belongs to the folder it was started for."""
+    """One folder for most tests."""
     return tmp_path_factory.mktemp("scratch")
 
 
@@ -599,12 +599,18 @@ def test_one_child_serves_one_object_after_the_other(normaliser: Normaliser, tmp
     assert one_child(normaliser, tmp_path) == one_child(normaliser, tmp_path)
 
 
-def test_only_a_few_idle_children_are_kept(normaliser: Normaliser, tmp_path: Path) -> None:
-    for number in range(6):
-        place = tmp_path / str(number)
-        place.mkdir()
-        assert again(normaliser, place) == "normalised"
-    assert [child.folder.name for child in normaliser._idle] == ["2", "3", "4", "5"]
+def test_a_child_serves_every_folder_of_its_file_system(normaliser: Normaliser, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    assert one_child(normaliser, tmp_path) == one_child(normaliser, tmp_path / "other")
+
+
+def test_only_a_few_idle_children_are_kept(
+    normaliser: Normaliser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for device in range(6):
+        monkeypatch.setattr(parent, "_device", lambda _, device=device: device)
+        assert again(normaliser, tmp_path) == "normalised"
+    assert [child.device for child in normaliser._idle] == [2, 3, 4, 5]
 
 
 def test_threads_work_side_by_side_and_each_gets_its_own_object(normaliser: Normaliser, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stowgate.errors import Rejected
-from stowgate.policy import Option, Policy
+from stowgate.policy import AVAILABLE, Option, Policy
 from stowgate.reasons import REASONS
+
+__all__ = ["AVAILABLE", "KEY", "OTHER_KEY", "Option", "Outcome", "Policy", "clean", "policy", "run"]
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(32, 64))

@@ -80,7 +80,7 @@ def _explicit(ds: Dataset, signed: int, bits: int) -> Dataset:
             plain._dict[element.tag] = DataElement(element.tag, "SQ", Sequence(inner))
             continue
         value = raw_value(element)
-        if isinstance(element, RawDataElement) and not element.is_little_endian:
+        if isinstance(element, RawDataElement) and not element.is_little_endian and element.VR != "UN":
             width = bits // 8 if element.tag == 0x7FE00010 and vr == "OW" and bits > 16 else _WIDTH.get(vr, 1)
             value = b"".join(value[i : i + width][::-1] for i in range(0, len(value), width))
         if len(value) % 2:

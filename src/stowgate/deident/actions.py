@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from stowgate.deident import dates, derive, text
+from stowgate.deident import dates, derive
 from stowgate.deident.context import CHARACTER_SET, Context
 from stowgate.deident.encode import DUMMIES, element
 from stowgate.deident.rules import Rule
@@ -194,6 +194,7 @@ def shift(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb | None:
 
 def clean_text(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb:
     """C on descriptions: harmless vocabulary stays, the rest goes (PS3.15 E.3.5)."""
+    from stowgate.deident import text  # its vocabulary is only read where the option is on
 
     def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
         old = bytes(frame.view[value:end])

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 from stowgate.deident.actions import Frame
 from stowgate.deident.rules import Rule
-from stowgate.dicom.charset import decode
+from stowgate.dicom.inspect import TEXT_VRS, shown
 from stowgate.dicom.walk import SHORT_VRS
 from stowgate.objects import Change
 from stowgate.standard.dictionary import keyword_of
 
 _STEP = re.compile(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)(?:\[(\d+)\])?")
-_TEXT = frozenset((b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"LO", b"LT", b"PN", b"SH", b"ST", b"TM"))
-_LONG_TEXT = frozenset((b"UC", b"UI", b"UR", b"UT"))
 _SHOWN = 64
 """Characters of a value that are shown."""
 
@@ -85,13 +83,7 @@ def _value(new: bytes, vr: bytes, frame: Frame) -> str | None:
 
 
 def _shown(raw: bytes, length: int, vr: bytes, frame: Frame) -> str:
-    if vr in _TEXT or vr in _LONG_TEXT:
-        text = decode(raw, frame.codecs).rstrip(" \0")
-        clipped = text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
-        return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in clipped)
-    if vr == b"US" and length == 2:
-        return str(int.from_bytes(raw[:2], "little"))
-    return f"{length} bytes"
+    return shown(raw, vr, frame.codecs) if length == len(raw) or vr in TEXT_VRS else f"<{length} bytes>"
 
 
 def _order(where: str) -> list[tuple[int, int]]:

@@ -22,8 +22,9 @@ _words = re.compile(r"[^\W_]+").findall
 _unspaced = re.compile(
     "[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]"
 ).search
-_PLAIN = str.maketrans({"ı": "i", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_PLAIN = str.maketrans({"\u0131": "i", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
+_UMLAUTS = {"a\u0308": "ae", "o\u0308": "oe", "u\u0308": "ue", "a\u030a": "aa", "ø": "oe"}
+"""Letters apart from their marks, and how they are written where there are no marks."""
 
 
 def fold(text: str) -> str:
@@ -39,7 +40,10 @@ def transcribed(text: str) -> str:
     """Folded text with umlauts written out, as equipment without them does: "Müller" -> "mueller"."""
     if text.isascii():
         return text.lower()
-    return fold(unicodedata.normalize("NFKC", text).casefold().translate(_UMLAUTS))
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    for letter, written in _UMLAUTS.items():
+        apart = apart.replace(letter, written)
+    return fold(apart)
 
 
 def words_of(folded: str) -> list[str]:
@@ -57,13 +61,13 @@ def is_unspaced(text: str) -> bool:
     return _unspaced(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Spellings:
-    """How one name may be written, folded.
+    """How one name may be written, folded. Printing it shows nothing of it.
 
     components -- its groups, their components and the parts of these, as they are, punctuation included
     words      -- its words, of any length, and family and given name as one word
-    phrases    -- words in a row, for names of which no single word is long enough to be sought: "li wu", "wu li", "li w"
+    phrases    -- words in a row, for names of which no single word is long enough to be sought: "li wu", "li w"
     """
 
     components: frozenset[str]

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from stowgate.deident.overrides import accepted, fits, meant
 from stowgate.deident.resolve import COLUMNS, judge
-from stowgate.deident.rules import is_repeating, is_structure, private_rule
+from stowgate.deident.rules import is_repeating, is_structure, private_key, private_rule
 from stowgate.errors import Misconfigured
 from stowgate.policy import AVAILABLE, CLEAN, RETAIN, Option, Override, Policy
 from stowgate.standard import codes, dictionary
@@ -91,9 +91,7 @@ def _weakens(override: Override, policy: Policy) -> bool:
     """Whether an override keeps what profile and options would remove, empty, replace or clean."""
     plain = replace(policy, overrides=())
     if "," in override.target:
-        group, rest = override.target.split(",", 1)
-        creator, low = rest.rsplit(",", 1)
-        return private_rule(plain, int(group, 16), creator, int(low, 16)).action != "K"
+        return private_rule(plain, *private_key(override.target)).action != "K"
     verdict = judge(int(override.target[-8:], 16), plain.options)
     return verdict is None or verdict.code != "K"
 

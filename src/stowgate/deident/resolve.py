@@ -65,6 +65,22 @@ HARMLESS_VRS: dict[str, str] = {
 """VRs that by themselves carry no identity: kept where neither Table E.1-1 nor a role says otherwise."""
 
 
+FLAVOURS: dict[str, str] = {
+    **dict.fromkeys(("AE", "LO", "SH", "ST", "LT", "UC", "UR", "UT"), "text"),
+    **dict.fromkeys(NUMBER_VRS, "number"),
+    **dict.fromkeys((*WORD_VRS, "OB", "UN"), "bulk"),
+    "AS": "age",
+    "CS": "code",
+    "DA": "date",
+    "DT": "datetime",
+    "PN": "person",
+    "SQ": "sequence",
+    "TM": "time",
+    "UI": "uid",
+}
+"""The kind of value by VR; it chooses the verb."""
+
+
 class Verdict(NamedTuple):
     """What holds for an attribute whatever its place: the code after options, the profile's own, and where from."""
 

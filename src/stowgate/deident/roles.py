@@ -18,7 +18,7 @@ RISKY_VRS = frozenset(
 
 KINDS = {
     "technical": "comes from equipment, a maker or a vocabulary: kept unless it holds a known word of this patient",
-    "operator": "typed by people, or singles out one patient, order, device or place: removed as far as its type allows",
+    "operator": "typed by people, or singles out a patient, order, device or place: removed as far as its type allows",
     "person": "names a person: removed as far as its type allows",
     "temporal": "a date or time: removed, or shifted or kept under the options for dates",
     "ae": "an application entity title: removed as far as its type allows",

@@ -6,11 +6,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from stowgate.deident.resolve import (
+    FLAVOURS,
     NO_TABLES,
-    NUMBER_VRS,
     TEMPORAL_VRS,
     TEXT_VRS,
-    WORD_VRS,
     Verdict,
     first_vr,
     is_upgrade,
@@ -69,19 +68,6 @@ PATIENT_IDENTITY = frozenset((0x00100010, 0x00100020))
 SUBJECT_IDENTITY = frozenset((0x00120040, 0x00120042))
 """Patient's Name and ID take the pseudonym for Z and D, the trial's Subject ID and Reading ID for D."""
 
-_FLAVOURS: dict[str, str] = {
-    **dict.fromkeys(("AE", "LO", "SH", "ST", "LT", "UC", "UR", "UT"), "text"),
-    **dict.fromkeys(NUMBER_VRS, "number"),
-    **dict.fromkeys((*WORD_VRS, "OB", "UN"), "bulk"),
-    "AS": "age",
-    "CS": "code",
-    "DA": "date",
-    "DT": "datetime",
-    "PN": "person",
-    "SQ": "sequence",
-    "TM": "time",
-    "UI": "uid",
-}
 _OVERRIDE_ACTIONS = {"keep": "K", "remove": "X", "empty": "Z", "replace": "D"}
 _DONE = {"X": "removed", "Z": "emptied", "D": "a dummy", "U": "a new UID", "K": "kept", "C": "cleaned"}
 
@@ -109,7 +95,7 @@ def _flavour(tag: int, vr: str, action: str) -> str:
         return "patient_id"
     if action == "C" and first_vr(vr) in TEXT_VRS:
         return "text"
-    return _FLAVOURS.get(first_vr(vr), "other")
+    return FLAVOURS.get(first_vr(vr), "other")
 
 
 def _sentence(verdict: Verdict, kind: str, action: str) -> str:
@@ -137,7 +123,7 @@ def rule_of(tag: int, verdict: Verdict, kind: str) -> Rule:
 
 def _overridden(override: Override, plain: Rule) -> Rule:
     """The user's rule in place of the plain one; an emptied Patient ID is empty, without a pseudonym."""
-    flavour = _FLAVOURS.get(first_vr(plain.vr), "other")
+    flavour = FLAVOURS.get(first_vr(plain.vr), "other")
     why = f"an override of the user says {override.action}"
     action = _OVERRIDE_ACTIONS[override.action]
     return Rule(action, flavour, plain.table, "override", plain.type, plain.vr, why, plain.basic, override.value)
@@ -279,6 +265,13 @@ def private_rule(policy: Policy, group: int, creator: str, low: int) -> Rule:
     return _private_rules(policy).get((group, creator.strip(" \0"), low), PRIVATE)
 
 
+def private_key(target: str) -> tuple[int, str, int]:
+    """Group, creator and low byte of "gggg,CREATOR,ee"; a creator may hold commas itself."""
+    group, rest = target.split(",", 1)
+    creator, low = rest.rsplit(",", 1)
+    return int(group, 16), creator, int(low, 16)
+
+
 @lru_cache(maxsize=64)
 def _private_rules(policy: Policy) -> dict[tuple[int, str, int], Rule]:
     """Everything private that does not simply go: safe attributes under their option, then the user's overrides."""
@@ -289,8 +282,7 @@ def _private_rules(policy: Policy) -> dict[tuple[int, str, int], Rule]:
         found = {(row.group, row.creator, row.low): _safe(first_vr(row.vr), policy) for row in safe_private.rows()}
     for override in policy.overrides:
         if "," in override.target:
-            group, creator, low = override.target.split(",", 1)[0], *override.target.split(",", 1)[1].rsplit(",", 1)
-            key = (int(group, 16), creator, int(low, 16))
+            key = private_key(override.target)
             found[key] = _overridden(override, found.get(key, PRIVATE))
     return found
 
@@ -303,6 +295,4 @@ def _safe(vr: str, policy: Policy) -> Rule:
         action = "U"
     elif vr in TEMPORAL_VRS and not policy.has(Option.FULL_DATES):
         action = "C" if policy.has(Option.MODIFIED_DATES) else "X"
-    return Rule(
-        action, _FLAVOURS.get(vr, "other"), "C", origin if vr else "private", "", vr, why if vr else PRIVATE.why
-    )
+    return Rule(action, FLAVOURS.get(vr, "other"), "C", origin if vr else "private", "", vr, why if vr else PRIVATE.why)

@@ -26,7 +26,7 @@ _TO_WORDS = bytes(code if bytes((code,)).isalnum() else 0x20 for code in bytes(r
 _TO_RUNS = bytes(code if code in b"0123456789." else 0x20 for code in range(256))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Sought:
     """The words of a patient by the way they are sought.
 
@@ -71,7 +71,7 @@ class _Sought:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What names this patient, and the people, orders, places and devices around; immutable, safe to share.
+    """What names this patient, and the people, orders, places and devices around; immutable, safe to share and print.
 
     words   -- folded single words: parts of names of any length, and ids and phrases of one word
     phrases -- folded rows of words, blanks between them: ids, organisations and addresses of several words, and
@@ -81,8 +81,8 @@ class Known:
     component of a name. Case, width, accents and the punctuation between words do not count.
     """
 
-    words: frozenset[str] = frozenset()
-    phrases: tuple[str, ...] = ()
+    words: frozenset[str] = field(default=frozenset(), repr=False)
+    phrases: tuple[str, ...] = field(default=(), repr=False)
     _sought: _Sought = field(default_factory=_Sought, repr=False)
     _memo: dict[tuple[bytes, bytes], bool] = field(default_factory=dict, repr=False, compare=False)
 
@@ -150,7 +150,7 @@ def _known(names: frozenset[str], others: frozenset[str]) -> Known:
 def _sought(words: set[str], phrases: set[str], tokens: set[str]) -> _Sought:
     long = {word for word in words if len(word) >= LONG}
     rows = {phrase for phrase in phrases if len(phrase) >= LONG}
-    short = {token for token in tokens | words if len(token) < LONG}
+    short = {token for token in tokens | words | phrases if len(token) < LONG}
     literal = {token for token in tokens if len(token) >= LONG and _only_literally(token)}
     firsts = [words_of(token)[:1] for token in rows | short | literal]
     return _Sought(
@@ -161,7 +161,7 @@ def _sought(words: set[str], phrases: set[str], tokens: set[str]) -> _Sought:
         rows=tuple(f" {row} " for row in sorted(rows)),
         short=frozenset(short),
         literal=tuple(sorted(literal)),
-        anywhere=tuple(sorted(word for word in words if len(word) > 1 and is_unspaced(word))),
+        anywhere=tuple(sorted(token for token in words | phrases if len(token) > 1 and is_unspaced(token))),
     )
 
 

@@ -1,4 +1,4 @@
-"""Specific Character Set (0008,0005): which codecs it names, and how a value is decoded with them (PS3.3 C.12.1.1.2)."""
+"""Specific Character Set (0008,0005): the codecs it names, and how values are decoded with them (PS3.3 C.12.1.1.2)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from stowgate.errors import Rejected
 
 DEFAULT = "latin_1"
-"""Codec of the default repertoire. Bytes above 7F are not in it; read as Latin-1 two different values stay different."""
+"""Codec of the default repertoire. Bytes above 7F are not in it; read as Latin-1, different values stay different."""
 
 STAND_ALONE = frozenset(("utf_8", "gb18030", "gbk"))
 """Codecs without code extensions: escape sequences mean nothing in them (PS3.5 6.1.2.5.4)."""

@@ -1,6 +1,6 @@
-"""Brings odd encodings to explicit VR little endian, in a child process with limits (big endian, deflated, no preamble,
-UN of undefined length, odd lengths, wrong order, ...); what cannot be brought there is rejected with a code.
+"""Brings odd encodings to explicit VR little endian, in a child process with limits; what cannot be is rejected.
 
+Odd are: big endian, deflated, no preamble or file meta, UN of undefined length, odd lengths, wrong order, wrong syntax.
 The child reads strictly by itself, because pydicom's reader accepts a file cut to a tenth and drops doubled elements
 without a word; pydicom's dictionaries say which VR an element has. Descriptors are handed over, never paths or values;
 what the child prints is thrown away.
@@ -13,9 +13,7 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import asdict
@@ -25,8 +23,8 @@ from typing import IO, cast
 from stowgate.dicom.emit import FileEmitter
 from stowgate.dicom.limits import Limits
 from stowgate.dicom.normalise_child import DISK_FULL, OK, READY
-from stowgate.dicom.source import ByteSource, FileSource
-from stowgate.errors import Rejected, Temporary
+from stowgate.dicom.source import ByteSource, DescriptorSource
+from stowgate.errors import Rejected, StowgateError, Temporary
 from stowgate.objects import Range
 from stowgate.reasons import REASONS
 
@@ -40,13 +38,14 @@ _PACKAGE = str(Path(__file__).resolve().parents[2])
 _COMMAND = "import sys; sys.path.append(sys.argv.pop(1)); from stowgate.dicom.normalise_child import main; main()"
 
 
-class ScratchSource(FileSource):
+class ScratchSource(DescriptorSource):
     """The bytes of a file that has no name any more: gone when it is closed."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self.size = os.fstat(fd).st_size
-        self.path = Path(os.devnull)
+    def close(self) -> None:
+        """See `ByteSource.close`."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 class Normaliser:
@@ -63,7 +62,7 @@ class Normaliser:
         """See `normalise`."""
         child = self._take(folder) or _Child(folder)
         try:
-            return child.rewrite(source, limits)
+            return child.rewrite(source, limits, folder)
         finally:
             self._give_back(child)
 
@@ -75,10 +74,11 @@ class Normaliser:
             child.close()
 
     def _take(self, folder: Path) -> _Child | None:
-        """An idle child whose files lie in `folder`; dead ones are cleared away on the way."""
+        """An idle child whose files lie on the same file system as `folder`; dead ones are cleared away on the way."""
+        device = _device(folder)
         with self._lock:
             dead = [child for child in self._idle if not child.alive()]
-            found = next((child for child in self._idle if child.folder == folder and child not in dead), None)
+            found = next((child for child in self._idle if child.device == device and child not in dead), None)
             self._idle = [child for child in self._idle if child is not found and child not in dead]
         for child in dead:
             child.close()
@@ -98,19 +98,27 @@ class _Child:
     """One child process and the three files without a name that it shares with this one."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._given, self._inflated, self._written = files = [_scratch(folder) for _ in range(3)]
+        import subprocess  # most runs never meet an odd object, and start-up counts
+
+        self.device = _device(folder)
+        self._files: list[int] = []
         try:
+            for _ in range(3):
+                self._files.append(_scratch(folder))
+            self._given, _, self._written = self._files
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _COMMAND, _PACKAGE, *map(str, files)],
+                [sys.executable, "-I", "-c", _COMMAND, _PACKAGE, *map(str, self._files)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
                 env={},
-                pass_fds=files,
+                pass_fds=self._files,
                 start_new_session=True,
             )
+        except StowgateError:
+            self._close_files()
+            raise
         except OSError:
             self._close_files()
             raise Temporary("no_child_process") from None
@@ -124,19 +132,29 @@ class _Child:
         """Whether it can take another object."""
         return self._process.poll() is None
 
-    def rewrite(self, source: ByteSource, limits: Limits) -> ByteSource:
-        """Hand over one object and take back what was written."""
-        _copy(source, self._given)
-        request = json.dumps({"size": source.size, "limits": asdict(limits)}) + "\n"
-        code = self._ask(request.encode(), limits.seconds + _GRACE)
-        if code == DISK_FULL:
-            raise Temporary(DISK_FULL)
-        if code != OK:
-            raise Rejected(code if code in REASONS else "cannot_normalise")
-        result = _scratch(self.folder)
-        _copy(ScratchSource(self._written), result)
-        os.ftruncate(self._written, 0)
-        return ScratchSource(result)
+    def rewrite(self, source: ByteSource, limits: Limits, folder: Path) -> ByteSource:
+        """Hand over one object and take back what was written, in a file of its own in `folder`."""
+        try:
+            _copy(source, self._given)
+            request = json.dumps({"size": source.size, "limits": asdict(limits)}) + "\n"
+            code = self._ask(request.encode(), limits.seconds + _GRACE)
+            if code == DISK_FULL:
+                raise Temporary(DISK_FULL)
+            if code != OK:
+                raise Rejected(code if code in REASONS else "cannot_normalise")
+            return self._result(folder)
+        finally:
+            os.ftruncate(self._given, 0)
+            os.ftruncate(self._written, 0)
+
+    def _result(self, folder: Path) -> ByteSource:
+        fd = _scratch(folder)
+        try:
+            _copy(DescriptorSource(self._written), fd)
+        except StowgateError:
+            os.close(fd)
+            raise
+        return ScratchSource(fd)
 
     def close(self) -> None:
         """End the process and give its files back; twice does no harm."""
@@ -147,9 +165,8 @@ class _Child:
         self._close_files()
 
     def _close_files(self) -> None:
-        for fd in {self._given, self._inflated, self._written} - {-1}:
-            os.close(fd)
-        self._given = self._inflated = self._written = -1
+        while self._files:
+            os.close(self._files.pop())
 
     def _ask(self, request: bytes, seconds: float) -> str:
         with suppress(BrokenPipeError):  # it has died: the answer says so
@@ -158,8 +175,9 @@ class _Child:
 
     def _answer(self, seconds: float) -> str:
         """The next line of the child; a code in its place when it was stopped, or when it has died."""
-        ready, _, _ = select.select([self._answers], [], [], seconds)
-        if not ready:
+        waiting = select.poll()
+        waiting.register(self._answers, select.POLLIN)
+        if not waiting.poll(seconds * 1000):
             self._process.kill()
             self._process.wait()
             return "limit_time"
@@ -169,8 +187,17 @@ class _Child:
         return "limit_time" if self._process.wait() == -signal.SIGXCPU else "cannot_normalise"
 
 
+def _device(folder: Path) -> int:
+    try:
+        return os.stat(folder).st_dev
+    except OSError:
+        raise Temporary("cannot_write") from None
+
+
 def _scratch(folder: Path) -> int:
     """A descriptor of a new empty file that has no name and mode 0600."""
+    import tempfile
+
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.dup(file.fileno())

@@ -7,16 +7,17 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
-from stowgate.errors import Misconfigured, StowgateError, Temporary
+from stowgate.errors import Misconfigured
 from stowgate.lifecycle import State
 from stowgate.store.aliases import Aliases
 from stowgate.store.lock import FolderLock
 from stowgate.store.migrate import migrate, shipped
+from stowgate.store.plain import plain_errors
 from stowgate.store.queries import queries
 from stowgate.store.store import Earlier, Known, Made, Outcome, Run, Start, Target
 from stowgate.vault import folder as state
@@ -45,9 +46,13 @@ def open_ledger(folder: Path, key: Key, clock: Callable[[], float] = time.time) 
     path = state.prepare(folder) / state.LEDGER
     lock = FolderLock(folder)
     try:
-        with _plain_errors(folder):
+        with plain_errors(folder):
+            # made here, so that it and its log are private from the first byte
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            return SqliteLedger(_connect(path), key, path, lock, clock)
+            return _ledger(str(path), key, path, lock, clock)
+    except OSError:
+        lock.release()
+        raise Misconfigured("state_unwritable", str(folder)) from None
     except BaseException:
         lock.release()
         raise
@@ -56,15 +61,8 @@ def open_ledger(folder: Path, key: Key, clock: Callable[[], float] = time.time) 
 def rehearse(folder: Path, key: Key, clock: Callable[[], float] = time.time) -> SqliteLedger:
     """A copy in memory of a folder's ledger (empty if there is none), for dry runs: nothing is written, none waits."""
     path = folder / state.LEDGER
-    with _plain_errors(folder):
-        copy = _connect(":memory:")
-        if path.exists():
-            original = sqlite3.connect(path)
-            try:
-                original.backup(copy)
-            finally:
-                original.close()
-        return SqliteLedger(copy, key, None, None, clock)
+    with plain_errors(folder):
+        return _ledger(":memory:", key, None, None, clock, path if path.exists() else None)
 
 
 class SqliteLedger:
@@ -73,7 +71,8 @@ class SqliteLedger:
     def __init__(
         self, db: sqlite3.Connection, key: Key, path: Path | None, lock: FolderLock | None, clock: Callable[[], float]
     ) -> None:
-        self._db, self._path, self._lock, self._clock = db, path, lock, clock
+        self._db, self._lock, self._clock = db, lock, clock
+        self._place = path.parent if path else None
         self._aliases = Aliases(key)
         self._seal = Seal(key.sub(b"ledger-path"))
         self._sql = queries()
@@ -83,27 +82,32 @@ class SqliteLedger:
         self._claim(key)
 
     def fingerprint(self, path: str | os.PathLike[str], size: int, mtime_ns: int) -> str:
+        """HMAC-SHA-256 under a key of the ledger's own."""
         return self._aliases.fingerprint(path, size, mtime_ns)
 
     def target(self, policy: str, out: str | os.PathLike[str], layout: str) -> Target:
+        """The folder's name stays out of the ledger, too."""
         return self._aliases.target(policy, out, layout)
 
     def lookup(self, ids: Collection[str], target: Target) -> dict[str, Known]:
+        """One query for all of them."""
         with self._step():
             rows = self._ask("lookup", ids=json.dumps(list(ids)), target=self._number(target))
         return {id: Known(State(state), code, tries, relative, size) for id, state, code, tries, relative, size in rows}
 
     def begin(self, group: Sequence[Start]) -> frozenset[str]:
+        """One commit; the paths are sealed before the transaction begins."""
         now = self._clock()
         rows = [{"id": start.id, "path": self._seal_path(start), "size": start.size, "now": now} for start in group]
         with self._step():
             return self._move("begin", rows)
 
     def settle(self, group: Sequence[Outcome], target: Target) -> frozenset[str]:
+        """One commit for the states and the clean objects."""
         now = self._clock()
         with self._step():
-            number = self._number(target)
             left = self._move("settle", [_settled(outcome, now) for outcome in group])
+            number = self._number(target)
             cleans = [
                 _clean(outcome.item.id, outcome.made, number, now)
                 for outcome in group
@@ -113,26 +117,31 @@ class SqliteLedger:
         return left
 
     def release(self, ids: Collection[str]) -> None:
+        """One commit."""
         now = self._clock()
         with self._step():
             self._tell("release", [{"id": id, "now": now} for id in ids])
 
     def by_instance(self, instances: Collection[str], target: Target) -> dict[str, Earlier]:
+        """One query for all of them, by the index on target and instance."""
         with self._step():
             rows = self._ask("by_instance", instances=json.dumps(list(instances)), target=self._number(target))
         return {uid: Earlier(item, Made(uid, relative, size)) for uid, item, relative, size in rows}
 
     def counts(self) -> dict[State, int]:
+        """Reads every row: for the end of a run, not for each object."""
         with self._step():
             found = dict(self._ask("counts"))
         return {state: found.get(state, 0) for state in State}
 
     def path_of(self, id: str) -> str | None:
+        """Unseals it; Misconfigured("ledger_damaged") if the row was tampered with."""
         with self._step():
             rows = self._ask("path_of", id=id)
         return os.fsdecode(self._seal.open(rows[0][0], id.encode())) if rows else None
 
     def start_run(self, target: Target) -> int:
+        """The number is the row's."""
         with self._step():
             row = {"target": self._number(target), "now": self._clock()}
             self._tell("start_run", [row])
@@ -140,10 +149,12 @@ class SqliteLedger:
         return int(number)
 
     def end_run(self, run: int, counted: Mapping[str, int]) -> None:
+        """Only the first end counts."""
         with self._step():
             self._ask("end_run", run=run, now=self._clock(), counted=json.dumps(dict(counted)))
 
     def runs(self) -> list[Run]:
+        """Joined with their targets."""
         with self._step():
             rows = self._ask("runs")
         return [
@@ -152,6 +163,7 @@ class SqliteLedger:
         ]
 
     def close(self) -> None:
+        """SQLite empties its log into the file first; then the folder is free for the next process."""
         with self._turn:
             self._db.close()
             if self._lock:
@@ -167,7 +179,7 @@ class SqliteLedger:
     @contextmanager
     def _step(self) -> Iterator[None]:
         """One whole step: a transaction of its own, one thread at a time, in the words of our errors."""
-        with self._turn, _plain_errors(self._path.parent if self._path else None):
+        with self._turn, plain_errors(self._place):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -242,31 +254,25 @@ def _clean(id: str, made: Made, target: int, now: float) -> Row:
     }
 
 
-def _connect(path: Path | str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for pragma in _PRAGMAS:
-        db.execute(pragma).close()
-    return db
-
-
-@contextmanager
-def _plain_errors(folder: Path | None) -> Iterator[None]:
+def _ledger(
+    name: str,
+    key: Key,
+    path: Path | None,
+    lock: FolderLock | None,
+    clock: Callable[[], float],
+    copy_of: Path | None = None,
+) -> SqliteLedger:
+    """Connect and bring up to date; the connection is closed again if that fails."""
+    db = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
     try:
-        yield
-    except sqlite3.Error as error:
-        raise _plain(error, str(folder or "")) from None
-
-
-def _plain(error: sqlite3.Error, place: str) -> StowgateError:
-    """What a person can do about an error of SQLite; its own text may quote a row and is not passed on."""
-    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
-        case sqlite3.SQLITE_FULL:
-            return Temporary("disk_full", place)
-        case sqlite3.SQLITE_IOERR:
-            return Temporary("ledger_io", place)
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return Misconfigured("state_in_use", place)
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return Misconfigured("state_unwritable", place)
-        case _:
-            return Misconfigured("ledger_damaged", place)
+        if copy_of:
+            # without a log nobody is writing, and only immutable makes no files of its own beside the original
+            how = "mode=ro" if copy_of.with_name(f"{copy_of.name}-wal").exists() else "immutable=1"
+            with closing(sqlite3.connect(f"{copy_of.absolute().as_uri()}?{how}", uri=True)) as original:
+                original.backup(db)
+        for pragma in _PRAGMAS:
+            db.execute(pragma)
+        return SqliteLedger(db, key, path, lock, clock)
+    except BaseException:
+        db.close()
+        raise

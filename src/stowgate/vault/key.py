@@ -109,8 +109,8 @@ def write(key: Key, path: Path) -> None:
     """Write the key to a new file, mode 0600, whole and durable or not at all; never over an existing one."""
     part = path.parent / f".{os.urandom(8).hex()}.part"
     try:
-        _write_part(part, render(key).encode())
         try:
+            _write_part(part, render(key).encode())
             _place(part, path)
         finally:
             part.unlink(missing_ok=True)

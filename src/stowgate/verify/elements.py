@@ -63,9 +63,7 @@ def implicit_items(data: bytes) -> list[DataSet]:
         raise Broken from None
 
 
-def explicit(
-    data: bytes, pos: int, end: int, stop: int, strict: bool, depth: int, into: DataSet, last: int
-) -> int:
+def explicit(data: bytes, pos: int, end: int, stop: int, strict: bool, depth: int, into: DataSet, last: int) -> int:
     """Stops before `stop`, at `end`, or before an element that does not fit: the caller knows which it wants."""
     known = WIDE
     while end - pos >= 8:
@@ -126,9 +124,7 @@ def _wide(
     return after
 
 
-def implicit(
-    data: bytes, pos: int, end: int, stop: int, strict: bool, depth: int, into: DataSet, last: int
-) -> int:
+def implicit(data: bytes, pos: int, end: int, stop: int, strict: bool, depth: int, into: DataSet, last: int) -> int:
     """As `_explicit`; the VR comes from the dictionary, and an undefined length says that it is a sequence."""
     while end - pos >= 8:
         group, element, length = implicit_head(data, pos)

@@ -14,7 +14,7 @@ from stowgate.policy import Option
 from stowgate.standard.dictionary import vr_of
 from stowgate.standard.profile import row_of
 from stowgate.standard.uids import is_registered
-from stowgate.verify.elements import DataSet
+from stowgate.verify.elements import Bulk, DataSet, Value
 from stowgate.verify.search import CODE, NUMBER, OTHER, TEXT
 from stowgate.verify.tokens import DEFINITIONS
 
@@ -252,7 +252,9 @@ class Rules(dict[int, Expectation]):
         if vr == "SQ":
             return Expectation("gate_attribute", None, kind, none, "kept" if code in ("K", "C", "X/Z/U*") else "dummy")
         if vr == "UI":
-            return Expectation("gate_uid", no_source_uid if code == "K" else derived_uid, kind, none)
+            if code == "K":
+                return Expectation("gate_uid", no_source_uid, kind, none)
+            return Expectation("gate_uid", derived_uid, NOT_SOUGHT, none)
         name = "gate_date" if vr in _TEMPORAL else "gate_attribute"
         if code == "K":
             return Expectation("gate_age", age, kind, none) if vr == "AS" else Expectation(name, None, kind, none)
@@ -267,3 +269,19 @@ class Rules(dict[int, Expectation]):
 def rules_of(options: frozenset[Option]) -> Rules:
     """The expectations under these options."""
     return Rules(options)
+
+
+def all_dummies(items: list[DataSet], rules: Rules, case: Case) -> bool:
+    """Whether a sequence that was replaced tells nothing: at most one item, of dummies and derived UIDs alone."""
+    values = [(tag, value) for item in items for tag, (_, value) in item.items()]
+    return len(items) <= 1 and all(_is_dummy(tag, value, rules, case) for tag, value in values)
+
+
+def _is_dummy(tag: int, value: Value, rules: Rules, case: Case) -> bool:
+    if tag & 0x10000 or not rules[tag].vrs or isinstance(value, Bulk):
+        return False
+    if isinstance(value, list):
+        return all_dummies(value, rules, case)
+    if rules[tag].code == "gate_uid":
+        return derived_uid(case, tag, value, {})
+    return pseudonym(case, tag, value, {})

@@ -7,11 +7,11 @@ from functools import lru_cache
 
 from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
-from stowgate.policy import Option, Override, Policy
+from stowgate.policy import Override, Policy
 from stowgate.standard.codes import deidentification_methods
 from stowgate.verify import private
 from stowgate.verify.elements import Bulk, DataSet, Value
-from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Case, Expectation, blank, derived_uid, pseudonym, rules_of
+from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Case, Expectation, all_dummies, rules_of
 from stowgate.verify.search import Search
 from stowgate.verify.walk import is_pixels
 
@@ -76,27 +76,13 @@ class Judge:
 
     def _items(self, tag: int, items: list[DataSet], source: DataSet, path: Path, mode: str) -> None:
         if mode == "dummy":
-            if not self._all_dummies(items):
+            if not all_dummies(items, self.rules, self.case):
                 raise Rejected("gate_attribute", place(tag, path))
             return
         found = source.get(tag)
         before = found[1] if found is not None and isinstance(found[1], list) else []
         for index, item in enumerate(items):
             self.data_set(item, before[index] if index < len(before) else _NOTHING, (*path, (tag, index)))
-
-    def _all_dummies(self, items: list[DataSet]) -> bool:
-        """Of a replaced sequence: at most one item, in which nothing is told."""
-        return len(items) <= 1 and all(
-            self._is_dummy(tag, value) for item in items for tag, (_, value) in item.items()
-        )
-
-    def _is_dummy(self, tag: int, value: Value) -> bool:
-        if tag & 0x10000 or not self.rules[tag].vrs or isinstance(value, Bulk):
-            return False
-        if isinstance(value, list):
-            return self._all_dummies(value)
-        tests = (blank, pseudonym, derived_uid) if self.rules[tag].code == "gate_uid" else (blank, pseudonym)
-        return any(test(self.case, tag, value, _NOTHING) for test in tests)
 
     def _seek(self, elements: DataSet, tag: int, value: bytes, kind: int, path: Path) -> None:
         code = self.search.find(value, kind)
@@ -137,7 +123,7 @@ class Judge:
             return True
         plain = value.strip(b" \0") if isinstance(value, bytes) else value
         wanted = (override.value or "").encode() if override.action == "replace" else b""
-        if override.action == "remove" or (plain != wanted and plain != []):
+        if override.action == "remove" or plain not in (wanted.strip(), []):
             raise Rejected("gate_override", place(tag, path))
         return True
 
@@ -163,8 +149,7 @@ def is_method_code(item: DataSet) -> bool:
     """Whether an item is one of CID 7050 to the letter: code value, scheme and meaning, nothing else."""
     if item.keys() != {0x00080100, 0x00080102, 0x00080104}:
         return False
-    value, scheme, meaning = (
-        found.strip(b" \0") if isinstance(found, bytes) else b"" for _, found in item.values()
-    )
+    values = (item[tag][1] for tag in (0x00080100, 0x00080102, 0x00080104))
+    value, scheme, meaning = (found.strip(b" \0") if isinstance(found, bytes) else b"" for found in values)
     known = deidentification_methods().get(value.decode("latin-1"))
     return known is not None and (scheme, meaning) == (known.scheme.encode(), known.meaning.encode())

@@ -11,6 +11,7 @@ _LARGEST = 128 * 1024
 _PATIENCE = 8
 """How many headers pass before learning is tried again after it was of no use."""
 _ONCE = 1
+_MARGIN = 0x17FF
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,17 @@ class Memo:
 
 
 _threads = threading.local()
+
+
+def first_read(strict: bool, most: int) -> int:
+    """How many bytes to read at first, after the length of the header before."""
+    reach: int = getattr(_threads, f"reach_{strict}", most)
+    return min(most, reach)
+
+
+def remember_reach(strict: bool, end: int) -> None:
+    """Note where a header ended; the next may be a little longer."""
+    setattr(_threads, f"reach_{strict}", (end + _MARGIN) & ~0xFFF)
 
 
 def of_thread(strict: bool, explicit: bool) -> Memo:

@@ -1,4 +1,4 @@
-"""Pixel Data of an output against its source: length, fragments, both ends and windows nobody can foresee, or all of it."""
+"""Pixel Data of an output against its source: length, fragments, both ends and windows nobody can foresee, or all."""
 
 from __future__ import annotations
 

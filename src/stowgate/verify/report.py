@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stowgate.policy import EDITION, RULE_REVISION, Option, Policy
 from stowgate.reasons import REASONS
 from stowgate.verify.wording import ACTIONS, LIMITATIONS, MODALITIES, STANDING, rule_label
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,9 @@ class Summary:
     limitations: tuple[str, ...] = ()
     dry_run: bool = False
 
+    def __str__(self) -> str:
+        return "\n".join(summary_lines(self))
+
     @property
     def seconds(self) -> float:
         """Wall time of the run."""
@@ -72,7 +79,7 @@ class Summary:
     @property
     def failed_closed(self) -> int:
         """Objects that were thought clean and stopped by the gate, or by a failure of the program."""
-        return sum(n for code, n in self.reasons.items() if code.startswith("gate_") or REASONS[code].fate == "failed")
+        return sum(count for code, count in self.reasons.items() if _failed_closed(code))
 
     @property
     def by_action(self) -> Mapping[str, int]:
@@ -140,11 +147,11 @@ def verdict(summary: Summary) -> Verdict:
 
 
 def groups(summary: Summary) -> tuple[Group, ...]:
-    """Why inputs did not become clean objects: failures, holds, damage, and what is no DICOM, apart from one another."""
+    """Why inputs did not become clean objects: failures, holds, damage and what is no DICOM, each apart."""
     ways: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
-        ("failed", "Stopped by a failure", lambda code: REASONS[code].fate == "failed"),
+        ("failed", "Stopped by the gate or by a failure", _failed_closed),
         ("held", "Held: a person or an option has to decide", lambda code: REASONS[code].fate == "held"),
-        ("quarantined", "Quarantined: damaged, hostile or stopped", lambda code: REASONS[code].fate == "quarantined"),
+        ("quarantined", "Quarantined: damaged or hostile", _is_damage),
         ("rejected", "Rejected: may be DICOM, could not be taken", _is_fault),
         ("not-dicom", "Rejected: not DICOM", lambda code: REASONS[code].not_dicom),
     )
@@ -173,21 +180,16 @@ def summary_lines(summary: Summary) -> list[str]:
 
 def render_html(summary: Summary) -> str:
     """One HTML page that loads nothing and tells no identity."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["count"] = lambda number: f"{number:,}"
-    template = environment.from_string(_TEMPLATE.read_text("utf-8"))
-    return template.render(
+    return _template().render(
         summary=summary,
         state=verdict(summary),
         parts=_parts(summary),
         groups=groups(summary),
-        findings=_ranked(summary.findings, lambda code: True),
+        findings=_ranked(summary.findings),
         reasons=REASONS,
         actions=ACTIONS,
         rule_label=rule_label,
-        modalities=_ranked(summary.modalities, lambda code: True),
+        modalities=_ranked(summary.modalities),
         modality_names=MODALITIES,
         limitations=[LIMITATIONS[code] for code in summary.limitations],
         standing=STANDING,
@@ -196,14 +198,30 @@ def render_html(summary: Summary) -> str:
     )
 
 
-_TEMPLATE = Path(__file__).with_name("templates") / "report.html"
+@cache
+def _template() -> Template:
+    """Compiled once; jinja2 is imported only where a report is asked for."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["count"] = lambda number: f"{number:,}"
+    path = Path(__file__).with_name("templates") / "report.html"
+    return environment.from_string(path.read_text("utf-8"))
+
+
+def _failed_closed(code: str) -> bool:
+    return code.startswith("gate_") or REASONS[code].fate == "failed"
+
+
+def _is_damage(code: str) -> bool:
+    return REASONS[code].fate == "quarantined" and not _failed_closed(code)
 
 
 def _is_fault(code: str) -> bool:
     return REASONS[code].fate == "rejected" and not REASONS[code].not_dicom
 
 
-def _ranked(counts: Mapping[str, int], belongs: Callable[[str], bool]) -> list[tuple[str, int]]:
+def _ranked(counts: Mapping[str, int], belongs: Callable[[str], bool] = bool) -> list[tuple[str, int]]:
     chosen = [(code, count) for code, count in counts.items() if count and belongs(code)]
     return sorted(chosen, key=lambda pair: (-pair[1], pair[0]))
 
@@ -241,10 +259,10 @@ def _pace(summary: Summary) -> str:
 
 def _size(count: float) -> str:
     for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
+        if count < 999.5:
             return f"{count:,.0f} bytes" if unit == "bytes" else f"{count:.3g} {unit}"
         count /= 1000
-    return f"{count:,.3g} TB"
+    return f"{count:,.2f} TB"
 
 
 def _duration(seconds: float) -> str:

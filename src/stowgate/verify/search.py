@@ -231,23 +231,21 @@ class Search:
 
     def find(self, value: bytes, kind: int) -> str:
         """The code of what a value holds of the source's identity, "" for nothing."""
-        if kind == NUMBER and not value.translate(None, _NUMERIC):
-            return ""
         cleared = self.cleared[kind]
         key = value if len(value) <= _CLEARED_VALUE else hashlib.blake2b(value, digest_size=16).digest()
         if key in cleared:
             return ""
-        code, runs = self.tokens.search(value, kind)
-        if code:
-            return code
-        dotted = False
-        for run in runs:
-            dots = run.count(".")
-            dotted = dotted or dots >= _DOTS
-            if dots >= (1 if kind == TEXT else _DOTS) and run in self.uids:
+        if kind != NUMBER or value.translate(None, _NUMERIC):
+            code, runs = self.tokens.search(value, kind)
+            if code:
+                return code
+            long = [run for run in runs if run.count(".") >= _DOTS]
+            sought = [run for run in runs if "." in run] if kind == TEXT else long
+            if not self.uids.isdisjoint(sought):
                 return "gate_uid"
-        if not dotted:
-            if len(cleared) >= _CLEARED:
-                cleared.clear()
-            cleared.add(key)
+            if long:
+                return ""  # harmless for this object; another one may have just this UID
+        if len(cleared) >= _CLEARED:
+            cleared.clear()
+        cleared.add(key)
         return ""

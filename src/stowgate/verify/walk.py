@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from itertools import islice
 
 from stowgate.dicom.source import ByteSource
 from stowgate.standard.dictionary import implicit_vr
@@ -82,7 +83,7 @@ class _Reader:
         self.source, self.strict = source, strict
         self.size = source.size
         self.base = 0
-        self.data = source.read(0, FIRST)
+        self.data = source.read(0, memo.first_read(strict, FIRST))
         self.loop: Loop = explicit
         self.last = -1
 
@@ -117,20 +118,22 @@ class _Reader:
         hit = remembered.follow(self.data, pos, self.loop, self.strict)
         if hit is not None:
             walked.template, walked.varying, after = hit
-            walked.top = {**walked.template.base, **walked.varying}
+            walked.top = walked.template.base.copy()
+            walked.top.update(walked.varying)
             self.last = walked.template.tags[-1]
             after = self._run(self.data, after, _PIXELS, walked.top)
         else:
             after = self._run(self.data, pos, _PIXELS, walked.top)
             remembered.learn(self.data, pos, after, walked.top, self.loop, self.strict)
+        memo.remember_reach(self.strict, after)
         while after < self.size:
             after = self._outlier(after, walked.top)
             at = after - self.base
             if 0 <= at < len(self.data):
                 after = self.base + self._run(self.data, at, _PIXELS, walked.top)
-        if walked.template is not None and len(walked.top) > len(walked.template.base) + len(walked.varying):
-            base = walked.template.base
-            walked.varying = {tag: found for tag, found in walked.top.items() if tag not in base}
+        if walked.template is not None:
+            more = len(walked.top) - len(walked.template.base) - len(walked.varying)
+            walked.varying |= {tag: walked.top[tag] for tag in islice(reversed(walked.top), more)}
 
     def _run(self, data: bytes, pos: int, stop: int, top: DataSet) -> int:
         before = len(top)

@@ -10,7 +10,7 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "D": ("Replaced by a dummy", "a fixed value that says nothing"),
     "U": ("Given a new UID", "the same new one wherever the old one stood"),
     "C": ("Cleaned", "dates moved, texts cleared of what identifies"),
-    "K": ("Kept by an option", "values an option retains"),
+    "K": ("Kept", "values an option or a rule of your own retains"),
 }
 """Action letter of PS3.15 Table E.1-1 -> its name and what it means."""
 
@@ -21,9 +21,19 @@ _ORIGINS: Mapping[str, str] = {
     "private": "Private attributes not known to be safe",
     "unknown": "Attributes the dictionary does not know",
     "type": "A stronger action, because the attribute is required",
-    "marks": "Marks of de-identification",
+    "structure": "Encoding, seals and old values, which always go",
 }
-_FAMILIES: Mapping[str, str] = {"option": "Option", "role": "Not in the table, reviewed role"}
+_ROLES: Mapping[str, str] = {
+    "technical": "technical texts",
+    "operator": "texts typed by people",
+    "person": "names of persons",
+    "temporal": "dates and times",
+    "ae": "application entity titles",
+    "url": "addresses",
+    "uid_instance": "UIDs of instances",
+    "uid_definition": "UIDs of definitions",
+    "bulk": "samples and palettes",
+}
 
 MODALITIES: Mapping[str, str] = {
     "CR": "Computed radiography",
@@ -71,6 +81,8 @@ STANDING = (
 def rule_label(origin: str) -> str:
     """What the origin of a rule ("E.1-1", "option:full-dates", "role:operator", ...) is called."""
     family, _, name = origin.partition(":")
-    if name and family in _FAMILIES:
-        return f"{_FAMILIES[family]}: {name.replace('_', ' ')}"
+    if family == "option":
+        return f"Option: {name}"
+    if family == "role":
+        return f"Not in the table, reviewed: {_ROLES.get(name, name)}"
     return _ORIGINS.get(origin, origin)

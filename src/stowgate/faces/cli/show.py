@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import typer
 
 from stowgate.batch import Settled
+from stowgate.errors import Misconfigured
 from stowgate.folder_run import Tally
 
 _EVERY = 10.0
@@ -61,3 +64,13 @@ def _bar(settled: Iterator[Settled], tally: Tally, total: int | None) -> Iterato
             if done % 20 == 0:
                 bar.update(task, completed=done, counts=numbers(tally))
         bar.update(task, completed=tally.received, counts=numbers(tally))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError:
+        raise Misconfigured("output_unwritable", str(path)) from None

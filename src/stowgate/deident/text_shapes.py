@@ -1,0 +1,109 @@
+"""Judges one run of letters and digits of a description: harmless word or technical shape, or not."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from stowgate.deident.names import fold
+from stowgate.deident.vocabulary import forms, is_word, vocabulary
+
+_CAMEL: Final = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+")
+_RUNS: Final = re.compile(r"[a-z]+|[0-9]+")
+_MIXED: Final = re.compile(r"[a-z0-9]+")
+UNITS: Final = frozenset(
+    """mm cm m um nm ml l cc s ms sec min mins hr hrs h hz khz mhz kv kvp ma mas mgy cgy gy kev mev mv hu mci mbq bq kbq t g mg kg mcg dir
+    dirs ch px pix pixel vox deg fps f w y yr yrs yo d x slice slices img images im views view phases phase frames averages nex b mm2 mm3 bit
+    bits ghz ppm mol mmol mu dpi cm2 cm3 pct th st nd rd iso fs ns nsa tr te ti kb gb mb days day wk wks week weeks mo mos month months""".split()
+)
+"""What may follow a number directly or after a blank and makes it a quantity."""
+BEFORE: Final = frozenset(
+    """b bval bvals bvalue bvalues te tr ti fov fa venc matrix mtx w ww wl wc c l tm td ts x vol dose dlp ctdivol dx
+    size range max min width window level index sl slice image thickness thk kernel""".split()
+)
+"""What may stand directly before a number of four digits and makes it a setting."""
+_ROUND: Final = frozenset("1000 1024 1200 1400 1500 1600 2048 2500 3000 4000 4095 4096 5000".split())
+_WITH_HUNDREDS: Final = frozenset("befghiprstw")
+_REPEATING: Final = frozenset("dtixspwb")
+
+
+def is_setting(number: str) -> bool:
+    """Whether four digits by themselves are a usual b-value or matrix, and no year and no identifier."""
+    return number in _ROUND
+
+
+@lru_cache(maxsize=8192)
+def is_harmless(run: str, known: frozenset[str]) -> bool:
+    """Whether a run with at least one letter is a word of the vocabulary, a join of such words, or a technical shape.
+
+    `known` are the folded words that name this patient; none of them may be a part of the run.
+    """
+    shapes = forms(run)
+    if not known.isdisjoint(shapes):
+        return False
+    lists = vocabulary()
+    if any(is_word(form) or form in lists.eponyms for form in shapes):
+        return True
+    if run.isalpha():
+        return _is_join(run, known)
+    return _is_technical(fold(run), run, known)
+
+
+def _is_join(run: str, known: frozenset[str]) -> bool:
+    """Whether capitals divide the run into words: "HeadSeq", "CorCTA", "mDIXON", "dynaVIEWS"."""
+    parts = _CAMEL.findall(run)
+    if len(parts) < 2 or "".join(parts) != run:
+        return False
+    folded = [fold(part) for part in parts]
+    if len(folded[0]) == 1 and parts[0].islower():
+        folded = folded[1:]
+    elif len(folded) > 1 and len(folded[-1]) == 1:
+        folded = folded[:-1]
+    lists = vocabulary()
+    return known.isdisjoint(folded) and all(
+        (part in lists.words or part in lists.eponyms or _fits(part, folded)) and len(part) > 1 for part in folded
+    )
+
+
+def _fits(part: str, others: list[str]) -> bool:
+    return not vocabulary().beside.get(part, frozenset()).isdisjoint(others)
+
+
+def _is_technical(folded: str, run: str, known: frozenset[str]) -> bool:
+    """Whether letters and digits mix as in "B30f", "ep2d", "120kV", "p2", "3scan"."""
+    if not _MIXED.fullmatch(folded):
+        return False
+    runs = _RUNS.findall(folded)
+    numbers = [at for at, one in enumerate(runs) if one.isdigit()]
+    letters = [one for one in runs if not one.isdigit()]
+    if not known.isdisjoint(letters) or len(numbers) > 3 or not all(_fits_number(runs, at) for at in numbers):
+        return False
+    single = [one for one in letters if len(one) == 1]
+    if len(numbers) > 1 and not (single and _REPEATING.issuperset(single)) and len(single) > 0:
+        return False
+    if len(runs) == 3 and len(single) == 2 and len(max(runs, key=len)) > 2:
+        return False
+    lists = vocabulary()
+    split = [part for part in _CAMEL.findall(run) if len(part) > 1] if len(letters) == len(single) else []
+    return not split and all(
+        len(one) == 1 or one in UNITS or one in lists.words or one in lists.eponyms or _joined(one, run, known)
+        for one in letters
+    )
+
+
+def _joined(letters: str, run: str, known: frozenset[str]) -> bool:
+    at = fold(run).find(letters)
+    return len(fold(run)) == len(run) and _is_join(run[at : at + len(letters)], known)
+
+
+def _fits_number(runs: list[str], at: int) -> bool:
+    """Whether the number at this place among the runs is short enough, or a setting by the letters around it."""
+    size = len(runs[at])
+    before = runs[at - 1] if at else ""
+    after = runs[at + 1] if at + 1 < len(runs) else ""
+    if size < 3:
+        return True
+    if size == 3:
+        return after in UNITS or len(before) != 1 or before in _WITH_HUNDREDS or before in BEFORE
+    return size == 4 and (before in BEFORE or (not before and after in UNITS and len(after) > 1))

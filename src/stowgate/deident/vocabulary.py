@@ -1,0 +1,101 @@
+"""The words known to be harmless, read once from tables/vocabulary*.txt, and the one way words are compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+from stowgate.deident.names import fold, transcribed
+
+TABLES = Path(__file__).parent / "tables"
+PLAIN = (
+    "anatomy", "acquisition", "clinical", "general", "german", "romance", "dutch", "standard",
+)  # fmt: skip
+
+# Endings that only words of medicine have; words of eight letters or more that end so need not be listed.
+_MEDICAL = re.compile(
+    r"[a-z]{3,}(?:graph(?:y|ies|ie|ia|isch|ique|ic)|graf(?:ie|ia|ias)|[sc][kc]?op(?:y|ie|ia|ies|ic|isch)|(?:ec|ek)tom(?:y|ie|ia)"
+    r"|ostom(?:y|ie|ia)|plast(?:y|ie|ik|ia)|path(?:y|ie|ies|ia)|centes[ei]s|lithiasis|rrh(?:aphy|agia|oea))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """All lists, folded: `words` stand alone; `eponyms` too, unless they touch a removed word; `beside` maps an
+    ambiguous word to the neighbours that make it harmless ("#" a number, "=" nothing else in the text); `names` and
+    `linking` are the small words; `endings` the second halves of compounds."""
+
+    words: frozenset[str]
+    eponyms: frozenset[str]
+    beside: Mapping[str, frozenset[str]]
+    names: frozenset[str]
+    linking: frozenset[str]
+    endings: tuple[str, ...]
+
+
+def forms(word: str) -> tuple[str, ...]:
+    """The folded forms of a word: without accents, and with umlauts written as two letters if it has any."""
+    folded = fold(word)
+    if word.isascii():
+        return (folded,)
+    spelt = transcribed(word)
+    return (folded,) if spelt == folded else (folded, spelt)
+
+
+def _lines(name: str) -> list[str]:
+    text = (TABLES / f"vocabulary_{name}.txt").read_text("utf-8")
+    return [line for line in text.splitlines() if line and line[0] != "#"]
+
+
+def _words(name: str) -> Iterator[str]:
+    for word in " ".join(_lines(name)).split():
+        if word.isascii():
+            yield word.lower()
+        else:
+            yield from forms(word)
+
+
+def _pairs(name: str) -> dict[str, frozenset[str]]:
+    pairs = (line.partition(":") for line in _lines(name))
+    return {head: frozenset(form for word in rest.split() for form in forms(word)) for head, _, rest in pairs}
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """The lists, read on first use."""
+    particles = _pairs("particles")
+    beside = _pairs("ambiguous")
+    words = {word for name in PLAIN for word in _words(name)} | particles["linking"]
+    return Vocabulary(
+        words=frozenset(words - beside.keys()),
+        eponyms=frozenset(_words("eponyms")),
+        beside=beside,
+        names=particles["names"],
+        linking=particles["linking"],
+        endings=tuple(sorted(set(_words("compounds")), key=len, reverse=True)),
+    )
+
+
+@lru_cache(maxsize=8192)
+def is_word(folded: str) -> bool:
+    """Whether a folded word is on a list, is a compound of two listed ones, or has an ending only medicine uses."""
+    lists = vocabulary()
+    if folded in lists.words or folded in lists.names:
+        return True
+    if len(folded) < 8 or not folded.isascii():
+        return False
+    return _MEDICAL.fullmatch(folded) is not None or _is_compound(folded, lists)
+
+
+def _is_compound(folded: str, lists: Vocabulary) -> bool:
+    for ending in lists.endings:
+        if folded.endswith(ending):
+            first = folded[: -len(ending)]
+            for link in ("", "s", "n", "en", "es"):
+                stem = first.removesuffix(link) if link else first
+                if len(stem) >= 4 and stem in lists.words:
+                    return True
+    return False

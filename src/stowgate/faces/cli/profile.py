@@ -1,0 +1,66 @@
+"""`stowgate profile`: which profiles and options there are, what they do, and whether a configuration is sound."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stowgate.deident.profile import PROFILES, describe
+from stowgate.faces.cli.asked import policy_and_settings
+from stowgate.faces.cli.show import say
+from stowgate.policy import AVAILABLE, CLEAN, RETAIN
+
+app = typer.Typer(help="Profiles and options: list, show, validate.", no_args_is_help=True)
+
+Profile = Annotated[str | None, typer.Option(help="Confidentiality profile.", show_default="basic")]
+Retain = Annotated[list[str] | None, typer.Option(help="Option that keeps something; repeatable.")]
+Clean = Annotated[list[str] | None, typer.Option(help="Option that cleans something; repeatable.")]
+Config = Annotated[Path | None, typer.Option("-c", "--config", help="stowgate.toml to use.")]
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the profiles and the options by their standard names."""
+    for name, meaning in PROFILES.items():
+        typer.echo(f"{'profile':<9} {name:<30} {meaning}")
+    for setting, options in (("--retain", RETAIN), ("--clean", CLEAN)):
+        for option in options:
+            note = "" if option in AVAILABLE else "not available yet"
+            typer.echo(f"{setting:<9} {option:<30} {note}".rstrip())
+
+
+@app.command("show")
+def show(
+    profile: Profile = None,
+    retain: Retain = None,
+    clean: Clean = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show what a profile with options does, its digest, table edition and rule revision."""
+    policy, _ = policy_and_settings(config, profile, retain, clean)
+    described = asdict(describe(policy))
+    if as_json:
+        typer.echo(json.dumps(described, default=sorted))
+        return
+    for name, value in described.items():
+        if isinstance(value, dict):
+            typer.echo(f"{name.replace('_', ' ')}:")
+            for key, count in value.items():
+                typer.echo(f"  {key:<28} {count}")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
+            typer.echo(f"{name.replace('_', ' '):<20} {shown or '-'}")
+
+
+@app.command("validate")
+def validate(
+    profile: Profile = None, retain: Retain = None, clean: Clean = None, config: Config = None
+) -> None:
+    """Check options, overrides and the whole configuration; all problems in one go."""
+    policy, _ = policy_and_settings(config, profile, retain, clean)
+    say(f"The configuration is sound. Policy {policy.digest[:16]}, edition {policy.edition}, revision {policy.revision}.")

@@ -1,0 +1,212 @@
+"""The gate: reads the source and what was written with its own eyes, and lets nothing pass that it cannot vouch for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stowgate.dicom.source import ByteSource
+from stowgate.errors import Rejected
+from stowgate.objects import CleanRef, Names
+from stowgate.policy import Option, Policy
+from stowgate.standard.codes import BASIC_PROFILE, code_of_column, deidentification_methods
+from stowgate.verify import pixels
+from stowgate.verify.elements import Broken, Bulk, DataSet
+from stowgate.verify.expect import STATION_NAME, Case
+from stowgate.verify.judge import METHOD, METHOD_CODES, REMOVED, TEMPORAL, Judge, method_text, place
+from stowgate.verify.search import CODE, Search, tokens_of
+from stowgate.verify.tokens import gather, instance_uids
+from stowgate.verify.walk import Walked, is_pixels, walk
+
+SOP_CLASS, INSTANCE, STUDY, SERIES, PATIENT_ID = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00100020
+CODE_VALUE, SCHEME = 0x00080100, 0x00080102
+
+IMPLEMENTATION_VERSION = b"STOWGATE_1"
+_META = (0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012, 0x00020013)
+_implementation = re.compile(rb"2\.25\.[1-9][0-9]{0,38}").fullmatch
+_pseudonym = re.compile(r"[0-9A-HJKMNP-TV-Z]{16}").fullmatch
+_number = re.compile(r"-?[0-9]{0,12}").fullmatch
+_ENCODING = 132 + 12
+"""Bytes before what File Meta Information Group Length counts: preamble, prefix, the length itself."""
+
+
+@dataclass(slots=True)
+class Pair:
+    """A source, what was written for it, and what was asked for."""
+
+    raw: ByteSource
+    written: ByteSource
+    source: Walked
+    clean: Walked
+    policy: Policy
+    case: Case
+    search: Search
+    secret: bytes
+
+
+def check(raw: ByteSource, written: ByteSource, policy: Policy, names: Names, path: Path, secret: bytes) -> CleanRef:
+    """Judge one output by its source; the only way to a `CleanRef` for a new object.
+
+    raw -- the identified object, a little endian file (others have been brought to explicit little endian before);
+    written -- the file at `path`, read again; names -- the clean values its path is made of; secret -- places the
+    windows of Pixel Data that are compared. Raises `Rejected` with a code "gate_..." and a tag path or the name of a
+    part of the file; a value is never told. `Rejected("unreadable")` when reading fails.
+    """
+    source = _followed(raw, False, "gate_source")
+    clean = _followed(written, True, "gate_structure")
+    search, uids = _search(source, policy)
+    case = Case(names, uids, policy.station_name.strip().encode("ascii", "replace"))
+    pair = Pair(raw, written, source, clean, policy, case, search, secret)
+    for code, test in CHECKS:
+        if where := test(pair):
+            raise Rejected(code, where)
+    sop_class = _plain(clean.top, SOP_CLASS).decode("ascii", "replace")
+    return CleanRef(path, clean.size, names, sop_class, policy.digest)
+
+
+def _followed(file: ByteSource, strict: bool, code: str) -> Walked:
+    try:
+        return walk(file, strict)
+    except Broken as broken:
+        raise Rejected(code, place(broken.tag) if broken.tag else "") from None
+
+
+def _search(source: Walked, policy: Policy) -> tuple[Search, frozenset[bytes]]:
+    """What must not be found, and the UIDs that must not."""
+    facts = gather(source)
+    uids: frozenset[bytes] = frozenset()
+    if Option.UIDS not in policy.options:
+        uids = facts.uids | instance_uids(_plain(source.meta, 0x00020003))
+    try:
+        return Search(tokens_of(facts.words, policy.options), uids), uids
+    except Rejected as unknown:
+        raise Rejected("gate_source", unknown.place) from None
+
+
+def _plain(elements: DataSet, tag: int) -> bytes:
+    found = elements.get(tag)
+    return found[1].strip(b" \0") if found is not None and isinstance(found[1], bytes) else b""
+
+
+def _preamble(pair: Pair) -> str:
+    return "" if pair.clean.preamble == bytes(128) else "preamble"
+
+
+def _meta(pair: Pair) -> str:
+    """File Meta Information rebuilt from nothing: these seven elements and no others (PS3.10 7.1)."""
+    meta, clean, source = pair.clean.meta, pair.clean, pair.source
+    for tag in meta.keys() - set(_META):
+        return place(tag)
+    sop_class = _plain(source.top, SOP_CLASS)
+    wanted = {
+        0x00020000: (clean.start - _ENCODING).to_bytes(4, "little"),
+        0x00020001: b"\0\1",
+        0x00020002: sop_class,
+        0x00020003: pair.case.names.instance.encode("ascii", "replace"),
+        0x00020010: source.syntax,
+        0x00020013: IMPLEMENTATION_VERSION,
+    }
+    for tag, value in wanted.items():
+        _, found = meta.get(tag, (b"", b""))
+        if not isinstance(found, bytes) or (found != value and found.rstrip(b" \0") != value):
+            return place(tag)
+    if not _implementation(_plain(meta, 0x00020012)):
+        return place(0x00020012)
+    return "" if sop_class and _plain(clean.top, SOP_CLASS) == sop_class else place(SOP_CLASS)
+
+
+def _names(pair: Pair) -> str:
+    """The names an output path is made of are new, coded or numbers, and fit what was written."""
+    names, top, find = pair.case.names, pair.clean.top, pair.search.find
+    chosen = {override.target for override in pair.policy.overrides}
+    for tag, name in ((INSTANCE, names.instance), (STUDY, names.study), (SERIES, names.series)):
+        found = _plain(top, tag)
+        if f"{tag:08X}" not in chosen and (found or tag == INSTANCE) and found != name.encode("ascii", "replace"):
+            return place(tag)
+        if name.encode("ascii", "replace") in pair.case.uids:
+            return place(tag)
+    if not _pseudonym(names.patient):
+        return place(PATIENT_ID)
+    if not (_number(names.series_number) and _number(names.instance_number)):
+        return "names"
+    coded = (names.modality, names.view, names.laterality)
+    return "names" if any(find(name.encode(), CODE) for name in coded if name) else ""
+
+
+def _marks(pair: Pair) -> str:
+    """What the output says of its own de-identification (PS3.15 E.1, PS3.3 C.12.1.1.1)."""
+    policy, top = pair.policy, pair.clean.top
+    kept = "UNMODIFIED" if policy.has(Option.FULL_DATES) else "REMOVED"
+    temporal = "MODIFIED" if policy.has(Option.MODIFIED_DATES) else kept
+    if _plain(top, REMOVED) != b"YES":
+        return place(REMOVED)
+    if _plain(top, TEMPORAL) != temporal.encode():
+        return place(TEMPORAL)
+    if method_text(policy) not in [part.strip(b" ") for part in _plain(top, METHOD).split(b"\\")]:
+        return place(METHOD)
+    if pair.case.station_name and _plain(top, STATION_NAME) != pair.case.station_name:
+        return place(STATION_NAME)
+    return "" if _claims_hold(pair) else place(METHOD_CODES)
+
+
+def _claims_hold(pair: Pair) -> bool:
+    """113100 is claimed, and no option is that is not on; what the source had claimed may stay."""
+    policy = pair.policy
+    claimed, before = _codes(pair.clean.top), _codes(pair.source.top)
+    columns = {
+        Option.SAFE_PRIVATE: "rtnSafePriv",
+        Option.UIDS: "rtnUIDs",
+        Option.DEVICE_IDENTITY: "rtnDevId",
+        Option.INSTITUTION_IDENTITY: "rtnInstId",
+        Option.PATIENT_CHARACTERISTICS: "rtnPatChars",
+        Option.FULL_DATES: "rtnLongFullDates",
+        Option.MODIFIED_DATES: "rtnLongModifDates",
+        Option.DESCRIPTORS: "cleanDesc",
+    }
+    allowed = {BASIC_PROFILE, *(code_of_column(columns[option]) for option in policy.options if option in columns)}
+    if policy.has(Option.MODIFIED_DATES) and policy.has(Option.DEVICE_IDENTITY):
+        allowed.discard(code_of_column("rtnDevId"))  # device dates are not kept then
+    kept = any(override.action == "keep" for override in policy.overrides)
+    return claimed - before <= allowed and (kept or BASIC_PROFILE in claimed)
+
+
+def _codes(top: DataSet) -> set[str]:
+    """Codes of CID 7050 in De-identification Method Code Sequence."""
+    found = top.get(METHOD_CODES)
+    items = found[1] if found is not None and isinstance(found[1], list) else []
+    codes = {_plain(item, CODE_VALUE).decode("latin-1") for item in items if _plain(item, SCHEME) == b"DCM"}
+    return codes & deidentification_methods().keys()
+
+
+def _values(pair: Pair) -> str:
+    """Every attribute at every depth; each kind of value has a code of its own, see `expect`."""
+    judge = Judge(pair.policy, pair.case, pair.search, pair.written, pair.source.top)
+    judge.data_set(pair.clean.top, pair.source.top)
+    return ""
+
+
+def _pixels(pair: Pair) -> str:
+    """Pixel values are those of the source, as far as the policy has them compared."""
+    before = {tag: found for tag, found in pair.source.top.items() if tag >= 0x7F000000 and is_pixels(tag)}
+    after = {tag: found for tag, found in pair.clean.top.items() if tag >= 0x7F000000 and is_pixels(tag)}
+    windows = b"" if pair.policy.gate_pixels == "full" else pixels.windows_of(pair.secret, pair.case.names.instance)
+    for tag in sorted(before.keys() | after.keys()):
+        (vr, old), (new_vr, new) = before.get(tag, (b"", b"")), after.get(tag, (b"", b""))
+        if not (isinstance(old, Bulk) and isinstance(new, Bulk) and vr == new_vr):
+            return place(tag)
+        if not pixels.same(pair.raw, pair.written, old, new, windows):
+            return place(tag)
+    return ""
+
+
+CHECKS: tuple[tuple[str, Callable[[Pair], str]], ...] = (
+    ("gate_preamble", _preamble),
+    ("gate_meta", _meta),
+    ("gate_names", _names),
+    ("gate_marks", _marks),
+    ("gate_attribute", _values),
+    ("gate_pixels", _pixels),
+)
+"""In order: the code, and what returns the place where the output fails, "" if it holds."""
