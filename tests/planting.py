@@ -14,6 +14,8 @@ from tests.oracle import tables
 from tests.oracle.rules import always_dropped
 
 _ROMAN = "BDFGJKLMNPQRSTVWXZ"
+_VOWELS = "AEIOUY"
+"""Of places: no word of a place is a name with an initial in front."""
 _ALPHABETS = {
     "ISO_IR 100": ("latin-1", "ÀÉÈÜÖÄÅØÇÑBDFGKLMNPRSTVZ"),
     "ISO_IR 192": ("utf-8", "ŁŻŚĐĆÜÖBDFGKLMNPRSTVZ山川田中"),
@@ -112,8 +114,8 @@ def people(draw: st.DrawFn) -> Person:
         accession="A" + draw(_digits(9)),
         study_id="S" + draw(_digits(9)),
         phone="+4179" + draw(_digits(8)),
-        street=draw(_word(_ROMAN, 8)) + " 48",
-        institution=draw(_word(_ROMAN, 8)) + " " + draw(_word(_ROMAN, 8)),
+        street=draw(_word(_VOWELS, 8)) + " 48",
+        institution=draw(_word(_VOWELS, 8)) + " " + draw(_word(_VOWELS, 8)),
         station="W" + draw(_digits(8)),
         root="1.2.826.0.1.3680043.9." + draw(_digits(9)),
         born=f"{draw(st.integers(1931, 1949))}{draw(st.integers(1, 12)):02}{draw(st.integers(10, 28))}",
@@ -172,9 +174,7 @@ def planted_values(draw: st.DrawFn, person: Person, tag: int, vr: str) -> Elemen
     if vr == "CS":
         return el(tag, draw(st.sampled_from([w for w in person.known_words() if w.isascii()])), vr)
     if vr in ("DS", "IS"):
-        return el(
-            tag, _encoded(person, draw(_text_for(person, "SH", False)))[:12] if person.charset == "" else "P?", vr
-        )
+        return el(tag, person.family if person.family.isascii() else person.patient_id, vr)
     if vr == "UR":
         return el(tag, f"https://pacs.example/{person.patient_id}/wado", vr)
     if vr == "DA":

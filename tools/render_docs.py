@@ -1,4 +1,4 @@
-"""Renders the reference pages from the code, so that they cannot say anything else; --check only compares."""
+"""Renders the reference pages and the schema of the settings from the code; --check compares and changes nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from stowgate.deident import roles
 from stowgate.lifecycle import NEXT, NEXT_DELIVERY
 from stowgate.policy import AVAILABLE, EDITION, RULE_REVISION, Option
 from stowgate.reasons import REASONS
+from stowgate.settings import Settings
 from stowgate.standard import profile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,11 +90,52 @@ def unlisted() -> str:
     )
 
 
+def settings() -> str:
+    """Every key of stowgate.toml with its kind, default and meaning."""
+    models = Settings.model_json_schema(mode="validation")["$defs"]
+    parts = ["An unknown key is an error. `stowgate.schema.json` beside this page says the same for editors."]
+    for section, field in Settings.model_fields.items():
+        model = getattr(field.annotation, "__name__", section)
+        parts += [f"## [{section}]", field.description or "", _keys(models[model]["properties"])]
+    parts += ["## [[deid.override]]", models["Override"]["description"], _keys(models["Override"]["properties"])]
+    return page("Settings", *parts)
+
+
+def _keys(properties: dict[str, Any]) -> str:
+    rows = ([f"`{key}`", _kind(one), _default(one), one.get("description", "")] for key, one in properties.items())
+    return table(["key", "values", "default", "meaning"], rows)
+
+
+def _kind(found: dict[str, Any]) -> str:
+    """What may stand there, in words."""
+    if "enum" in found:
+        return ", ".join(f"`{value}`" for value in found["enum"])
+    if "anyOf" in found:
+        return " or ".join(_kind(one) for one in found["anyOf"] if one.get("type") != "null")
+    if found.get("type") == "array":
+        return f"list of {_kind(found['items'])}"
+    if "$ref" in found:
+        return "tables"
+    return str({"string": "text", "integer": "whole number"}.get(found["type"], found["type"]))
+
+
+def _default(found: dict[str, Any]) -> str:
+    return f"`{json.dumps(found['default'])}`" if found.get("default") is not None else ""
+
+
+def schema() -> str:
+    """The JSON Schema of stowgate.toml."""
+    plain = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
+    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/codes.md": reasons,
     "docs/reference/states.md": states,
     "docs/reference/rules.md": rules,
     "docs/reference/unlisted-attributes.md": unlisted,
+    "docs/reference/settings.md": settings,
+    "docs/reference/stowgate.schema.json": schema,
 }
 """A new page is one function and one line."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stowgate import layout
+from stowgate.deident.memo import Memo
 from stowgate.dicom.same import same_content
 from stowgate.dicom.source import FileSource
 from stowgate.ingest.folder import Input, find
@@ -148,7 +149,7 @@ class Batch:
     def _process(self, raw: Raw) -> Passed:
         bench = getattr(self._benches, "bench", None)
         if bench is None:
-            bench = self._benches.bench = Bench()
+            bench = self._benches.bench = Bench(Memo() if self._way.memo else None)
         return process(raw, self._way, bench)
 
     def _is_done(self, work: _Work) -> bool:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from stowgate import layout
 from stowgate.batch import Batch, KeepingShelf, Order, Settled
 from stowgate.dicom.limits import DEFAULT, Limits
-from stowgate.ingest.folder import find
+from stowgate.ingest.folder import check, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
 from stowgate.pipeline import Way
@@ -44,6 +44,8 @@ class Request:
     limit: int | None = None
     dry_run: bool = False
     limits: Limits = DEFAULT
+    memo: bool = True
+    """Off only to measure the memo: what comes out is the same."""
 
 
 @dataclass(slots=True)
@@ -160,6 +162,7 @@ def opened(request: Request) -> Iterator[FolderRun]:
     state = (request.state or default_folder()).expanduser().absolute()
     out = request.out.expanduser().absolute()
     layout.check(request.layout)
+    check(request.inputs)
     with ExitStack() as held:
         key, made = _key(state, request)
         ledger = held.enter_context(rehearse(state, key) if request.dry_run else open_ledger(state, key))
@@ -170,7 +173,7 @@ def opened(request: Request) -> Iterator[FolderRun]:
         target = ledger.target(request.policy.digest, out, request.layout)
         shelf: KeepingShelf = ScratchShelf() if request.dry_run else FolderShelf(out, target.out)
         held.callback(shelf.close)
-        way = Way(request.policy, key.secret, shelf, scratch, request.limits)
+        way = Way(request.policy, key.secret, shelf, scratch, request.limits, request.memo)
         made_at = state / KEY if made else None
         yield FolderRun(Batch(order, way, shelf, ledger), ledger, request.policy, key.id, made_at, request.dry_run)
 

@@ -59,6 +59,8 @@ class Way:
     scratch: Path
     """A folder on the identified side for objects that have to be normalised."""
     limits: Limits = DEFAULT
+    memo: bool = True
+    """Off only to measure: what comes out is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ class Passed:
 class Bench:
     """What one thread works with: its read buffer and what it remembers of the headers before."""
 
+    memo: Memo | None
     buffer: Buffer = field(default_factory=Buffer)
-    memo: Memo | None = field(default_factory=Memo)
 
 
 def process(raw: Raw, way: Way, bench: Bench) -> Passed:

@@ -120,6 +120,7 @@ REASONS: dict[str, Reason] = {
     "gate_vr": _stopped("The gate found an attribute with a value representation the standard does not give it."),
     "gate_private": _stopped("The gate found a private attribute that nobody has declared safe."),
     "gate_attribute": _stopped("The gate found a value where only a dummy or nothing may stand."),
+    "gate_value": _stopped("The gate found a value that is neither the original's nor one of ours."),
     "gate_override": _stopped("The gate found that a rule of the user's own was not followed."),
     "gate_uid": _stopped("The gate found a UID of the original, or one that was not derived."),
     "gate_token": _stopped("The gate found a name, number or address of the original."),

@@ -1,4 +1,4 @@
-"""A normal object costs neither pydicom nor numpy; pydantic, databases and networks wait until somebody asks for them."""
+"""A normal object costs neither pydicom nor numpy; templates, databases and networks wait until they are needed."""
 
 from __future__ import annotations
 

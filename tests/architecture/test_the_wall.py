@@ -1,10 +1,11 @@
-"""Only the engine makes a Clean, only the gate (or the ledger, from its verdict) a CleanRef, and nothing leaves without one."""
+"""Only the engine makes a Clean, and only the gate (or the ledger, from its verdict) a CleanRef."""
 
 from __future__ import annotations
 
 import ast
 
 import pytest
+
 from tests.architecture.tree import calls, modules, tree_of
 
 MAKERS = {"Clean": ("deident/",), "CleanRef": ("verify/gate.py", "store/")}

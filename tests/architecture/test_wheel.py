@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from tests.architecture.tree import PACKAGE, ROOT, tracked
 
 

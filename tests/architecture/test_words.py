@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.architecture.tree import ROOT, tracked
 
 HERE = Path(__file__).resolve()

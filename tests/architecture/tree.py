@@ -52,7 +52,7 @@ def packages() -> set[str]:
 
 @cache
 def tracked() -> tuple[Path, ...]:
-    """Files that are, or could be, committed: those git does not ignore; without git, all but what tools leave behind."""
+    """Files that are or could be committed: those git does not ignore; without git, all but what tools leave behind."""
     try:
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

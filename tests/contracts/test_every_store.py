@@ -14,7 +14,7 @@ from stowgate.item import Item
 from stowgate.lifecycle import State
 from stowgate.store.memory import MemoryLedger
 from stowgate.store.sqlite import open_ledger, rehearse
-from stowgate.store.store import JUDGED_AGAIN, SETTLED, Earlier, Known, Ledger, Made, Outcome, Start, Target
+from stowgate.store.store import SETTLED, Earlier, Known, Ledger, Made, Outcome, Start, Target
 from stowgate.vault.key import Key
 
 KEY = Key(bytes(range(32)))
@@ -306,7 +306,3 @@ def play(ledger: Ledger, steps: list[tuple[object, ...]]) -> list[object]:
 def test_the_twins_never_differ(steps: list[tuple[object, ...]]) -> None:
     with rehearse(Path("/nonexistent"), KEY, ticking()) as ledger:
         assert play(ledger, steps) == play(MemoryLedger(KEY, ticking()), steps)
-
-
-def test_what_can_be_judged_again_is_what_a_batch_leaves_behind() -> None:
-    assert set(JUDGED_AGAIN) == {State.RECEIVED, *SETTLED}

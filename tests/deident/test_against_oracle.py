@@ -149,21 +149,16 @@ def test_every_generated_object_is_what_the_oracle_makes_of_it(planted: Planted,
 
 
 @needs_shared
-@pytest.mark.parametrize("name", ["data_dictionary", "confidentiality_profile", "iod_types", "well_known_uids"])
-def test_the_oracle_reads_the_same_from_both_copies_of_the_tables(name: str) -> None:
-    source, shipped = tables.shared_table(name), tables.shipped_table(name)
-    if name == "iod_types":
-        assert source["sop"] == shipped["sop"]
-        assert set(source["iods"]) == set(shipped["iods"])
-        return
-    for theirs, ours in zip(source["rows"], shipped["rows"], strict=True):
-        if isinstance(theirs, dict):
-            known = {"tag": ours["tag"], "basic": ours["basic"], "opt": ours["opt"]}
-            mask = "(50xx,xxxx)" if theirs["tag"] == "(50xx,xxxx)" else theirs["tag"]
-            odd = "odd" in mask
-            assert odd or known == {"tag": mask, "basic": theirs["basic"], "opt": theirs.get("opt", {})}
-        else:
-            assert ours[0] == theirs[0]
+def test_the_oracle_reads_the_same_from_both_copies_of_the_tables() -> None:
+    source, shipped = (read("data_dictionary")["rows"] for read in (tables.shared_table, tables.shipped_table))
+    assert {row[0]: row[2] for row in source}.items() <= {row[0]: row[2] for row in shipped}.items()
+    source, shipped = (read("confidentiality_profile")["rows"] for read in (tables.shared_table, tables.shipped_table))
+    for theirs, ours in zip(source, shipped, strict=True):
+        assert (theirs["basic"], theirs.get("opt", {})) == (ours["basic"], ours["opt"])
+        assert theirs["tag"] in (ours["tag"], "(50xx,xxxx)", "(gggg,eeee) where gggg is odd")
+    source, shipped = (read("iod_types") for read in (tables.shared_table, tables.shipped_table))
+    assert source["sop"] == shipped["sop"]
+    assert source["iods"].keys() == shipped["iods"].keys()
 
 
 def test_the_oracle_notices_a_kept_name_a_changed_pixel_and_a_missing_mark() -> None:

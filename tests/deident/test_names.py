@@ -106,8 +106,7 @@ def test_words_that_name_nobody_are_left_out(name: str) -> None:
 def test_every_component_of_any_name_is_found_again(family: str, given_name: str, between: str) -> None:
     found = spellings(f"{family}{between}{given_name}")
     for part in (family, given_name):
-        folded = squeeze(fold(part))
-        assert not folded or folded in found.components | NOBODY
+        assert set(fold(part).split()) <= found.components | NOBODY
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ class Oracle:
             return self._keep_age(element, decision, clean)
         if vr in ("DS", "IS") and not re.fullmatch(rb"[0-9 +\-.eE\\]*\0*", value):
             return decision.removal
-        if vr in SEARCHED and not decision.forced and self.tokens.found_in(text_of(element, charset, vr), vr):
+        if vr in SEARCHED and self.tokens.found_in(text_of(element, charset, vr), vr):
             return decision.removal
         self._put(clean, tag, file_vr(element), value)
         return ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from tests.oracle.tables import dictionary_vrs
+
 LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 SHORT = (
     b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
@@ -47,27 +49,20 @@ def read(data: bytes) -> File:
     """Read a whole file or raise `Malformed`."""
     if data[128:132] != b"DICM":
         raise Malformed("no DICM")
-    head = _Reader(data, implicit=False, sequences=frozenset())
+    head = _Reader(data, implicit=False)
     meta, pos = head.meta(132)
     syntax = next((n.value.rstrip(b"\0 ").decode("ascii") for n in meta if n.tag == 0x00020010), "")
     implicit = syntax == IMPLICIT
-    reader = _Reader(data, implicit, _sequence_tags())
+    reader = _Reader(data, implicit)
     body, end = reader.elements(pos, len(data))
     if end != len(data):
         raise Malformed("bytes after the last element")
     return File(data[:128], meta, body, implicit, syntax)
 
 
-def _sequence_tags() -> frozenset[int]:
-    """Tags that are sequences without saying so: the dictionary's, for implicit VR."""
-    from pydicom.datadict import DicomDictionary
-
-    return frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ")
-
-
 class _Reader:
-    def __init__(self, data: bytes, implicit: bool, sequences: frozenset[int]) -> None:
-        self.data, self.implicit, self.sequences = data, implicit, sequences
+    def __init__(self, data: bytes, implicit: bool) -> None:
+        self.data, self.implicit = data, implicit
 
     def meta(self, pos: int) -> tuple[list[Node], int]:
         nodes: list[Node] = []
@@ -101,7 +96,7 @@ class _Reader:
             raise Malformed(f"{tag:08X} longer than its place")
         if length % 2:
             raise Malformed(f"{tag:08X} of odd length")
-        if vr == "SQ" or (vr is None and tag in self.sequences):
+        if vr == "SQ" or (vr is None and dictionary_vrs(tag) == ("SQ",)):
             return Node(tag, vr, items=self.items(start, start + length)[0]), start + length
         return Node(tag, vr, self.data[start : start + length]), start + length
 

@@ -18,6 +18,8 @@ from stowgate.standard.profile import PRIVATE, ROWS, row_of
 PROFILES: Mapping[str, str] = {"basic": "Basic Application Level Confidentiality Profile (PS3.15 Annex E)"}
 """Name in settings -> name in the standard."""
 
+STATION_NAME = "00081010"
+
 _PIXELS_RISK = ("hold", "pass")
 _GATE_PIXELS = ("windows", "full")
 
@@ -48,7 +50,10 @@ def policy_from(
         raise Misconfigured("bad_setting", f"gate pixels: {gate_pixels}{meant(gate_pixels, _GATE_PIXELS)}")
     if station_name and not fits("SH", station_name):
         raise Misconfigured("bad_station_name", station_name)
-    return Policy(profile, frozenset(options), accepted(overrides), pixels_risk, gate_pixels, station_name.strip())
+    rules = accepted(overrides)
+    if station_name and any(rule.target == STATION_NAME for rule in rules):
+        raise Misconfigured("override_fixed", "StationName holds the unit's name")
+    return Policy(profile, frozenset(options), rules, pixels_risk, gate_pixels, station_name.strip())
 
 
 def _option(name: str, setting: str, those: tuple[Option, ...]) -> Option:

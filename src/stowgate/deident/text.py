@@ -31,9 +31,9 @@ _ID_GAP: Final = re.compile(r"[-/._#:]{1,2}")
 _ODD: Final = re.compile(r"[^\w\s!-/:-@\[-`{-~°±²³×÷–—‘’“”·•…§¹¼½¾≤≥≈→←↑↓Ø™®©«»¿¡\u0300-\u036f]|[\x1c-\x1f\x85\u2028\u2029]")
 _DOTTED: Final = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.){2,}(?:[^\W\d_](?![^\W_]))?")
 _TITLES: Final = frozenset(
-    "doctor doktor dra prof professor mrs miss herr frau mme mlle madame monsieur dott dottssa sra sr senor senora mevrouw mevr dhr mw".split()
+    "doctor doktor dra prof professor mrs miss herr frau mme mlle madame monsieur dott dottssa sra senor senora mevrouw mevr dhr mw".split()
 )
-_TITLE_CASED: Final = frozenset("dr mr ms".split())
+_TITLE_CASED: Final = frozenset("dr mr ms sr".split())
 _LABELS: Final = frozenset(
     """tech technologist technician radiologist operator physician referrer referring mta mtra name patient pt arzt ueberweiser
     manipulateur medecin medico nurse surgeon reader""".split()
@@ -175,7 +175,7 @@ def _mark_ambiguous(plain: str, runs: list[Run]) -> None:
     beside = vocabulary().beside
     for at, run in enumerate(runs):
         friends = beside.get(run.folded)
-        if run.fate or friends is None or ("=" in friends and len(runs) == 1):
+        if run.fate or friends is None or ("=" in friends and len(runs) == 1) or _is_unit(plain, runs, at):
             continue
         near = [runs[i] for i in (at - 1, at + 1) if 0 <= i < len(runs)]
         if at + 2 < len(runs) and runs[at + 1].folded == "s":

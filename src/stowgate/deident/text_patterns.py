@@ -24,6 +24,9 @@ _STREET: Final = r"(?:stra(?:ss|ß)e|str\.|gasse|allee|platz|weg|ufer|damm|ring|
 _TOP: Final = r"(?:com|org|net|edu|gov|mil|info|health|de|fr|es|it|nl|uk|ch|at|be|pt|br|mx|se|no|dk|fi|pl|cz|jp|cn|kr|in|au|ca|us|eu|io|local|lan|intra)"
 
 
+_RATIO: Final = re.compile(r"(?:compress\w*|ratio|loss[yi]\w*|reversible\)?|dilut\w*|scale|ls)[\s(:=,]*$", re.IGNORECASE)
+
+
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
@@ -70,6 +73,10 @@ def _telephone(match: re.Match[str]) -> bool:
     return len(groups) > 1 or not re.fullmatch(r"\d{1,3}[.,]\d+|\d+", match[0])
 
 
+def _time(match: re.Match[str]) -> bool:
+    return _RATIO.search(match.string, max(match.start() - 24, 0), match.start()) is None
+
+
 def _old(match: re.Match[str]) -> bool:
     return int(match[1]) > 89
 
@@ -100,7 +107,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], bool]], ...
     (_compiled(rf"(?<![\d.,])\d{{1,2}}{_NUMBER_WORD}[\s\-./_]*(?:(?:of|de|di)\s+)?{_MONTH}(?![a-zà-ÿ])\.?(?:[\s\-./_,]*(?:del?\s+)?{_YEAR}(?!\d))?"), _always),
     (_compiled(rf"(?<![a-zà-ÿ0-9])({_MONTH})\.?[\s\-./_]*(\d{{1,2}})(?:st|nd|rd|th)?(?![\d]|[.,]\d|\s?mm)(?:[\s\-./_,]+({_YEAR})(?!\d))?"), _month_first),
     (_compiled(rf"(?<![a-zà-ÿ0-9])({_MONTH})\.?[\s\-./_,']*((?:1[89]|20)\d\d|\d\d)(?![\d.,])"), _month_and_year),
-    (_compiled(r"(?<![\d:.])(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?(?:\s?(?:am|pm|uhr|h))?(?![\d:])"), _always),
+    (_compiled(r"(?<![\d:.])(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?(?:\s?(?:am|pm|uhr|h))?(?![\d:])"), _time),
     (_compiled(r"(?<![\d.,])(?:[01]?\d|2[0-3])\s?[ap]\.?m\.?(?!\w)|(?<!\d)\d{1,2}[.:h]\d{2}\s?(?:uhr|h)\b|(?<![\d.])(?:[01]?\d|2[0-3])h[0-5]\d(?!\w)|(?<!\d)\d{3,4}\s?(?:uhr|hrs)\b"), _always),
     (_compiled(r"(?<![\w.])(?:\+|00)?\(?\d[\d\s().\-/]{4,}\d(?![\w])"), _telephone),
     (_compiled(r"\b(?:tel(?:efon|ephone|[eé]fono)?|phone|fax|pager|mobile|handy|cell|ext|durchwahl|dw)\b[.:#\s]*\+?[\d(][\d\s().\-/]+"), _always),

@@ -20,10 +20,12 @@ UNITS: Final = frozenset(
 """What may follow a number directly or after a blank and makes it a quantity."""
 BEFORE: Final = frozenset(
     """b bval bvals bvalue bvalues te tr ti fov fa venc matrix mtx w ww wl wc c l tm td ts x vol dose dlp ctdivol dx
-    size range max min width window level index sl slice image thickness thk kernel""".split()
+    size range max min width window level index sl slice image thickness thk kernel jpeg psma lossy""".split()
 )
 """What may stand directly before a number of four digits and makes it a setting."""
-_ROUND: Final = frozenset("1000 1024 1200 1400 1500 1600 2048 2500 3000 4000 4095 4096 5000".split())
+_ROUND: Final = frozenset("1000 1024 1200 1400 1500 1600 2048 2500 3000 4000 2047 4095 4096 5000".split())
+_KERNEL: Final = re.compile(r"(?:b[flmorsv]|h[cfrv]|q[rs]|u[brv]|fc|fl|sa|ds|ss|ex)\d{1,2}[a-z]?\d?")
+_MAMMO: Final = re.compile(r"[lr](?:cc|mlo|ml|lm|lmo|xccl|xccm|sio|cv)(?:id|m|mag|s|sp|spot|rl|rm|ri|rs|d|imp)?\d?")
 _WITH_HUNDREDS: Final = frozenset("befghiprstw")
 _REPEATING: Final = frozenset("dtixspwb")
 
@@ -43,7 +45,7 @@ def is_harmless(run: str, known: frozenset[str]) -> bool:
     if not known.isdisjoint(shapes):
         return False
     lists = vocabulary()
-    if any(is_word(form) or form in lists.eponyms for form in shapes):
+    if any(is_word(form) or form in lists.eponyms or _MAMMO.fullmatch(form) for form in shapes):
         return True
     if run.isalpha():
         return _is_join(run, known)
@@ -74,6 +76,8 @@ def _is_technical(folded: str, run: str, known: frozenset[str]) -> bool:
     """Whether letters and digits mix as in "B30f", "ep2d", "120kV", "p2", "3scan"."""
     if not _MIXED.fullmatch(folded):
         return False
+    if _KERNEL.fullmatch(folded) or _is_numbered(folded, known):
+        return True
     runs = _RUNS.findall(folded)
     numbers = [at for at, one in enumerate(runs) if one.isdigit()]
     letters = [one for one in runs if not one.isdigit()]
@@ -90,6 +94,14 @@ def _is_technical(folded: str, run: str, known: frozenset[str]) -> bool:
         len(one) == 1 or one in UNITS or one in lists.words or one in lists.eponyms or _joined(one, run, known)
         for one in letters
     )
+
+
+def _is_numbered(folded: str, known: frozenset[str]) -> bool:
+    """Whether it is a listed word with digits in it and a number behind it, or "3D" and a word: "tf2d16", "3dwb"."""
+    if folded[:2] in ("2d", "3d", "4d") and len(folded) > 3:
+        return is_word(folded[2:]) and folded[2:] not in known
+    word = folded.rstrip("0123456789")
+    return 0 < len(folded) - len(word) <= 3 and not word.isalpha() and is_word(word) and word not in known
 
 
 def _joined(letters: str, run: str, known: frozenset[str]) -> bool:

@@ -56,11 +56,12 @@ class _Sought:
             row = f" {' '.join(words)} "
             if any(wanted in row for wanted in self.rows):
                 return True
-        return (
-            (vr in _WITH_SHORT and self._is_whole(folded, words, vr))
-            or any(_stands_in(wanted, squeeze(folded)) for wanted in self.literal)
-            or any(wanted in folded for wanted in self.anywhere)
-        )
+        if self.short and vr in _WITH_SHORT and self._is_whole(folded, words, vr):
+            return True
+        if not self.literal and not self.anywhere:
+            return False
+        plain = squeeze(folded)
+        return any(wanted in plain for wanted in self.anywhere) or any(_stands_in(w, plain) for w in self.literal)
 
     def _is_whole(self, folded: str, words: list[str], vr: str) -> bool:
         values = [folded] if vr in _ONE_VALUE else folded.split("\\")

@@ -87,8 +87,8 @@ def _elements(
 ) -> Iterator[SeenElement]:
     for tag, (vr, _, value, end) in elements.items():
         where = path + _tag(tag)
-        shown = shown(bytes(view[value:end]), vr, found.codecs) if values and vr != b"SQ" else None
-        yield SeenElement(where, depth, vr.decode("latin-1"), end - value, keyword_of(tag) or "", shown)
+        text = shown(bytes(view[value:end]), vr, found.codecs) if values and vr != b"SQ" else None
+        yield SeenElement(where, depth, vr.decode("latin-1"), end - value, keyword_of(tag) or "", text)
         if vr == b"SQ":
             undefined = is_undefined(view, value)
             inside = items(view, value, end, found.explicit, undefined, found.budget, depth + 1, Walked())

@@ -256,7 +256,7 @@ def _open_item(
         if undefined:
             raise
         raise Rejected("bad_structure") from None
-    if bytes(view[stop - 8 : stop - 4]) != b"\xfe\xff\x0d\xe0":
+    if stop == _content_end(body, elements):
         raise NeedMore if undefined else Rejected("bad_structure")
     return stop
 
@@ -265,11 +265,16 @@ def _closed_item(
     view: memoryview, body: int, stop: int, explicit: bool, elements: Elements, budget: Budget, depth: int
 ) -> None:
     try:
-        reached = walk(view, body, stop, explicit, elements, budget, depth)
+        walk(view, body, stop, explicit, elements, budget, depth)
     except NeedMore:
         raise Rejected("bad_structure") from None
-    if reached != stop:
+    if _content_end(body, elements) != stop:
         raise Rejected("bad_structure")
+
+
+def _content_end(body: int, elements: Elements) -> int:
+    """Where the last element of an item ends: with a delimiter behind it, the walk has gone further."""
+    return next(reversed(elements.values()))[3] if elements else body
 
 
 def fragments_end(view: memoryview, value: int, end: int) -> int:

@@ -39,6 +39,12 @@ def find(places: Sequence[str | os.PathLike[str]], leave_out: Sequence[Path] = (
             yield from _below(path, seen, hidden_from_us)
 
 
+def check(places: Sequence[str | os.PathLike[str]]) -> None:
+    """Raise `Misconfigured("no_input")` for the first place that does not exist or cannot be entered."""
+    for place in places:
+        _status(place)
+
+
 def _status(place: str | os.PathLike[str]) -> os.stat_result:
     try:
         status = os.stat(place)

@@ -11,7 +11,7 @@ from typing import Self
 
 from stowgate.lifecycle import State
 from stowgate.store.aliases import Aliases
-from stowgate.store.store import JUDGED_AGAIN, Earlier, Known, Made, Outcome, Run, Start, Target
+from stowgate.store.store import Earlier, Known, Made, Outcome, Run, Start, Target
 from stowgate.vault.key import Key
 
 
@@ -47,15 +47,11 @@ class MemoryLedger:
         return {id: self._known(id, self._items[id], target) for id in ids if id in self._items}
 
     def begin(self, group: Sequence[Start]) -> frozenset[str]:
-        """Nothing has to be durable: a crash takes the attempts with it."""
-        left = set()
+        """Nothing has to be durable: a crash takes the attempts with it. Nobody else takes items out of our hands."""
         for start in group:
             row = self._items.setdefault(start.id, _Row(start.path))
-            if row.state not in JUDGED_AGAIN:
-                left.add(start.id)
-                continue
             row.state, row.code, row.attempts = State.RECEIVED, None, row.attempts + 1
-        return frozenset(left)
+        return frozenset()
 
     def settle(self, group: Sequence[Outcome], target: Target) -> frozenset[str]:
         """Item by item, clean object and state together."""

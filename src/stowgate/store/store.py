@@ -14,9 +14,6 @@ from stowgate.reasons import REASONS
 SETTLED = (State.CLEANED, State.HELD, State.QUARANTINED, State.REJECTED, State.DUPLICATE)
 """Where a batch leaves an item; each is a legal move from RECEIVED."""
 
-JUDGED_AGAIN = (State.RECEIVED, *SETTLED)
-"""Where a batch may find an item and begin with it once more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:

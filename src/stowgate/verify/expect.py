@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from stowgate.standard.dictionary import vr_of
 from stowgate.standard.profile import row_of
 from stowgate.standard.uids import is_registered
 from stowgate.verify.elements import Bulk, DataSet, Value
+from stowgate.verify.patterns import telling
 from stowgate.verify.search import CODE, NUMBER, OTHER, TEXT
 from stowgate.verify.tokens import DEFINITIONS
 
@@ -49,6 +50,8 @@ _KINDS = {
     "CS": CODE,
 }
 
+_ITEMS = {"K": "kept", "C": "kept", "X/Z/U*": "mapped"}
+
 _derived_uid = re.compile(rb"2\.25\.(0|[1-9][0-9]{0,38})").fullmatch
 _alias = re.compile(rb"SG[0-9A-HJKMNP-TV-Z]{14}").fullmatch
 _age = re.compile(rb"[0-9]{3}[DWMY]").fullmatch
@@ -64,6 +67,8 @@ class Case:
     uids: frozenset[bytes]
     """Instance UIDs of the source; empty if they are retained."""
     station_name: bytes = b""
+    mapped: dict[bytes, bytes] = field(default_factory=dict)
+    """UIDs of the source and what stands in their place."""
     days: int = 0
     """By how many days the first shifted date was moved back; the others have to agree."""
 
@@ -73,7 +78,7 @@ Verdict = Callable[[Case, int, bytes, DataSet], bool]
 
 
 class Expectation(NamedTuple):
-    """What may stand in one attribute. `verdict` None: anything that holds none of the source's words."""
+    """What may stand in one attribute. `verdict` None: what the source has there, if no identity is in it."""
 
     code: str
     verdict: Verdict | None
@@ -81,7 +86,7 @@ class Expectation(NamedTuple):
     vrs: frozenset[bytes]
     """The VRs an explicit file may give it."""
     items: str = ""
-    """Of a sequence: "kept" items are judged one by one, of "dummy" there is at most one."""
+    """Of a sequence: "kept" items are judged one by one, "mapped" too if any is left, of "dummy" is one at most."""
 
 
 def never(_case: Case, _tag: int, _value: bytes, _source: DataSet) -> bool:
@@ -112,17 +117,35 @@ def alias(_case: Case, _tag: int, value: bytes, _source: DataSet) -> bool:
     return all(part in DUMMIES or _alias(part) for part in parts)
 
 
-def derived_uid(case: Case, tag: int, value: bytes, source: DataSet) -> bool:
-    """Every value registered, or derived (2.25) and none of the source's."""
-    found = source.get(tag)
-    old = found[1] if found else None
-    for part in value.split(b"\\"):
-        plain = part.strip(b" \0")
-        if not plain or is_registered(plain.decode("latin-1")):
-            continue
-        if not _derived_uid(plain) or plain in case.uids or (isinstance(old, bytes) and plain == old.strip(b" \0")):
-            return False
+def cleaned(_case: Case, _tag: int, value: bytes, _source: DataSet) -> bool:
+    """Text that no date, telephone number or e-mail address was left in."""
+    return telling(value.decode("latin-1")) is None
+
+
+def moved_time(_case: Case, _tag: int, _value: bytes, _source: DataSet) -> bool:
+    """A time of day, which stays when dates move: any."""
     return True
+
+
+def derived_uid(case: Case, tag: int, value: bytes, source: DataSet) -> bool:
+    """Every value registered, or derived (2.25); the same for the same UID of the source, another for another."""
+    old = _values(source, tag)
+    new = [part.strip(b" \0") for part in value.split(b"\\")]
+    if len(old) != len(new):
+        old = new  # no source at this place, or a dummy
+    for before, after in zip(old, new, strict=True):
+        if after and not is_registered(after.decode("latin-1")):
+            if not _derived_uid(after) or after in case.uids or (after == before and old is not new):
+                return False
+            if old is not new and case.mapped.setdefault(before, after) != after:
+                return False
+    return True
+
+
+def _values(source: DataSet, tag: int) -> list[bytes]:
+    found = source.get(tag)
+    value = found[1] if found is not None else b""
+    return [part.strip(b" \0") for part in value.split(b"\\")] if isinstance(value, bytes) and value else []
 
 
 def no_source_uid(case: Case, _tag: int, value: bytes, _source: DataSet) -> bool:
@@ -250,7 +273,7 @@ class Rules(dict[int, Expectation]):
     def _expected(self, tag: int, code: str, vr: str) -> Expectation:
         kind, none = _KINDS.get(vr, OTHER), frozenset[bytes]()
         if vr == "SQ":
-            return Expectation("gate_attribute", None, kind, none, "kept" if code in ("K", "C", "X/Z/U*") else "dummy")
+            return Expectation("gate_attribute", None, kind, none, _ITEMS.get(code, "dummy"))
         if vr == "UI":
             if code == "K":
                 return Expectation("gate_uid", no_source_uid, kind, none)
@@ -259,8 +282,8 @@ class Rules(dict[int, Expectation]):
         if code == "K":
             return Expectation("gate_age", age, kind, none) if vr == "AS" else Expectation(name, None, kind, none)
         if code == "C":
-            by_vr: dict[str, Verdict | None] = {"DA": shifted, "DT": shifted, "AE": alias}
-            return Expectation(name, by_vr.get(vr), kind, none)
+            by_vr: dict[str, Verdict] = {"DA": shifted, "DT": shifted, "AE": alias, "TM": moved_time}
+            return Expectation(name, by_vr.get(vr, cleaned), kind, none)
         verdict = pseudonym if tag in _PSEUDONYM else station if tag == STATION_NAME else blank
         return Expectation(name, verdict, NOT_SOUGHT, none)
 

@@ -182,7 +182,7 @@ def _codes(top: DataSet) -> set[str]:
 
 def _values(pair: Pair) -> str:
     """Every attribute at every depth; each kind of value has a code of its own, see `expect`."""
-    judge = Judge(pair.policy, pair.case, pair.search, pair.written, pair.source.top)
+    judge = Judge(pair.policy, pair.case, pair.search, pair.raw, pair.written, pair.source.top)
     judge.data_set(pair.clean.top, pair.source.top)
     return ""
 

@@ -9,9 +9,9 @@ from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
 from stowgate.policy import Override, Policy
 from stowgate.standard.codes import deidentification_methods
-from stowgate.verify import private
+from stowgate.verify import pixels, private
 from stowgate.verify.elements import Bulk, DataSet, Value
-from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Case, Expectation, all_dummies, rules_of
+from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Case, Expectation, all_dummies, blank, rules_of
 from stowgate.verify.search import Search
 from stowgate.verify.walk import is_pixels
 
@@ -43,8 +43,10 @@ def method_text(policy: Policy) -> bytes:
 class Judge:
     """Judges the data sets of one output; raises `Rejected` with the code and place of the first value that fails."""
 
-    def __init__(self, policy: Policy, case: Case, search: Search, written: ByteSource, source_top: DataSet) -> None:
-        self.policy, self.case, self.search, self.written = policy, case, search, written
+    def __init__(
+        self, policy: Policy, case: Case, search: Search, raw: ByteSource, written: ByteSource, source_top: DataSet
+    ) -> None:
+        self.policy, self.case, self.search, self.raw, self.written = policy, case, search, raw, written
         self.rules = rules_of(policy.options)
         self.overrides = _standard_overrides(policy.overrides) if policy.overrides else {}
         self.private = private.Private(policy, source_top)
@@ -52,10 +54,11 @@ class Judge:
     def data_set(self, elements: DataSet, source: DataSet, path: Path = ()) -> None:
         """Every element of one data set; `source` is the source's data set at the same place, empty if it has none."""
         case, rules, cleared = self.case, self.rules, self.search.cleared
-        for tag, (vr, value) in elements.items():
+        for tag, found in elements.items():
             if tag & 0x10000:
                 self._private(elements, source, path, tag)
                 continue
+            vr, value = found
             expected = rules[tag]
             code, verdict, kind, vrs, items = expected
             if vr not in vrs:
@@ -65,14 +68,17 @@ class Judge:
             if isinstance(value, bytes):
                 if items and value:
                     raise Rejected("gate_vr", place(tag, path))  # a sequence that was not read as one
-                if verdict is not None and not verdict(case, tag, value, source):
+                if verdict is None:
+                    if source.get(tag) != found and not self._may_differ(elements, source, tag, value, path):
+                        raise Rejected("gate_value", place(tag, path))
+                elif not verdict(case, tag, value, source):
                     raise Rejected(code, place(tag, path))
                 if kind >= 0 and value not in cleared[kind]:
                     self._seek(elements, tag, value, kind, path)
             elif isinstance(value, list):
                 self._items(tag, value, source, path, items)
             elif not is_pixels(tag):
-                self._bulk(tag, value, expected, path)
+                self._bulk(tag, value, source, expected, path)
 
     def _items(self, tag: int, items: list[DataSet], source: DataSet, path: Path, mode: str) -> None:
         if mode == "dummy":
@@ -81,8 +87,36 @@ class Judge:
             return
         found = source.get(tag)
         before = found[1] if found is not None and isinstance(found[1], list) else []
+        may_differ = (mode == "mapped" and not items) or (tag == METHOD_CODES and not path)
+        if len(before) != len(items) and not may_differ:
+            raise Rejected("gate_value", place(tag, path))
         for index, item in enumerate(items):
             self.data_set(item, before[index] if index < len(before) else _NOTHING, (*path, (tag, index)))
+
+    def _may_differ(self, elements: DataSet, source: DataSet, tag: int, value: bytes, path: Path) -> bool:
+        """Whether a value that should be the source's may be another: removed by type, padded, or a mark of ours."""
+        found = source.get(tag)
+        old = found[1] if found is not None else b""
+        if isinstance(old, Bulk) and old.length <= len(value):
+            old = self.raw.read(old.offset, old.length)
+        if not isinstance(old, bytes):
+            return False
+        padded = len(old) & 1 and value[:-1] == old and value[-1:] in (b" ", b"\0")
+        return (
+            value == old
+            or bool(padded)
+            or blank(self.case, tag, value, source)
+            or (self._is_mark(elements, tag, value, old, path))
+        )
+
+    def _is_mark(self, elements: DataSet, tag: int, value: bytes, old: bytes, path: Path) -> bool:
+        if path:
+            return len(path) == 1 and path[0][0] == METHOD_CODES and is_method_code(elements)
+        if tag == METHOD:
+            known = {method_text(self.policy), *(part.strip() for part in old.split(b"\\"))}
+            return known.issuperset(part.strip() for part in value.split(b"\\"))
+        stamped = tag == STATION_NAME and bool(self.case.station_name)
+        return stamped or tag in (REMOVED, TEMPORAL)  # judged to the letter among the marks
 
     def _seek(self, elements: DataSet, tag: int, value: bytes, kind: int, path: Path) -> None:
         code = self.search.find(value, kind)
@@ -100,16 +134,20 @@ class Judge:
             return value.strip(b" ") == self.case.station_name
         return len(path) == 1 and path[0][0] == METHOD_CODES and is_method_code(elements)
 
-    def _bulk(self, tag: int, value: Bulk, expected: Expectation, path: Path) -> None:
-        """A long value that was left in the file is searched piece by piece."""
+    def _bulk(self, tag: int, value: Bulk, source: DataSet, expected: Expectation, path: Path) -> None:
+        """A long value that was left in the file is compared and searched piece by piece."""
         if expected.verdict is not None or expected.items:
             raise Rejected(expected.code, place(tag, path))
-        self._stream(tag, value, expected.kind, path)
-
-    def _stream(self, tag: int, value: Bulk, kind: int, path: Path) -> None:
-        for at in range(0, value.length if kind != NOT_SOUGHT else 0, _CHUNK):
+        if expected.kind == NOT_SOUGHT:
+            return
+        found = source.get(tag)
+        old = found[1] if found is not None else b""
+        same = isinstance(old, Bulk) and pixels.same(self.raw, self.written, old, value, b"")
+        if not (same or (isinstance(old, bytes) and old == self.written.read(value.offset, value.length))):
+            raise Rejected("gate_value", place(tag, path))
+        for at in range(0, value.length, _CHUNK):
             piece = self.written.read(value.offset + at, min(_CHUNK + _OVERLAP, value.length - at))
-            if code := self.search.find(piece, kind):
+            if code := self.search.find(piece, expected.kind):
                 raise Rejected(code, place(tag, path))
 
     def _overridden(self, tag: int, value: Value, source: DataSet, path: Path) -> bool:
@@ -137,9 +175,13 @@ class Judge:
                 raise Rejected("gate_private", place(tag, path))
             self._items(tag, value, source, path, "kept")
         elif isinstance(value, Bulk):
-            self._bulk(tag, value, expected._replace(items=""), path)
+            self._bulk(tag, value, source, expected, path)
         else:
-            if expected.verdict is not None and not expected.verdict(self.case, tag, value, source):
+            if expected.verdict is None:
+                kept = expected.kind == NOT_SOUGHT or source.get(tag) == elements[tag]
+                if not (kept or self._may_differ(elements, source, tag, value, path)):
+                    raise Rejected("gate_value", place(tag, path))
+            elif not expected.verdict(self.case, tag, value, source):
                 raise Rejected(expected.code, place(tag, path))
             if expected.kind >= 0 and value not in self.search.cleared[expected.kind]:
                 self._seek(elements, tag, value, expected.kind, path)

@@ -14,9 +14,10 @@ from stowgate.errors import StowgateError
 from stowgate.objects import Names
 from stowgate.policy import Policy
 from stowgate.verify.elements import Broken, DataSet, Value, implicit_items
-from stowgate.verify.expect import Case, Expectation, Rules, age, all_dummies, rules_of, shifted
+from stowgate.verify.expect import Case, Expectation, Rules, age, all_dummies, cleaned, rules_of, shifted
 from stowgate.verify.judge import METHOD, REMOVED, place
 from stowgate.verify.judge import Path as Steps
+from stowgate.verify.patterns import telling
 from stowgate.verify.private import Private
 from stowgate.verify.search import TEXT
 from stowgate.verify.walk import Walked, is_pixels, walk
@@ -39,16 +40,6 @@ _RISKY_CLASSES = tuple(_IMAGE + family for family in ("3", "6", "7", "77.1"))
 _RISKY_TYPES = (b"SCREEN SAVE", b"SCREEN_SAVE", b"REPORT", b"LABEL", b"OVERVIEW")
 
 _pseudonym = re.compile(r"[0-9A-HJKMNP-TV-Z]{16}").fullmatch
-_YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
-_telling = re.compile(
-    rf"(?<!\d){_YEAR}(?:{_MONTH}{_DAY}|[-./]{_MONTH}[-./]{_DAY})(?!\d)"  # 20240117, 2024-01-17
-    rf"|(?<!\d)\d?\d[-./]\d?\d[-./]{_YEAR}(?!\d)"  # 17.1.2024, 01/17/2024
-    r"|[\w.+-]+@[\w-]+\.[a-z]{2,}"
-    r"|(?:tel|phone|fax|mobil)\w*\W{0,4}\d[\d /()-]{4,}"
-    r"|(?<![\w.+-])\+\d[\d /()-]{7,}\d"
-    r"|(?<![\w.-])\(?\d{3}\)?[- ]\d{3}-\d{4}(?![\w.-])",
-    re.IGNORECASE,
-).search
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +153,7 @@ class _Scan:
         code = expected.code.replace("gate_", "scan_")
         if expected.items and isinstance(value, bytes):
             value = _hidden_items(value)
-        if isinstance(value, list) and expected.items == "kept":
+        if isinstance(value, list) and expected.items in ("kept", "mapped"):
             for index, item in enumerate(value):
                 self._data_set(item, (*path, (tag, index)))
         elif isinstance(value, list):
@@ -171,14 +162,14 @@ class _Scan:
         elif isinstance(value, bytes):
             if not self._may_stand(expected, tag, value, elements):
                 self._add(code, place(tag, path))
-            if expected.kind == TEXT and tag not in _SOFTWARE and _telling(value.decode("latin-1")):
+            if expected.kind == TEXT and tag not in _SOFTWARE and telling(value.decode("latin-1")):
                 self._add("scan_text", place(tag, path))
         elif expected.verdict is not None:
             self._add(code, place(tag, path))
 
     def _may_stand(self, expected: Expectation, tag: int, value: bytes, elements: DataSet) -> bool:
         """Whether a date was moved cannot be told without the source; an age is its own source."""
-        if expected.verdict is None or expected.verdict is shifted:
+        if expected.verdict in (None, shifted, cleaned):
             return True
         return expected.verdict(self.case, tag, value, elements if expected.verdict is age else {})
 

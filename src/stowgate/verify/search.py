@@ -40,6 +40,7 @@ _words = re.compile(r"[^\W_]+").findall
 _runs = re.compile(r"[0-9.]+").findall
 _long_words = re.compile(rb"[0-9a-z]{4,}").findall
 _long_runs = re.compile(rb"[0-9.]{7,}").findall
+_wide_runs = re.compile(rb"(?:[0-9.]\0){7,}").findall
 _TO_WORDS = bytes(c if c < 128 and bytes((c,)).isalnum() else 0x20 for c in bytes(range(256)).lower())
 _THAI_KANA, _HAN_HANGUL = "\u0e00-\u0e7f\u3040-\u30ff", "\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 _unspaced = re.compile(f"[{_THAI_KANA}{_HAN_HANGUL}]").search
@@ -85,6 +86,8 @@ class Tokens:
         self.firsts = {row.split(" ", 1)[0] for row in self.rows}
         self.hints = {max(row.split(), key=len).encode() for row in self.rows | self.births if row.isascii()}
         self.plain = {word.encode() for word in self.words if word.isascii()}
+        spelt = [text for text in (*self.words, *self.rows, *self.births) if text.isascii() and len(text) >= LONG]
+        self.wide = {"\0".join(text).encode() for text in spelt if not text.isdigit() or text in self.births}
 
     def _add(self, kind: str, folded: str) -> None:
         if kind == "birth":
@@ -179,24 +182,27 @@ class Tokens:
         return any(f" {row} " in line for row in rows)
 
     def _in_binary(self, value: bytes) -> tuple[str, list[str]]:
-        """Plain text inside binary data: one byte a character, or every second byte of two."""
+        """Plain text inside binary data, of one byte a character or of two."""
         least = _LONG_IN_LARGE if len(value) > _LARGE else LONG
-        runs: list[str] = []
-        for part in (value, value[::2], value[1::2]) if b"\0" in value else (value,):
-            line = part.translate(_TO_WORDS)
-            words = set(_long_words(line))
-            if any(len(word) >= least for word in self.plain & words):
-                return "gate_token", runs
-            if not self.hints.isdisjoint(words):
-                parts = line.decode("ascii").split()
-                if self._stands_in({row for row in self.rows if not row.replace(" ", "").isdigit()}, parts):
-                    return "gate_token", runs
-                if self._stands_in(self.births, parts):
-                    return "gate_birth_date", runs
-            runs += [run.strip(b".").decode("ascii") for run in _long_runs(part)]
+        line = value.translate(_TO_WORDS)
+        words = set(_long_words(line))
+        if any(len(word) >= least for word in self.plain & words):
+            return "gate_token", []
+        if not self.hints.isdisjoint(words):
+            parts = line.decode("ascii").split()
+            if self._stands_in({row for row in self.rows if not row.replace(" ", "").isdigit()}, parts):
+                return "gate_token", []
+            if self._stands_in(self.births, parts):
+                return "gate_birth_date", []
+        runs = _long_runs(value)
+        if b"\0" in value:
+            lower = value.lower()
+            if any(wide in lower for wide in self.wide):
+                return "gate_token", []
+            runs += [run.replace(b"\0", b"") for run in _wide_runs(value)]
         if any(needle in value for needle in self.needles):
-            return "gate_token", runs
-        return "", runs
+            return "gate_token", []
+        return "", [run.strip(b".").decode("ascii") for run in runs]
 
 
 @lru_cache(maxsize=16)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import traceback
 
-import click
 import typer
 
 from stowgate.errors import StowgateError
 from stowgate.faces.cli import deid, keys, look, profile, scan
 from stowgate.faces.cli.exits import Exit, of_error
+
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+"""What every wrong command line raises; Typer brings its own Click, so it is asked for its class."""
 
 app = typer.Typer(
     name="stowgate",
@@ -40,11 +42,11 @@ def run() -> int:
     """Carry out the command line; the exit code."""
     try:
         return int(app(standalone_mode=False) or 0)
-    except click.exceptions.Exit as done:
+    except typer.Exit as done:
         return done.exit_code
-    except click.exceptions.Abort:
+    except typer.Abort:
         return Exit.INTERRUPTED
-    except click.ClickException as error:
+    except _UsageError as error:
         error.show()
         return Exit.USAGE
     except StowgateError as error:

@@ -20,6 +20,8 @@ class Chosen:
     """Settings of a run that are no part of the policy."""
 
     state: Path | None = field(default=None, repr=False)
+    key: str = ""
+    """Reference of the project key, "file:PATH" or "env:NAME"; empty: the state folder's own."""
     layout: str = paths.DEFAULT
     limits: Limits = DEFAULT
 
@@ -44,10 +46,12 @@ def policy_and_settings(
         station_name=settings.unit.name,
     )
     limits = Limits(**settings.limits.model_dump())
-    return policy, Chosen(settings.state.path, settings.output.path, limits)
+    return policy, Chosen(settings.state.path, settings.state.key, settings.output.path, limits)
 
 
-def key_if_any(state: Path | None) -> Key | None:
+def key_if_any(state: Path | None, reference: str = "") -> Key | None:
     """The project's key if there is one; looking never makes one."""
+    if reference:
+        return load(reference)
     path = (state or default_folder()).expanduser().absolute() / KEY
     return load(f"file:{path}") if path.exists() else None

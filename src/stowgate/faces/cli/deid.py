@@ -48,7 +48,7 @@ def deid(
         raise typer.BadParameter("a manifest ends in .csv, .json or .xml", param_hint="--manifest")
     policy, chosen = policy_and_settings(config, profile, retain, clean)
     request = Request(
-        inputs, out, policy, state or chosen.state, "", chosen.layout, workers, limit, dry_run, chosen.limits
+        inputs, out, policy, state or chosen.state, chosen.key, chosen.layout, workers, limit, dry_run, chosen.limits
     )
     with opened(request) as run, Outputs(manifest) as outputs:
         if run.key_file and not quiet:

@@ -43,7 +43,7 @@ def explain(
     from stowgate.faces.cli.asked import key_if_any, policy_and_settings
 
     policy, chosen = policy_and_settings(config, profile, retain, clean)
-    key = key_if_any(state or chosen.state) or Key.new()
+    key = key_if_any(state or chosen.state, chosen.key) or Key.new()
     recorder = Recorder(values)
 
     def run(source: ByteSource) -> Clean:

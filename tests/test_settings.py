@@ -1,0 +1,346 @@
+"""stowgate.toml, variables and flags: who comes first, and every mistake is told with its line and what was meant."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+import jsonschema
+import pytest
+
+from stowgate import layout
+from stowgate.dicom.limits import DEFAULT
+from stowgate.errors import Misconfigured
+from stowgate.objects import Names
+from stowgate.policy import CLEAN, RETAIN
+from stowgate.policy import Override as Rule
+from stowgate.settings import Clean, Override, Retain, Settings, load, schema
+from stowgate.settings_problems import BadSettings
+
+PUBLISHED = Path(__file__).parents[1] / "docs" / "reference" / "stowgate.schema.json"
+
+FULL = """
+[unit]
+name = "TRUCK07"
+
+[deid]
+profile = "basic"
+retain = ["patient-characteristics", "modified-dates"]
+clean = ["descriptors"]
+
+[[deid.override]]
+target = "StudyDescription"
+action = "keep"
+
+[[deid.override]]
+target = "(0008,1010)"
+action = "replace"
+value = "SOMEWHERE"
+
+[pixels]
+risk = "pass"
+
+[gate]
+pixels = "full"
+
+[limits]
+depth = 32
+header = 1048576
+elements = 5000
+seconds = 10
+inflate_ratio = 20
+inflate_bytes = 1048576
+
+[output]
+path = "{study}/{modality}/{instance}.dcm"
+
+[state]
+path = "state"
+key = "env:PROJECT_KEY"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "stowgate.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def problems(folder: Path, text: str, **environ: str) -> list[str]:
+    path = write(folder, text)
+    with pytest.raises(BadSettings) as refused:
+        load(path, environ=environ)
+    return [problem.removeprefix(f"{path} ") for problem in refused.value.problems]
+
+
+class TestReading:
+    def test_without_anything_the_defaults_hold(self) -> None:
+        settings = load(environ={})
+        assert settings == Settings()
+        assert (settings.deid.profile, settings.deid.retain, settings.pixels.risk) == ("basic", (), "hold")
+        assert settings.output.path == "{patient}/{study}/{series}/{instance}.dcm"
+
+    def test_every_setting_can_be_given(self, tmp_path: Path) -> None:
+        settings = load(write(tmp_path, FULL), environ={})
+        assert settings.unit.name == "TRUCK07"
+        assert settings.deid.retain == ("patient-characteristics", "modified-dates")
+        assert settings.deid.override == (
+            Override(target="StudyDescription", action="keep"),
+            Override(target="(0008,1010)", action="replace", value="SOMEWHERE"),
+        )
+        assert (settings.pixels.risk, settings.gate.pixels) == ("pass", "full")
+        assert settings.limits.seconds == 10.0
+        assert settings.output.path == "{study}/{modality}/{instance}.dcm"
+        assert settings.state.key == "env:PROJECT_KEY"
+        given = tomllib.loads(FULL)
+        assert all(set(given[name]) == set(type(table).model_fields) for name, table in settings)
+
+    def test_paths_in_a_file_count_from_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", "/home/someone")
+        for written, meant in (("state", tmp_path / "state"), ("/abs", Path("/abs")), ("~/s", "/home/someone/s")):
+            text = f'[state]\npath = "{written}"\nkey = "file:{written}"\n'
+            state = load(write(tmp_path, text), environ={}).state
+            assert (state.path, state.key) == (Path(meant), f"file:{meant}")
+
+    def test_a_mark_at_the_start_of_the_file_is_no_mistake(self, tmp_path: Path) -> None:
+        assert load(write(tmp_path, '\ufeff[unit]\r\nname = "A"\r\n'), environ={}).unit.name == "A"
+
+    def test_nothing_changes_once_it_is_read(self) -> None:
+        with pytest.raises(ValueError, match="frozen"):
+            Settings().deid.profile = "other"
+
+    @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"a" * (1 << 20) + b"b"])
+    def test_a_file_that_cannot_be_read_is_said(self, tmp_path: Path, content: bytes | None) -> None:
+        path = tmp_path / "stowgate.toml"
+        if content:
+            path.write_bytes(content)
+        with pytest.raises(Misconfigured) as refused:
+            load(path, environ={})
+        assert (refused.value.code, refused.value.place) == ("settings_unreadable", str(path))
+
+
+class TestPrecedence:
+    FILE = '[deid]\nretain = ["uids"]\nprofile = "basic"\n[limits]\ndepth = 3\n'
+    VARIABLES: ClassVar = {"STOWGATE_DEID__RETAIN": "full-dates, safe-private", "STOWGATE_LIMITS__DEPTH": "4"}
+
+    def test_a_flag_before_a_variable_before_the_file_before_the_default(self, tmp_path: Path) -> None:
+        path = write(tmp_path, self.FILE)
+        assert load(environ={}).limits.depth == 64
+        assert load(path, environ={}).limits.depth == 3
+        assert load(path, environ=self.VARIABLES).limits.depth == 4
+        assert load(path, {"limits": {"depth": 5}}, self.VARIABLES).limits.depth == 5
+
+    def test_a_list_is_replaced_and_the_rest_stays(self, tmp_path: Path) -> None:
+        settings = load(write(tmp_path, self.FILE), environ=self.VARIABLES)
+        assert settings.deid.retain == ("full-dates", "safe-private")
+        assert settings.deid.profile == "basic"
+        assert load(write(tmp_path, self.FILE), {"deid": {"retain": []}}, self.VARIABLES).deid.retain == ()
+
+    def test_a_flag_that_was_not_given_changes_nothing(self, tmp_path: Path) -> None:
+        settings = load(write(tmp_path, self.FILE), {"limits": {"depth": None}, "unit": {"name": None}}, {})
+        assert settings.limits.depth == 3
+
+    def test_an_empty_variable_and_those_of_others_count_as_not_set(self) -> None:
+        others = {"STOWGATE_DEID__PROFILE": "", "STOWGATE_SHARED": "/x", "MY_STOWGATE_DEID__PROFILE": "x"}
+        assert load(environ=others) == Settings()
+
+    def test_variables_are_numbers_paths_and_texts_where_those_are_wanted(self) -> None:
+        settings = load(
+            environ={
+                "STOWGATE_LIMITS__SECONDS": "2.5",
+                "STOWGATE_STATE__PATH": "/state",
+                "STOWGATE_UNIT__NAME": "7",
+                "STOWGATE_STATE__KEY": "file:/k",
+            }
+        )
+        assert settings.limits.seconds == 2.5
+        assert settings.state.path == Path("/state")
+        assert (settings.unit.name, settings.state.key) == ("7", "file:/k")
+
+
+class TestMistakes:
+    def test_an_unknown_key_has_a_line_and_what_was_meant(self, tmp_path: Path) -> None:
+        assert problems(tmp_path, '\n[deid]\nprofil = "basic"\n') == [
+            "line 3: [deid] profil is no setting. Did you mean profile?"
+        ]
+
+    def test_a_key_in_the_wrong_table_is_sent_to_the_right_one(self, tmp_path: Path) -> None:
+        assert problems(tmp_path, '[gate]\nrisk = "pass"\n') == [
+            "line 2: [gate] risk is no setting. Did you mean [pixels] risk?"
+        ]
+
+    def test_an_unknown_table_too(self, tmp_path: Path) -> None:
+        assert problems(tmp_path, "\n[limit]\ndepth = 3\n[zzz]\n") == [
+            "line 2: [limit] is no setting. Did you mean [limits]?",
+            "line 4: [zzz] is no setting.",
+        ]
+
+    def test_an_unknown_key_alone_says_so(self, tmp_path: Path) -> None:
+        with pytest.raises(BadSettings) as refused:
+            load(write(tmp_path, "[deid]\nx = 1\n"), environ={})
+        assert refused.value.code == "unknown_setting"
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ('[pixels]\nrisk = "maybe"', 'line 2: [pixels] risk must be one of "hold" or "pass", not "maybe".'),
+            ("[pixels]\nrisk = true", 'line 2: [pixels] risk must be one of "hold" or "pass", not true.'),
+            ('[limits]\ndepth = "3"', "line 2: [limits] depth must be a whole number."),
+            ("[limits]\ndepth = 3.5", "line 2: [limits] depth must be a whole number."),
+            ("[limits]\ndepth = true", "line 2: [limits] depth must be a whole number."),
+            ("[limits]\ndepth = 0", "line 2: [limits] depth must be at least 1."),
+            ("[limits]\ndepth = 999", "line 2: [limits] depth must be at most 128."),
+            ("[limits]\nseconds = 0", "line 2: [limits] seconds must be more than 0."),
+            ('[limits]\nseconds = "x"', "line 2: [limits] seconds must be a number."),
+            ('[deid]\nretain = "uids"', 'line 2: [deid] retain must be a list, such as ["one", "two"].'),
+            ("[deid]\nretain = 2020-01-01", 'line 2: [deid] retain must be a list, such as ["one", "two"].'),
+            ("[deid]\nprofile = 1", "line 2: [deid] profile must be a text in quotes."),
+            ("[state]\npath = 2020-01-01", "line 2: [state] path must be a text in quotes."),
+            ("deid = 3", "line 1: [deid] must be a table."),
+            ("unit = 2020-01-01", "line 1: [unit] must be a table."),
+            ('[unit]\nname = "SEVENTEEN LETTERS"', "line 2: [unit] name may have at most 16 characters."),
+            ('[[deid.override]]\naction = "keep"', "line 1: [[deid.override]] target is missing."),
+            ('[[deid.override]]\ntarget = ""\naction = "keep"', "line 2: [[deid.override]] target must not be empty."),
+        ],
+    )
+    def test_a_wrong_value_has_a_line_and_a_sentence(self, tmp_path: Path, text: str, told: str) -> None:
+        assert problems(tmp_path, text) == [told]
+
+    @pytest.mark.parametrize("name", ["A\\\\B", "Zürich", "A\\tB"])
+    def test_a_unit_has_a_name_every_character_set_can_write(self, tmp_path: Path, name: str) -> None:
+        (told,) = problems(tmp_path, f'[unit]\nname = "{name}"')
+        assert told.startswith("line 2: [unit] name has a form it cannot have. Name stamped into Station Name")
+
+    def test_a_key_that_stands_in_the_file_itself_is_refused_without_being_shown(self, tmp_path: Path) -> None:
+        (told,) = problems(tmp_path, '[state]\nkey = "0001-081G-8186"')
+        assert told.startswith("line 2: [state] key has a form it cannot have.")
+        assert "081G" not in told
+
+    @pytest.mark.parametrize(
+        ("action", "value", "fine"),
+        [("keep", "", True), ("keep", 'value = "x"', False), ("replace", "", False), ("replace", 'value = ""', True)],
+    )
+    def test_a_value_belongs_to_replace(self, tmp_path: Path, action: str, value: str, fine: bool) -> None:
+        text = f'[[deid.override]]\ntarget = "x"\naction = "{action}"\n{value}\n'
+        if fine:
+            assert load(write(tmp_path, text), environ={}).deid.override[0].action == action
+        else:
+            (told,) = problems(tmp_path, text)
+            assert told.startswith("line 1: [[deid.override]] needs a value with replace")
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "{patient}.dcm",
+            "{instance}",
+            "/{instance}.dcm",
+            "../{instance}.dcm",
+            "a/../{instance}.dcm",
+            "{instance}/../x.dcm",
+            "{PatientName}/{instance}.dcm",
+            "{instance!r}.dcm",
+            "{instance.dcm",
+            "a\\\\{instance}.dcm",
+            "",
+        ],
+    )
+    def test_an_output_path_that_cannot_be_used_is_refused(self, tmp_path: Path, path: str) -> None:
+        (told,) = problems(tmp_path, f'[output]\npath = "{path}"')
+        assert told.startswith("line 2: [output] path cannot be used: ")
+
+    def test_everything_is_said_at_once_in_the_order_of_the_lines(self, tmp_path: Path) -> None:
+        told = problems(
+            tmp_path,
+            '[pixels]\nrisk = 1\n\n[deid]\nretain = [\n "uids",\n "uid"]\n'
+            '[[deid.override]]\ntarget = "a"\naction = "k"\n',
+            STOWGATE_GATE__PIXELS="some",
+            STOWGATE_LIMITS__DEPTH="deep",
+            STOWGATE_OTHER__THING="1",
+        )
+        assert [problem.split(": ")[0] for problem in told] == [
+            "line 2",
+            "line 5",
+            "line 10",
+            "STOWGATE_GATE__PIXELS",
+            "STOWGATE_LIMITS__DEPTH",
+            "STOWGATE_OTHER__THING",
+        ]
+
+    def test_a_flag_is_named_as_one(self) -> None:
+        with pytest.raises(BadSettings) as refused:
+            load(None, {"pixels": {"risk": "x"}}, {})
+        assert str(refused.value).startswith("flag for [pixels] risk: ")
+
+    def test_a_variable_over_a_broken_table_blames_the_table(self, tmp_path: Path) -> None:
+        assert problems(tmp_path, "\ndeid = 3\n", STOWGATE_DEID__PROFILE="basic") == ["line 2: [deid] must be a table."]
+
+    @pytest.mark.parametrize(
+        ("text", "line"),
+        [
+            ("[deid\n", 1),
+            ('[deid]\n\nprofile = "x\n', 3),
+            ("[deid]\nprofile = 1\nprofile = 2\n", 3),
+            ("[deid]\n[deid]\n", 2),
+            ("a = [1,\n2,\n", 2),
+            ("a = " + "[" * 5000, 1),
+        ],
+    )
+    def test_broken_toml_has_a_line(self, tmp_path: Path, text: str, line: int) -> None:
+        (told,) = problems(tmp_path, text)
+        assert told.startswith(f"line {line}: this is no valid TOML: ")
+
+    def test_they_are_one_text_for_people_and_a_misconfiguration_for_the_program(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "[deid]\na = 1\nb = 2\n")
+        with pytest.raises(Misconfigured) as refused:
+            load(path, environ={})
+        assert str(refused.value).count("\n") == 1
+        assert str(refused.value).startswith(f"{path} line 2: [deid] a is no setting.")
+
+
+class TestSchema:
+    def test_the_published_one_is_the_models_own(self) -> None:
+        assert PUBLISHED.read_text("utf-8") == schema(), (
+            "run: python -m stowgate.settings > docs/reference/stowgate.schema.json"
+        )
+
+    def test_it_is_valid_and_takes_what_load_takes(self) -> None:
+        published = json.loads(schema())
+        jsonschema.Draft202012Validator.check_schema(published)
+        checker = jsonschema.Draft202012Validator(published)
+        assert list(checker.iter_errors(tomllib.loads(FULL))) == []
+        wrongs: tuple[dict[str, Any], ...] = (
+            {"deid": {"profil": "x"}},
+            {"pixels": {"risk": "x"}},
+            {"unit": {"name": "x" * 17}},
+            {"zzz": {}},
+        )
+        for wrong in wrongs:
+            assert not checker.is_valid(wrong)
+
+    def test_every_setting_says_what_it_is(self) -> None:
+        tables = json.loads(schema())["$defs"]
+        fields = [field for table in tables.values() for field in table["properties"].values()]
+        assert len(fields) == 19
+        assert all(field["description"] for field in fields)
+
+
+class TestTables:
+    """Names that stand in other tables, too, are the same there."""
+
+    def test_options_are_the_policy_s(self) -> None:
+        assert get_args(Retain) == tuple(RETAIN)
+        assert get_args(Clean) == tuple(CLEAN)
+
+    def test_limits_are_those_of_the_scanner(self) -> None:
+        assert Settings().limits.model_dump() == dataclasses.asdict(DEFAULT)
+
+    def test_an_override_has_the_parts_of_a_rule(self) -> None:
+        assert list(Override.model_fields) == [field.name for field in dataclasses.fields(Rule)]
+
+    def test_the_output_path_can_use_every_clean_name(self) -> None:
+        assert tuple(field.name for field in dataclasses.fields(Names)) == layout.FIELDS
+        every = "/".join(f"{{{name}}}" for name in layout.FIELDS) + ".dcm"
+        assert load(None, {"output": {"path": every}}, {}).output.path == every
