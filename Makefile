@@ -27,7 +27,7 @@ fuzz: $(READY) ## 200,000 mutations of real files instead of 20,000
 	STOWGATE_FUZZ=200000 $(BIN)/python -m pytest -q -s tests/deident/test_fuzz.py
 
 bench: $(READY) ## speed and memory, as ratios within one run
-	$(BIN)/python -m benchmarks
+	$(BIN)/python benchmarks/measure.py
 
 lint: $(READY) ## style, types, import floors, and whether rendered files are up to date
 	$(BIN)/ruff check .

@@ -148,9 +148,7 @@ def header_table() -> list[str]:
 
     key, policy = bytes(range(32)), Policy()
     pixels = corpus.element(0x7FE00010, b"OW", bytes(32 * 32 * 2))
-    objects = [
-        MemorySource(corpus.header(corpus.CT, 1, 1, number + 1, 32, 32) + pixels) for number in range(400)
-    ]
+    objects = [MemorySource(corpus.header(corpus.CT, 1, 1, number + 1, 32, 32) + pixels) for number in range(400)]
     rows = ["| what | microseconds a header |", "| --- | ---: |"]
     for name, memo in (("scan, checks and pass", None), ("with the memo", Memo())):
         best = []
@@ -187,7 +185,9 @@ def main() -> None:
     said = "\n".join(lines)
     print(said)
     if not asked.print and not asked.only:
-        machine = f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, CPython {platform.python_version()}"
+        machine = (
+            f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, CPython {platform.python_version()}"
+        )
         head = DOCS.read_text(encoding="utf-8").partition(MARK)[0]
         DOCS.write_text(f"{head}{MARK}\n\n{machine}; RAM disk; medians of {asked.rounds} rounds.\n\n{said}", "utf-8")
 

@@ -18,9 +18,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--no-memo", action="store_true")
     asked = parser.parse_args()
-    request = Request(
-        [asked.source], asked.out, Policy(), asked.state, workers=asked.workers, memo=not asked.no_memo
-    )
+    request = Request([asked.source], asked.out, Policy(), asked.state, workers=asked.workers, memo=not asked.no_memo)
     with opened(request) as run:
         for _ in run.settled():
             pass

@@ -152,7 +152,7 @@ def _written(dataset: Dataset) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dcmwrite(buffer, copy, enforce_file_format=True)
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever pydicom says may quote a value
         raise Rejected("cannot_normalise") from None
     return buffer.getvalue()
 

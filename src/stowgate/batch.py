@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -66,19 +66,34 @@ class Settled:
     counts: dict[str, int] = field(default_factory=dict)
 
 
+CHUNK = 20
+"""Inputs a thread takes at once, so that handing over costs nothing."""
+
+
 @dataclass(slots=True)
 class _Work:
-    """One input of a group with what is being done about it."""
+    """One input of a group with what became of it; `passed` stays None if it was done in an earlier run."""
 
     input: Input
     raw: Raw
     known: Known | None
-    passed: Future[Passed] | Passed | None = None
-    """None: done in an earlier run."""
+    passed: Passed | None = None
+    done: str = ""
+    """Path below OUT of what an earlier run made of it for this very target."""
 
-    def result(self) -> Passed | None:
-        """What the pipeline said, waiting for it if need be."""
-        return self.passed.result() if isinstance(self.passed, Future) else self.passed
+
+@dataclass(slots=True)
+class _Group:
+    """Inputs that are settled together, and the threads' promises to finish them."""
+
+    works: list[_Work] = field(default_factory=list)
+    promises: list[Future[None]] = field(default_factory=list)
+
+    def finished(self) -> list[_Work]:
+        """Wait for all of it; what a thread raised is raised here."""
+        for promise in self.promises:
+            promise.result()
+        return self.works
 
 
 class Batch:
@@ -97,17 +112,13 @@ class Batch:
 
     def run(self) -> Iterator[Settled]:
         """Take every input through. Raises `Temporary` or `Misconfigured` when the run itself cannot go on."""
-        with ThreadPoolExecutor(max(1, self._order.workers)) as pool:
-            submit = pool.submit if self._order.workers > 1 else None
-            ahead: list[_Work] = []
+        with ThreadPoolExecutor(self._order.workers) as pool:
+            ahead = _Group()
             try:
-                for group in self._groups():
-                    started = self._start(group, submit)
+                for works in self._groups():
+                    started = self._start(works, pool)
                     yield from self._settle(ahead)
                     ahead = started
-                    if submit is None:
-                        yield from self._settle(ahead)
-                        ahead = []
                 yield from self._settle(ahead)
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -130,21 +141,27 @@ class Batch:
             if calm:
                 yield calm
 
-    def _start(self, group: list[_Work], submit: Callable[..., Future[Passed]] | None) -> list[_Work]:
+    def _start(self, works: list[_Work], pool: ThreadPoolExecutor) -> _Group:
         """Count the starts before any work (a start without an end is how poison is found), then begin."""
-        fresh = [work for work in group if not self._is_done(work)]
+        for work in works:
+            work.done = self._done_before(work.known)
+        fresh = [work for work in works if not work.done]
         self._ledger.begin([Start(work.raw.id, work.input.path, work.input.size) for work in fresh])
         self._begun.update(work.raw.id for work in fresh)
-        for work in fresh:
+        if self._order.workers == 1:
+            self._work_on(fresh)
+            return _Group(works)
+        chunks = [fresh[first : first + CHUNK] for first in range(0, len(fresh), CHUNK)]
+        return _Group(works, [pool.submit(self._work_on, chunk) for chunk in chunks])
+
+    def _work_on(self, works: list[_Work]) -> None:
+        for work in works:
             if work.input.code:
                 work.passed = stopped(work.raw, work.input.code)
             elif work.known and work.known.attempts >= MOST_STARTS:
                 work.passed = stopped(work.raw, "third_start")
-            elif submit:
-                work.passed = submit(self._process, work.raw)
             else:
                 work.passed = self._process(work.raw)
-        return group
 
     def _process(self, raw: Raw) -> Passed:
         bench = getattr(self._benches, "bench", None)
@@ -152,22 +169,23 @@ class Batch:
             bench = self._benches.bench = Bench(Memo() if self._way.memo else None)
         return process(raw, self._way, bench)
 
-    def _is_done(self, work: _Work) -> bool:
-        """Cleaned before for this very target, and the output is there with its size."""
-        known = work.known
+    def _done_before(self, known: Known | None) -> str:
+        """Where the output lies, if it was cleaned for this very target and is there with its size."""
         if known is None or known.state is not State.CLEANED or known.relative is None:
-            return False
+            return ""
         try:
-            return os.stat(self._order.out / known.relative).st_size == known.size
+            there = os.stat(self._order.out / known.relative).st_size == known.size
         except OSError:
-            return False
+            return ""
+        return known.relative if there else ""
 
-    def _settle(self, group: list[_Work]) -> Iterator[Settled]:
+    def _settle(self, group: _Group) -> Iterator[Settled]:
         """Make a group durable: sync, names, folders, then one commit; only then is anything said of it."""
-        if not group:
+        works = group.finished()
+        if not works:
             return
         self._made = {}
-        passed = [(work, result) for work in group if (result := work.result()) is not None]
+        passed = [(work, work.passed) for work in works if work.passed is not None]
         refs = [result.ref for _, result in passed if result.ref]
         earlier = self._ledger.by_instance([ref.names.instance for ref in refs], self.target)
         outcomes: list[Outcome] = []
@@ -184,7 +202,7 @@ class Batch:
         self._shelf.keep(keep)
         self._ledger.settle(outcomes, self.target)
         self._begun.difference_update(outcome.item.id for outcome in outcomes)
-        done = (self._already(work) for work in group if work.passed is None)
+        done = (self._already(work) for work in works if work.passed is None)
         yield from settled
         yield from done
 
@@ -222,8 +240,5 @@ class Batch:
         )
 
     def _already(self, work: _Work) -> Settled:
-        assert work.known
-        assert work.known.relative
-        relative = work.known.relative
         item = Item(work.raw.id, State.CLEANED)
-        return Settled(work.input.path, self._order.out / relative, item, work.input.size, relative, True)
+        return Settled(work.input.path, self._order.out / work.done, item, work.input.size, work.done, True)

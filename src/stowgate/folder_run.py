@@ -167,9 +167,7 @@ def opened(request: Request) -> Iterator[FolderRun]:
         key, made = _key(state, request)
         ledger = held.enter_context(rehearse(state, key) if request.dry_run else open_ledger(state, key))
         scratch = Path(held.enter_context(TemporaryDirectory(prefix="scratch-", dir=_scratch_parent(state, request))))
-        order = Order(
-            tuple(request.inputs), out, state, request.layout, request.workers, request.limit
-        )
+        order = Order(tuple(request.inputs), out, state, request.layout, request.workers, request.limit)
         target = ledger.target(request.policy.digest, out, request.layout)
         shelf: KeepingShelf = ScratchShelf() if request.dry_run else FolderShelf(out, target.out)
         held.callback(shelf.close)
@@ -196,4 +194,3 @@ def _key(state: Path, request: Request) -> tuple[Key, bool]:
 def _scratch_parent(state: Path, request: Request) -> Path | None:
     """Normalised objects are identified: they lie in the state folder, or in a private temporary one."""
     return None if request.dry_run and not state.exists() else state
-

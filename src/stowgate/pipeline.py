@@ -12,13 +12,13 @@ from stowgate.deident.actions import Record
 from stowgate.deident.memo import Memo
 from stowgate.deident.rewrite import deidentify
 from stowgate.deident.risk import why_held
+from stowgate.dicom.budget import OddEncoding
 from stowgate.dicom.charset import codecs_of
 from stowgate.dicom.emit import FileEmitter
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.normalise import normalise
 from stowgate.dicom.scanner import Buffer, Scan, scan
 from stowgate.dicom.source import ByteSource, DescriptorSource, FileSource
-from stowgate.dicom.walk import OddEncoding
 from stowgate.errors import Rejected, StowgateError
 from stowgate.item import Item
 from stowgate.lifecycle import State
@@ -90,7 +90,7 @@ def process(raw: Raw, way: Way, bench: Bench) -> Passed:
         return stopped(raw, error.code, error.place)
     except StowgateError:
         raise
-    except Exception:  # a bug must hold one object, never the batch; its text could quote a value
+    except Exception:  # noqa: BLE001 - a bug must hold one object, never the batch; its text could quote a value
         return stopped(raw, "internal_error")
 
 
@@ -99,7 +99,9 @@ def stopped(raw: Raw, code: str, place: str = "") -> Passed:
     return Passed(Item(raw.id, _STATES[REASONS[code].fate], code), None, place)
 
 
-def in_plain_encoding(source: ByteSource, limits: Limits, scratch: Path, then: Callable[[ByteSource], Result]) -> Result:
+def in_plain_encoding(
+    source: ByteSource, limits: Limits, scratch: Path, then: Callable[[ByteSource], Result]
+) -> Result:
     """Plain little endian directly; everything else is brought there first and takes the same way."""
     try:
         return then(source)
@@ -138,6 +140,8 @@ def cleaned(
         clean = memo.deidentify(found, policy, key, issuer, limits, buffer)
     else:
         clean = deidentify(found, policy, key, issuer, record)
+    if not findings:
+        return clean
     return replace(clean, findings=tuple(sorted({*clean.findings, *(finding.code for finding in findings)})))
 
 

@@ -253,7 +253,9 @@ REASONS: dict[str, Reason] = {
     "known_token": _finding("A kept text held a name or number of this patient and was removed."),
     "nonconforming_number": _finding("A number was not written as one and was removed."),
     "wrong_vr": _finding("An attribute had a value representation the standard does not give it and was removed."),
-    "iod_unknown": _finding("The standard's tables do not list the attributes of this SOP class; the strictest rules were used."),
+    "iod_unknown": _finding(
+        "The standard's tables do not list the attributes of this SOP class; the strictest rules were used."
+    ),
     "no_patient_id": _finding("Patient ID is empty; the pseudonym was made from the study."),
     # findings of the audit of a folder
     "not_scanned": _finding("This file could not be followed, so nothing can be said about it."),

@@ -17,7 +17,7 @@ _HOSTS = re.compile(
     r"|\b(?:deb|security|snapshot)\.debian\.org|\bproxy\.golang\.|--(?:extra-)?index-url[= ]\S|\bPIP_INDEX_URL\b",
     re.IGNORECASE,
 )
-_MACHINE = re.compile(r"(?<![\w./~-])/(?:home|Users|root|work|mnt|srv|workspace)/\w")
+_MACHINE = re.compile(r"(?<![\w./~-])/(?:home|Users|root|work|workspace)/(?!some(?:one|body)\b)\w")
 _MAKING = re.compile(
     r"\bco-authored-by:|\bgenerated (?:with|by) (?:an? )?(?:ai|assistant|model|agent)\b|\blanguage model|\bai assistant"
     r"|\bchat ?bot|\bas an ai\b",
@@ -38,7 +38,7 @@ def hits(pattern: re.Pattern[str]) -> list[str]:
     ("pattern", "example"),
     [
         (_HOSTS, "see files." + "pythonhosted.org/x"),
-        (_MACHINE, 'open("/ho' + 'me/somebody/x")'),
+        (_MACHINE, 'open("/ho' + 'me/smith/x")'),
         (_MAKING, "Co-authored" + "-by: x"),
     ],
     ids=["registry hosts", "paths of one machine", "how it was written"],

@@ -25,7 +25,7 @@ from stowgate.dicom.normalise import Normaliser, normalise
 from stowgate.dicom.normalise_child import DISK_FULL, serve
 from stowgate.dicom.scanner import Buffer, scan
 from stowgate.dicom.source import ByteSource, FileSource, MemorySource
-from stowgate.dicom.walk import OddEncoding
+from stowgate.dicom.budget import OddEncoding
 from stowgate.errors import Rejected, StowgateError, Temporary
 from tests.builder import (
     BIG_ENDIAN,
@@ -317,6 +317,15 @@ def test_unknown_private_elements_stay_un_and_known_ones_take_the_private_dictio
     assert found["(0029,1008)"] == ("UN", b"orphan")
 
 
+def test_items_that_begin_with_un_or_private_elements_are_not_mistaken_for_another_encoding(folder: Path) -> None:
+    for first in (el(0x00080010, b"BBBBBBB ", "UN"), el(0x00090010, "MAKER", "LO"), el(0x08001000, b"\1\2", "UN")):
+        nested = el(0x00400260, item(first), "SQ")
+        for syntax in (EXPLICIT, DEFLATED, BIG_ENDIAN):
+            found = flat(normalised(part10(instance("1.2", "CT", nested), syntax), folder))
+            place = f"(0040,0260)[0].({first.tag >> 16:04X},{first.tag & 0xFFFF:04X})"
+            assert found[place][1] == first.value
+
+
 def test_an_unknown_vr_becomes_un_with_its_bytes(folder: Path) -> None:
     raw = b"\x09\x10\x10\x10QQ\0\0\x04\0\0\0\1\2\3\4" + b"\x09\x10\x11\x10QR\x02\x00\5\6"
     found = flat(normalised(with_raw(raw), folder))
@@ -379,6 +388,7 @@ LEAVES = st.sampled_from(
         ("PatientWeight", "DS"), ("SliceVector", "US"), ("TimeRange", "FD"), ("FrameIncrementPointer", "AT"),
         ("VectorGridData", "OF"), ("EncapsulatedDocument", "OB"), ("RedPaletteColorLookupTableData", "OW"),
         ("ReferencePixelX0", "SL"), ("SimpleFrameList", "UL"), ("LongCodeValue", "UC"), ("TextValue", "UT"),
+        (0x00091001, "UN"), (0x00090010, "LO"), (0x00191001, "UN"),
         ("ExtendedOffsetTable", "OV"), ("DoubleFloatPixelData", "OD"), ("TrackPointIndexList", "OL"),
     ]
 )  # fmt: skip
@@ -405,7 +415,7 @@ def data_sets(draw: st.DrawFn, depth: int = 2) -> tuple[Element, ...]:
     return tuple(sorted({e.tag: e for e in found}.values(), key=lambda e: e.tag))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data_sets(), st.sampled_from([IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED]), st.randoms())
 def test_any_data_set_in_any_encoding_and_order_keeps_every_value(
     folder: Path, elements: tuple[Element, ...], syntax: str, dice: object
@@ -486,13 +496,13 @@ def test_what_does_not_begin_like_a_data_set_is_no_dicom(data: bytes, folder: Pa
     assert refused(data, folder) == "not_dicom"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(min_size=1, max_size=600))
 def test_random_bytes_are_no_dicom(folder: Path, data: bytes) -> None:
     assert refused(data, folder) == "not_dicom"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_mutated_file_is_normalised_or_refused_with_a_code_and_the_child_goes_on(
     folder: Path, data: st.DataObject

@@ -11,22 +11,8 @@ from hypothesis import strategies as st
 
 from stowgate.dicom import walk as module
 from stowgate.dicom.limits import DEFAULT, Limits
-from stowgate.dicom.walk import (
-    ITEM,
-    ITEM_END,
-    SEQUENCE_END,
-    UNDEFINED,
-    Budget,
-    Elements,
-    NeedMore,
-    OddEncoding,
-    Walked,
-    check_structure,
-    fragments_end,
-    is_undefined,
-    items,
-    walk,
-)
+from stowgate.dicom.budget import Budget, NeedMore, OddEncoding
+from stowgate.dicom.walk import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Elements, Walked, check_structure, fragments_end, is_undefined, items, walk
 from stowgate.errors import Rejected
 from tests.builder import Element, Fragments, Item, el, encode, item
 
@@ -319,3 +305,22 @@ class TestBudget:
 
     def test_time_that_is_up_is_refused(self) -> None:
         assert outcome(encode([el("Rows", 1)]), limits=Limits(seconds=-1)) == "limit_time"
+
+    @BOTH
+    def test_a_data_set_of_more_elements_than_memory_should_hold_is_refused_early(self, explicit: bool) -> None:
+        group = b"".join(
+            struct.pack("<HHI", 0x0009, n, 0) if not explicit else raw(0x00090000 | n, b"LO", 0)
+            for n in range(0x1000, 0x10000)
+        )
+        many = b"".join(group.replace(b"\x09\x00", struct.pack("<H", odd)) for odd in range(0x11, 0x25, 2))
+        found: Elements = {}
+        with pytest.raises(Rejected, match="more elements"):
+            walk(memoryview(many), 0, len(many), explicit, found, Budget(Limits(elements=10**9)))
+        assert len(found) < module.MOST_IN_ONE + 40_000
+
+    def test_time_is_looked_up_inside_a_long_data_set(self) -> None:
+        many = encode([el(0x00090000 | n, b"", "LO") for n in range(0x1000, 0xA000)])
+        found: Elements = {}
+        with pytest.raises(Rejected, match="took longer"):
+            walk(memoryview(many), 0, len(many), True, found, Budget(Limits(seconds=-1)))
+        assert len(found) < 0x9000

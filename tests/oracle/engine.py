@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from stowgate.errors import Rejected
 from stowgate.policy import AVAILABLE, Option, Policy
 from stowgate.reasons import REASONS
 
-__all__ = ["AVAILABLE", "KEY", "OTHER_KEY", "Option", "Outcome", "Policy", "clean", "policy", "run"]
+__all__ = ["AVAILABLE", "KEY", "OTHER_KEY", "Option", "Outcome", "Policy", "clean", "gated", "policy", "run"]
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(32, 64))
@@ -38,6 +40,28 @@ def run(data: bytes, policy: Policy | None = None, key: bytes = KEY, issuer: str
     """What became of an input; only `Rejected` is caught."""
     try:
         return Outcome("cleaned", data=clean(data, policy, key, issuer))
+    except Rejected as stop:
+        return Outcome(REASONS[stop.code].fate, stop.code)
+
+
+def gated(data: bytes, policy: Policy, key: bytes = KEY) -> Outcome:
+    """The same, with the gate behind it: what would really leave."""
+    from stowgate.dicom.emit import MemoryEmitter
+    from stowgate.dicom.limits import DEFAULT
+    from stowgate.dicom.source import ByteSource, MemorySource
+    from stowgate.pipeline import cleaned, in_plain_encoding
+    from stowgate.verify import gate
+
+    def both(source: ByteSource) -> bytes:
+        made, emitter = cleaned(source, policy, key), MemoryEmitter()
+        emitter.emit(made.pieces, source)
+        written = bytes(emitter.data)
+        gate.check(source, MemorySource(written), policy, made.names, Path("-"), key)
+        return written
+
+    try:
+        with TemporaryDirectory(prefix="stowgate-") as folder:
+            return Outcome("cleaned", data=in_plain_encoding(MemorySource(data), DEFAULT, Path(folder), both))
     except Rejected as stop:
         return Outcome(REASONS[stop.code].fate, stop.code)
 

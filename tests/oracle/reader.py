@@ -106,7 +106,7 @@ class _Reader:
         vr = self.data[pos + 4 : pos + 6]
         if vr in SHORT:
             return vr.decode(), pos + 8, struct.unpack_from("<H", self.data, pos + 6)[0]
-        if vr not in LONG or self.data[pos + 6 : pos + 8] != b"\0\0" or end - pos < 12:
+        if vr not in LONG or end - pos < 12:
             raise Malformed(f"{tag:08X} without a VR")
         return vr.decode(), pos + 12, struct.unpack_from("<I", self.data, pos + 8)[0]
 

@@ -86,6 +86,18 @@ def test_no_query_of_the_hot_path_reads_a_whole_table(db: sqlite3.Connection, na
     assert not scans
 
 
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        ("lookup", "SEARCH items USING INDEX sqlite_autoindex_items_1 (id=?)"),
+        ("by_instance", "SEARCH cleans USING INDEX sqlite_autoindex_cleans_1 (target=? AND instance=?)"),
+    ],
+)
+def test_groups_are_found_one_by_one_by_their_whole_key(db: sqlite3.Connection, name: str, search: str) -> None:
+    wanted = dict.fromkeys(re.findall(r":(\w+)", queries()[name]))
+    assert search in [line[3] for line in db.execute(f"EXPLAIN QUERY PLAN {queries()[name]}", wanted)]
+
+
 def test_no_query_deletes_a_row() -> None:
     assert not any("DELETE" in sql.upper() or "REPLACE" in sql.upper() for sql in queries().values())
 

@@ -15,7 +15,7 @@ from stowgate.dicom.charset import codecs_of
 from stowgate.dicom.limits import Limits
 from stowgate.dicom.scanner import Buffer, scan
 from stowgate.dicom.source import MemorySource
-from stowgate.dicom.walk import OddEncoding
+from stowgate.dicom.budget import OddEncoding
 from stowgate.errors import Rejected
 from stowgate.reasons import REASONS
 from stowgate.validate import checks

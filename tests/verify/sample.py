@@ -143,7 +143,7 @@ def original() -> Item:
         0x00200052: (b"UI", FRAME),
         0x00280010: (b"US", b"\0\2"),
         0x00280303: (b"CS", b"UNMODIFIED"),
-        0x00282000: (b"OB", b"profile of a colour space"),
+        0x00282000: (b"OB", b"colours of a space"),
         0x00290010: (b"LO", b"ACME CSA"),
         0x00291010: (b"OB", b"MULLER, JANE"),
         0x00400275: (b"SQ", [{0x00400007: (b"LO", b"CHEST MULLER"), 0x00401001: (b"SH", b"RP1")}]),

@@ -29,7 +29,7 @@ def stopped(sample: Sample) -> str:
 
 def test_a_person_called_like_our_own_marks() -> None:
     sample = Sample()
-    sample.raw.top[0x00080090] = (b"PN", b"BASIC^PROFILE=STOWGATE^2026D=YES^DCM")
+    sample.raw.top[0x00080090] = (b"PN", b"BASIC^PROFILE=STOWGATE^2026D=YES^METHOD")
     assert not stopped(sample)
 
 
@@ -37,7 +37,7 @@ def test_numbers_that_happen_to_be_the_patients_id() -> None:
     sample = Sample()
     sample.raw.top[0x00100020] = (b"LO", b"1250")
     sample.both(0x00181150, b"IS", b"1250")
-    sample.both(0x00181151, b"DS", b"12.5\\1250")
+    sample.both(0x00180050, b"DS", b"12.5\\1250")
     sample.both(0x00280107, b"US", b"\xe2\x04")
     assert not stopped(sample)
     sample.both(0x00181020, b"LO", b"build 1250")
@@ -155,7 +155,7 @@ def _without_option(sample: Sample) -> Sample:
 
 def test_private_data_that_is_safe_and_holds_a_name() -> None:
     sample = Sample(SAFE)
-    _private(sample, 0x0019100B, b"DS", b"JANE")
+    _private(sample, 0x0019109E, b"LO", b"for JANE", b"GEMS_ACQU_01")
     assert stopped(sample) == "gate_token"
 
 

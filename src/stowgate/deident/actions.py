@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,9 +10,11 @@ from stowgate.deident import dates, derive
 from stowgate.deident.context import CHARACTER_SET, Context
 from stowgate.deident.encode import DUMMIES, element
 from stowgate.deident.rules import Rule
+from stowgate.dicom.budget import Budget
 from stowgate.dicom.charset import codecs_of, decode
-from stowgate.dicom.walk import Budget, Elements
+from stowgate.dicom.walk import Elements
 from stowgate.policy import Policy
+from stowgate.standard.uids import is_registered
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ _PSEUDONYM_ON_DUMMY = frozenset((PATIENT_ID, PATIENT_NAME, 0x00120040, 0x0012004
 
 _TEXT_VRS = frozenset((b"AE", b"LO", b"SH", b"ST", b"LT", b"UC", b"UR", b"UT", b"PN", b"CS"))
 _NUMBER_VRS = frozenset((b"DS", b"IS"))
+_UID_IN_TEXT = re.compile(rb"[0-9]+(?:\.[0-9]+){5,}")
 _NUMERIC = b"0123456789 +-.eE\\\0"
 
 
@@ -128,12 +132,18 @@ def keep_text(vr: bytes, otherwise: Verb) -> Verb:
     def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
         known = frame.job.context.known
         old = bytes(frame.view[value:end])
-        if known.clean_bytes(old, vr) or not known.found_in(decode(old, frame.codecs), name):
+        named = not known.clean_bytes(old, vr) and known.found_in(decode(old, frame.codecs), name)
+        if not named and not (b"." in old and _holds_uid(old)):
             return None
         frame.job.findings.add("known_token")
         return otherwise(frame, start, value, end)
 
     return verb
+
+
+def _holds_uid(value: bytes) -> bool:
+    """Whether a text holds an instance UID: six or more numbers with dots between that no registry knows."""
+    return any(not is_registered(run.decode()) for run in _UID_IN_TEXT.findall(value))
 
 
 def keep_number(otherwise: Verb) -> Verb:

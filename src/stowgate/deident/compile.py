@@ -10,7 +10,7 @@ from stowgate.deident.actions import Frame, Verb
 from stowgate.deident.encode import DUMMIES, element, permitted_vrs
 from stowgate.deident.plan import Entry, Plan
 from stowgate.deident.rules import Rule, rules_for
-from stowgate.dicom.walk import OddEncoding
+from stowgate.dicom.budget import OddEncoding
 from stowgate.policy import Policy
 
 _TEMPORAL = frozenset(("date", "time", "datetime"))
@@ -51,7 +51,7 @@ def _written_vr(tag: int, vr: bytes) -> bytes:
 
 
 def _mismatch(vr: bytes, written: bytes) -> bool:
-    return vr != written and vr != b"UN" and not any(vr in swap and written in swap for swap in _SWAPS)
+    return vr not in (written, b"UN") and not any(vr in swap and written in swap for swap in _SWAPS)
 
 
 def _verb(plan: Plan, rule: Rule, tag: int, vr: bytes, written: bytes) -> Verb | None:
@@ -102,7 +102,7 @@ _VERBS: dict[str, Callable[[Plan, Rule, int, bytes], Verb | None]] = {
         tag, vr, plan.explicit, actions.by_type(rule, tag, vr, plan.explicit)
     ),
     "C": _clean,
-    "U": lambda plan, _rule, tag, vr: actions.map_uids(tag, vr, plan.explicit)
-    if vr == b"UI"
-    else actions.constant(actions.REMOVED),
+    "U": lambda plan, _rule, tag, vr: (
+        actions.map_uids(tag, vr, plan.explicit) if vr == b"UI" else actions.constant(actions.REMOVED)
+    ),
 }

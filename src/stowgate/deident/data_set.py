@@ -23,19 +23,19 @@ def rewrite(
     done, record = frame.job.done, frame.job.record
     pieces: list[bytes | memoryview] = []
     run = start
-    coming = inserts[0][0] if inserts else _NO_INSERT
+    queue = inserts if inserts is not None else []
+    coming = queue[0][0] if queue else _NO_INSERT
     changed = False
     for tag, (vr, at, value, stop) in frame.elements.items():
         while tag >= coming:
-            assert inserts
             if run < at:
                 pieces.append(view[run:at])
-            pieces.append(inserts[0][1])
+            pieces.append(queue[0][1])
             run = stop if tag == coming else at
-            inserts.pop(0)
+            queue.pop(0)
             changed = True
             replaced = tag == coming
-            coming = inserts[0][0] if inserts else _NO_INSERT
+            coming = queue[0][0] if queue else _NO_INSERT
             if replaced:
                 break
         else:

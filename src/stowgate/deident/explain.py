@@ -41,7 +41,9 @@ class Recorder:
         action = _action(rule, new, frame.job.explicit)
         after = None if new is None or action in ("X", "Z") else _value(new, vr, frame)
         change = Change(where, action, rule.origin, rule.why, after)
-        self._lines.append(Line(change, keyword_of(tag) or "", vr.decode("latin-1"), rule.type, self._old(frame, tag, vr)))
+        self._lines.append(
+            Line(change, keyword_of(tag) or "", vr.decode("latin-1"), rule.type, self._old(frame, tag, vr))
+        )
 
     @property
     def lines(self) -> list[Line]:

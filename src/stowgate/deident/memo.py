@@ -1,4 +1,4 @@
-"""The constant-run memo: slices of a series share most header bytes, and what was done to those bytes is not done again.
+"""The constant-run memo: slices of a series share most header bytes; what was done to those is not done again.
 
 Sound because the output of an element is a function of its bytes, the policy, the key, and the context of its patient:
 runs of equal bytes at element boundaries give equal output. Whatever differs from the template takes the full way, so
@@ -9,79 +9,39 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from stowgate.deident import marks
 from stowgate.deident.actions import Frame, Job
-from stowgate.deident.compile import plan_for
-from stowgate.deident.context import IDS, PHRASES, Context, gather, identity_in
-from stowgate.deident.data_set import Inserts
-from stowgate.deident.data_set import rewrite as rewrite_data_set
-from stowgate.deident.plan import Plan, carried_out
-from stowgate.deident.rewrite import INSTANCE_NUMBER, SOP_INSTANCE, deidentify, job_for, mapped, marks_of, names_of, number
+from stowgate.deident.context import identity_in
+from stowgate.deident.plan import carried_out
+from stowgate.deident.rewrite import INSTANCE_NUMBER, SOP_INSTANCE, deidentify, mapped, names_of, number
+from stowgate.deident.template import NAMED, Header, Template, header_of, may_vary, template_of
 from stowgate.dicom.limits import Limits
-from stowgate.dicom.scanner import Begun, Buffer, Scan, Segment, begin, finish, hop_fragments
+from stowgate.dicom.scanner import Begun, Buffer, Scan, begin, finish, hop_fragments
 from stowgate.dicom.source import ByteSource
-from stowgate.dicom.walk import PIXEL_DATA, SHORT_VRS, UNDEFINED, Element, Elements
+from stowgate.dicom.walk import SHORT_VRS, UNDEFINED, Element, Elements
 from stowgate.objects import Clean, Names, Piece, Range
 from stowgate.policy import Policy
 
 _KEPT = 4
 """Templates kept per thread: as many series can be interleaved."""
 
-_LARGEST = 256 * 1024
-"""Bytes of a header that is remembered."""
-
-_MOST_VARIABLE = 64
-
-_MARKS = frozenset((marks.REMOVED_FLAG, marks.METHOD, marks.METHOD_CODES, marks.TEMPORAL))
-_ALWAYS_CONSTANT = IDS | frozenset(PHRASES) | _MARKS | {0x00080005, 0x00080016, 0x00080300, 0x00100021, 0x0020000D}
-"""What the context and the rules hang on: an object that differs here takes the full way."""
-
-_IDENTITY_VRS = frozenset((b"PN", b"AE"))
-_NAMED = frozenset((0x0020000E, 0x00080060, 0x00185101, 0x00200062, 0x00200060, 0x00200011))
-"""What an output path can be made of, besides the instance's own UID and number."""
-
 _explicit_header = struct.Struct("<HH2sH").unpack_from
 _implicit_header = struct.Struct("<HHI").unpack_from
 _u32 = struct.Struct("<I").unpack_from
 
-Step = tuple[bytes, int, bytes]
-"""A constant run, then the tag and VR of the variable element behind it (0 at the end)."""
 
-
-@dataclass(slots=True)
-class Template:
-    """One kind of header, and what becomes of what is constant in it."""
-
-    syntax: str
-    sop_class: str
-    tags: list[int]
-    steps: list[Step]
-    outputs: list[bytes]
-    """For each step, what the run became, with the marks that stand before the variable element."""
-    pixel_header: bytes
-    variable: frozenset[int]
-    values: dict[int, bytes]
-    context: Context
-    plan: Plan
-    names: Names
-    findings: frozenset[str]
-    counts: Counter[str]
-
-
-@dataclass
+@dataclass(kw_only=True)
 class Remembered(Scan):
     """A header that is a template's but for its variable elements; answers like the scan it stands for."""
 
-    begun: Begun | None = None
-    template: Template | None = None
-    variable: Elements = field(default_factory=dict)
-    pixels: Piece = b""
+    begun: Begun
+    template: Template
+    variable: Elements
+    pixels: Piece
 
     def __post_init__(self) -> None:
-        assert self.begun
-        assert self.template
         view = self.begun.view
         values = self.template.values.copy()
         for tag, (_, _, value, end) in self.variable.items():
@@ -89,21 +49,12 @@ class Remembered(Scan):
         self.get = values.get  # type: ignore[method-assign, assignment]  # asked a hundred times per object: no Python in between
 
 
-@dataclass(slots=True)
-class _Header:
-    """What is kept of the last object that took the full way."""
-
-    tags: list[int]
-    values: dict[int, bytes]
-    """Each element's bytes, its own header included."""
-
-
 class Memo:
     """The templates of one thread in one run: one policy, one key, one default issuer."""
 
     def __init__(self) -> None:
         self._templates: list[Template] = []
-        self._last: _Header | None = None
+        self._last: Header | None = None
 
     def scan(self, source: ByteSource, limits: Limits, buffer: Buffer) -> Scan:
         """As `dicom.scanner.scan`; a header that a template knows is compared, not walked."""
@@ -122,7 +73,6 @@ class Memo:
             clean = _quick(scan, policy, key)
             if clean is not None:
                 return clean
-            assert scan.begun
             codecs, scan = scan.codecs, finish(scan.begun, limits, buffer)
             scan.codecs = codecs
         clean = deidentify(scan, policy, key, issuer)
@@ -131,7 +81,7 @@ class Memo:
 
     def _learn(self, scan: Scan, policy: Policy, key: bytes, issuer: str, clean: Clean) -> None:
         """Compare with the last header; if it is of the same make, what is equal in both becomes a template."""
-        before, self._last = self._last, _header_of(scan)
+        before, self._last = self._last, header_of(scan)
         if before is None or self._last is None or before.tags != self._last.tags:
             return
         now = self._last.values
@@ -139,81 +89,12 @@ class Memo:
         for old in self._templates:
             if old.tags == before.tags and old.sop_class == clean.sop_class:
                 variable |= old.variable
-        vrs = {scan.segments[0].elements[tag][0] for tag in variable}
-        if len(variable) > _MOST_VARIABLE or variable & _ALWAYS_CONSTANT or vrs & _IDENTITY_VRS:
+        if not may_vary(scan, variable):
             return
-        made = _template(scan, variable, policy, key, issuer, clean)
+        made = template_of(scan, variable, policy, key, issuer, clean)
         if made is not None:
             others = [old for old in self._templates if old.tags != made.tags]
             self._templates = [made, *others][:_KEPT]
-
-
-def _header_of(scan: Scan) -> _Header | None:
-    """A copy of a header that can be remembered: one segment that ends with Pixel Data."""
-    if len(scan.segments) != 1:
-        return None
-    segment = scan.segments[0]
-    elements = segment.elements
-    if next(reversed(elements), 0) != PIXEL_DATA or elements[PIXEL_DATA][1] > _LARGEST:
-        return None
-    values = {
-        tag: bytes(segment.view[start:end]) for tag, (_, start, _, end) in elements.items() if tag != PIXEL_DATA
-    }
-    return _Header(list(elements), values)
-
-
-def _template(
-    scan: Scan, variable: set[int], policy: Policy, key: bytes, issuer: str, clean: Clean
-) -> Template | None:
-    """Run the pass over each constant run by itself; None where what becomes of it hangs on its neighbours."""
-    segment = scan.segments[0]
-    plan = plan_for(policy, clean.sop_class, scan.explicit)
-    vr, start, value, _ = segment.elements[PIXEL_DATA]
-    if plan.node.keeps_private or plan.entry(PIXEL_DATA, vr)[1] is not None:
-        return None
-    context = gather(scan, policy, key, issuer)
-    job = job_for(scan, policy, key, context)
-    coming = marks_of(Frame(job, segment.view, segment.elements, context.codecs, 0), plan)
-    steps: list[Step] = []
-    outputs: list[bytes] = []
-    run: Elements = {}
-    for tag, found in segment.elements.items():
-        if tag in variable or tag == PIXEL_DATA:
-            raw, new = _output(job, segment, run, plan, coming)
-            while coming and coming[0][0] < tag:
-                new += coming.pop(0)[1]
-            steps.append((raw, *((tag, found[0]) if tag != PIXEL_DATA else (0, b""))))
-            outputs.append(new)
-            run = {}
-        else:
-            run[tag] = found
-    values = {tag: scan.get(tag) or b"" for tag in segment.elements if tag not in variable and tag != PIXEL_DATA}
-    return Template(
-        scan.transfer_syntax,
-        clean.sop_class,
-        list(segment.elements),
-        steps,
-        outputs,
-        bytes(segment.view[start:value]),
-        frozenset(variable),
-        values,
-        context,
-        plan,
-        clean.names,
-        frozenset(job.findings),
-        Counter(job.done),
-    )
-
-
-def _output(job: Job, segment: Segment, run: Elements, plan: Plan, coming: Inserts) -> tuple[bytes, bytes]:
-    """The bytes of a run and what the pass makes of them."""
-    if not run:
-        return b"", b""
-    start, end = next(iter(run.values()))[1], next(reversed(run.values()))[3]
-    frame = Frame(job, segment.view, run, job.context.codecs, 0)
-    pieces = rewrite_data_set(frame, plan, start, end, coming)
-    raw = bytes(segment.view[start:end])
-    return raw, raw if pieces is None else b"".join(pieces)
 
 
 def _recall(template: Template, begun: Begun, buffer: Buffer) -> Remembered | None:
@@ -279,8 +160,6 @@ def _element(view: memoryview, pos: int, end: int, tag: int, vr: bytes, explicit
 def _quick(found: Remembered, policy: Policy, key: bytes) -> Clean | None:
     """The pass over the variable elements alone; None if one of them may name somebody."""
     template, begun = found.template, found.begun
-    assert template
-    assert begun
     plan, context, view = template.plan, template.context, begun.view
     job = Job(policy, key, found.explicit, context, found.budget)
     frame = Frame(job, view, found.variable, context.codecs, 0)
@@ -309,8 +188,10 @@ def _quick(found: Remembered, policy: Policy, key: bytes) -> Clean | None:
 
 
 def _names(found: Remembered, template: Template, policy: Policy, key: bytes) -> Names:
-    if template.variable & _NAMED:
+    if template.variable & NAMED:
         return names_of(found, policy, key, template.context)
     return replace(
-        template.names, instance=mapped(found, SOP_INSTANCE, policy, key), instance_number=number(found, INSTANCE_NUMBER)
+        template.names,
+        instance=mapped(found, SOP_INSTANCE, policy, key),
+        instance_number=number(found, INSTANCE_NUMBER),
     )

@@ -19,6 +19,7 @@ def carried_out(verb: Verb | bytes | None, frame: Frame, start: int, value: int,
         return verb
     return verb(frame, start, value, end)
 
+
 _MOST = 50_000
 """Entries kept per plan: hostile objects with endless private tags must not fill the memory."""
 

@@ -1,4 +1,4 @@
-"""Private elements: gone, unless Retain Safe Private, the source's own statement or the user keeps them (PS3.15 E.3.10)."""
+"""Private elements: gone, unless Retain Safe Private, the source's statement or the user keeps them (PS3.15 E.3.10)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from stowgate.deident import actions, sequences
 from stowgate.deident.actions import REMOVED, Frame, Verb
 from stowgate.deident.encode import DUMMIES
 from stowgate.deident.plan import Plan, carried_out
-from stowgate.dicom.walk import Budget, Elements, Walked, is_undefined, items
+from stowgate.dicom.budget import Budget
+from stowgate.dicom.walk import Elements, Walked, is_undefined, items
 
 _CHARACTERISTICS = 0x00080300
 _GROUP, _CREATOR, _STATUS, _SAFE_LIST = 0x00080301, 0x00080302, 0x00080303, 0x00080304
@@ -87,9 +88,9 @@ def _creator(plan: Plan) -> Verb:
         tag = next(tag for tag, found in frame.elements.items() if found[1] == start)
         first = tag & 0xFFFF0000 | (tag & 0xFF) << 8
         for inner, (vr, at, value, end) in frame.elements.items():
-            if first <= inner <= first | 0xFF:
-                if carried_out(plan.entry(inner, vr)[1], frame, at, value, end) != REMOVED:
-                    return None
+            inside = first <= inner <= first | 0xFF
+            if inside and carried_out(plan.entry(inner, vr)[1], frame, at, value, end) != REMOVED:
+                return None
         return REMOVED
 
     return judged

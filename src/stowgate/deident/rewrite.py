@@ -29,9 +29,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,12}")
 
 
-def deidentify(
-    scan: Scan, policy: Policy, key: bytes, issuer: str = "", record: Record | None = None
-) -> Clean:
+def deidentify(scan: Scan, policy: Policy, key: bytes, issuer: str = "", record: Record | None = None) -> Clean:
     """De-identify one object (PS3.15 Annex E). The pieces point into the scan's buffers: write them first.
 
     policy -- what to do; key -- the project key, 32 bytes; issuer -- default Issuer of Patient ID of the source.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 
 from stowgate.policy import Policy
@@ -35,7 +35,7 @@ _RETIRED: dict[str, str] = {
 _SLIDES = frozenset((_IMAGE + "77.1.6",))
 """Whole slide microscopy: pyramids carry no text, label and overview images do (judged by Image Type)."""
 
-_PASS_BY_OPTION = frozenset(("burned_in_risk",))
+IMAGE_TYPE, BURNED_IN = 0x00080008, 0x00280301
 _RISKY_TYPES = (b"SCREEN SAVE", b"REPORT", b"LABEL", b"OVERVIEW")
 
 
@@ -44,9 +44,6 @@ class Header(Protocol):
 
     def get(self, tag: int) -> bytes | None:
         """Raw value of a top-level element, None if absent."""
-
-    def text(self, tag: int) -> str:
-        """Value of code characters, trimmed, empty if absent."""
 
 
 def _by_sop_class(sop_class: str) -> str | None:
@@ -60,25 +57,20 @@ def _by_sop_class(sop_class: str) -> str | None:
     return _RETIRED.get(sop_class)
 
 
-def _by_header(header: Header) -> str | None:
-    if header.text(0x00280301).upper() == "YES":
-        return "burned_in_risk"
-    image_type = (header.get(0x00080008) or b"").upper()
-    if any(word in image_type.replace(b"_", b" ") for word in _RISKY_TYPES):
-        return "burned_in_risk"
+def _by_header(image_type: bytes, burned_in: bytes) -> str | None:
+    types = image_type.upper().replace(b"_", b" ")
+    risky = burned_in.strip(b" \0").upper() == b"YES" or any(word in types for word in _RISKY_TYPES)
+    return "burned_in_risk" if risky else None
+
+
+@lru_cache(maxsize=256)
+def _why(sop_class: str, image_type: bytes, burned_in: bytes, pixels_pass: bool) -> str | None:
+    for code in (_by_sop_class(sop_class), _by_header(image_type, burned_in)):
+        if code and not (code == "burned_in_risk" and pixels_pass):
+            return code
     return None
-
-
-_CHECKS: tuple[Callable[[str, Header], str | None], ...] = (
-    lambda sop_class, _: _by_sop_class(sop_class),
-    lambda _, header: _by_header(header),
-)
 
 
 def why_held(sop_class: str, header: Header, policy: Policy) -> str | None:
     """The code of the reason to hold an object, or None when it may pass (PS3.15 E.3.1 to E.3.4)."""
-    for check in _CHECKS:
-        code = check(sop_class, header)
-        if code and not (code in _PASS_BY_OPTION and policy.pixels_risk == "pass"):
-            return code
-    return None
+    return _why(sop_class, header.get(IMAGE_TYPE) or b"", header.get(BURNED_IN) or b"", policy.pixels_risk == "pass")

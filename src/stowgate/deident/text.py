@@ -28,7 +28,9 @@ LONGEST_MEMO: Final = 256
 _RUN: Final = re.compile(r"[^\W_]+")
 _NAME_GAP: Final = re.compile(r"[\s,.'’^&-]{0,3}")
 _ID_GAP: Final = re.compile(r"[-/._#:]{1,2}")
-_ODD: Final = re.compile(r"[^\w\s!-/:-@\[-`{-~°±²³×÷–—‘’“”·•…§¹¼½¾≤≥≈→←↑↓Ø™®©«»¿¡\u0300-\u036f]|[\x1c-\x1f\x85\u2028\u2029]")
+_ODD: Final = re.compile(
+    r"[^\w\s!-/:-@\[-`{-~°±²³×÷–—‘’“”·•…§¹¼½¾≤≥≈→←↑↓Ø™®©«»¿¡\u0300-\u036f]|[\x1c-\x1f\x85\u2028\u2029]"
+)
 _DOTTED: Final = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.){2,}(?:[^\W\d_](?![^\W_]))?")
 _TITLES: Final = frozenset(
     "doctor doktor dra prof professor mrs miss herr frau mme mlle madame monsieur dott dottssa sra senor senora mevrouw mevr dhr mw".split()
@@ -37,6 +39,11 @@ _TITLE_CASED: Final = frozenset("dr mr ms sr".split())
 _LABELS: Final = frozenset(
     """tech technologist technician radiologist operator physician referrer referring mta mtra name patient pt arzt ueberweiser
     manipulateur medecin medico nurse surgeon reader""".split()
+)
+_CREDENTIALS: Final = frozenset("md phd rn np pa fracr facr msc bsc dds jr esq ii iii".split())
+_STREETS: Final = frozenset(
+    """st ave av rd road dr drive ln lane ct court pl place sq square way terrace close crescent cir row hwy pkwy platz
+    str allee weg""".split()
 )
 _DROP_EDGES: Final = " ,;:-_/|&.^\\'’\t\r\n"
 
@@ -92,6 +99,7 @@ def _clean(text: str, known: Known) -> str | None:
     _mark_unknown(plain, runs, frozenset(word for word in single if len(word) > 1 and _is_sought(word)))
     _mark_ambiguous(plain, runs)
     _mark_titles(plain, runs)
+    _mark_streets(plain, runs)
     _spread(plain, runs)
     if not odd and not any(run.fate for run in runs):
         return text
@@ -137,17 +145,26 @@ def _mark_unknown(plain: str, runs: list[Run], known: frozenset[str]) -> None:
         if run.folded.isascii() and run.folded.isdigit():
             if not _is_number(plain, runs, at):
                 run.fate = "number"
-        elif _is_named(plain, run) or not (run.folded in lists.beside or is_harmless(run.text, known) or _is_unit(plain, runs, at)):
+        elif _is_named(plain, run) or not (
+            run.folded in lists.beside or is_harmless(run.text, known) or _is_unit(plain, runs, at)
+        ):
             run.fate = "unknown" if run.text.isalpha() else "number"
 
 
 def _is_named(plain: str, run: Run) -> bool:
     """Whether a small word is written with a capital inside a text, as "Do" and "Van" are in names."""
-    return run.folded in vocabulary().names and run.start > 0 and run.text.istitle() and any(map(str.islower, plain[: run.start]))
+    return (
+        run.folded in vocabulary().names
+        and run.start > 0
+        and run.text.istitle()
+        and any(map(str.islower, plain[: run.start]))
+    )
 
 
 def _is_unit(plain: str, runs: list[Run], at: int) -> bool:
-    return bool(at and runs[at].folded in UNITS and runs[at - 1].text[-1:].isdigit() and not _gap(plain, runs, at).strip())
+    return bool(
+        at and runs[at].folded in UNITS and runs[at - 1].text[-1:].isdigit() and not _gap(plain, runs, at).strip()
+    )
 
 
 def _is_number(plain: str, runs: list[Run], at: int) -> bool:
@@ -202,6 +219,27 @@ def _mark_titles(plain: str, runs: list[Run]) -> None:
                 break
 
 
+def _mark_streets(plain: str, runs: list[Run]) -> None:
+    """A house number, words of which one is unknown, and "St" or "Road"; or such words and a number behind them."""
+    for at, run in enumerate(runs):
+        if run.folded not in _STREETS:
+            continue
+        first = at
+        while first > max(at - 4, 0) and runs[first - 1].text.isalpha() and _is_close(plain, runs, first):
+            first -= 1
+        if first == at or not any(other.fate for other in runs[first:at]):
+            continue
+        numbers = [i for i in (first - 1, at + 1) if 0 <= i < len(runs) and runs[i].text[0].isdigit()]
+        numbers = [i for i in numbers if _is_close(plain, runs, max(i, first if i < first else i))]
+        if numbers:
+            for other in (*range(first, at + 1), *numbers[:1]):
+                runs[other].fate = runs[other].fate or "pattern"
+
+
+def _is_close(plain: str, runs: list[Run], at: int) -> bool:
+    return _NAME_GAP.fullmatch(_gap(plain, runs, at)) is not None
+
+
 def _spread(plain: str, runs: list[Run]) -> None:
     """What clings to a removed word goes with it: initials, "von", eponyms, the other digits of an identifier."""
     changed = True
@@ -230,7 +268,7 @@ def _clings(plain: str, runs: list[Run], at: int, other: int) -> bool:
         run.folded in lists.names
         or run.folded in lists.eponyms
         or run.folded in lists.beside
-        or (other > at and run.folded in lists.linking)
+        or (run.folded in (lists.linking if other > at else _CREDENTIALS))
     )
 
 
@@ -238,13 +276,20 @@ def _rest(plain: str, runs: list[Run]) -> str | None:
     """The runs that stay, with the punctuation between them tidied where something went."""
     kept = [at for at, run in enumerate(runs) if not run.fate]
     lists = vocabulary()
-    if not any(len(runs[at].text) > 1 and not runs[at].text.isdigit() and runs[at].folded not in lists.names | lists.linking for at in kept):
+    if not any(
+        len(runs[at].text) > 1 and not runs[at].text.isdigit() and runs[at].folded not in lists.names | lists.linking
+        for at in kept
+    ):
         return None
     pieces = [plain[: runs[0].start] if kept[0] == 0 else _opening(_gap(plain, runs, kept[0]))]
     for place, at in enumerate(kept):
         if place:
             before = kept[place - 1]
-            pieces.append(_gap(plain, runs, at) if at == before + 1 else _seam(_gap(plain, runs, before + 1), _gap(plain, runs, at)))
+            pieces.append(
+                _gap(plain, runs, at)
+                if at == before + 1
+                else _seam(_gap(plain, runs, before + 1), _gap(plain, runs, at))
+            )
         pieces.append(runs[at].text)
     tail = plain[runs[kept[-1]].end :] if kept[-1] == len(runs) - 1 else _closing(_gap(plain, runs, kept[-1] + 1))
     return _balanced("".join(pieces) + tail).strip(" ")

@@ -104,6 +104,8 @@ def shown(raw: bytes, vr: bytes, codecs: tuple[str, ...]) -> str:
         return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in clipped)
     if vr in _NUMBERS:
         size, signed = _NUMBERS[vr]
-        numbers = [int.from_bytes(raw[at : at + size], "little", signed=signed) for at in range(0, min(len(raw), 64), size)]
+        numbers = [
+            int.from_bytes(raw[at : at + size], "little", signed=signed) for at in range(0, min(len(raw), 64), size)
+        ]
         return "\\".join(map(str, numbers))
     return f"<{len(raw)} bytes>"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from stowgate.dicom import odd_layout
+from stowgate.dicom.budget import Budget
 from stowgate.dicom.limits import Limits
 from stowgate.dicom.odd_reader import Nodes, Reader, Window
 from stowgate.dicom.odd_writer import Writer
-from stowgate.dicom.walk import PIXEL_DATA, Budget
+from stowgate.dicom.walk import PIXEL_DATA
 from stowgate.errors import Rejected
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018

@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from stowgate.dicom.budget import Budget
 from stowgate.dicom.limits import Limits
 from stowgate.dicom.odd_reader import (
     EXPLICIT_BIG,
@@ -19,7 +20,7 @@ from stowgate.dicom.odd_reader import (
     header,
     tag_at,
 )
-from stowgate.dicom.walk import UNDEFINED, Budget
+from stowgate.dicom.walk import UNDEFINED
 from stowgate.errors import Rejected
 from stowgate.standard.uids import is_transfer_syntax
 

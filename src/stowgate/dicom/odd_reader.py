@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
-from stowgate.dicom.walk import ITEM, ITEM_END, LONG_VRS, SEQUENCE_END, SHORT_VRS, UNDEFINED, Budget
+from stowgate.dicom.budget import Budget
+from stowgate.dicom.walk import ITEM, ITEM_END, LONG_VRS, SEQUENCE_END, SHORT_VRS, UNDEFINED
 from stowgate.errors import Rejected
 
 _AHEAD = 64 * 1024
@@ -234,12 +235,12 @@ class Reader:
         Only VR letters that are right for the tag speak against the declaration; "SQ" may be an implicit length.
         """
         head = self.window.at(pos, 8)
-        if len(head) < 8 or head[4:6] not in SHORT_VRS | LONG_VRS:
+        if len(head) < 8 or head[4:6] not in SHORT_VRS | LONG_VRS or head[4:6] == b"UN":
             return declared
+        vr = head[4:6].decode()
         for encoding in (EXPLICIT_LITTLE, EXPLICIT_BIG):
-            tag = tag_at(head, encoding)
-            vr = head[4:6].decode()
-            if vr in dictionary_vr(tag).split(" or ") and (declared.explicit or vr != "SQ"):
+            known = dictionary_vr(tag_at(head, encoding)).split(" or ")
+            if vr in known and (declared.explicit or vr != "SQ"):
                 return encoding
         return declared
 

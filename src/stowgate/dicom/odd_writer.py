@@ -8,8 +8,9 @@ from array import array
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from stowgate.dicom.budget import Budget
 from stowgate.dicom.odd_reader import Node, Nodes, Window
-from stowgate.dicom.walk import ITEM, ITEM_END, LONG_VRS, PIXEL_DATA, SEQUENCE_END, UNDEFINED, Budget
+from stowgate.dicom.walk import ITEM, ITEM_END, LONG_VRS, PIXEL_DATA, SEQUENCE_END, UNDEFINED
 
 _CHUNK = 1024 * 1024
 _LONG = frozenset(vr.decode() for vr in LONG_VRS)

@@ -24,9 +24,7 @@ def same_content(one: ByteSource, other: ByteSource, limits: Limits = DEFAULT) -
     if first.encapsulated != second.encapsulated:
         return False
     ours, theirs = _values(first), _values(second)
-    return ours.keys() == theirs.keys() and all(
-        _equal(first, ours[tag], second, theirs[tag]) for tag in ours
-    )
+    return ours.keys() == theirs.keys() and all(_equal(first, ours[tag], second, theirs[tag]) for tag in ours)
 
 
 def _values(found: Scan) -> dict[int, Where]:

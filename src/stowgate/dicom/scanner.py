@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from stowgate.dicom.budget import Budget, NeedMore, OddEncoding
 from stowgate.dicom.limits import Limits
 from stowgate.dicom.source import ByteSource
 from stowgate.dicom.walk import (
@@ -14,10 +15,7 @@ from stowgate.dicom.walk import (
     SEQUENCE_END,
     SHORT_VRS,
     UNDEFINED,
-    Budget,
     Elements,
-    NeedMore,
-    OddEncoding,
     is_undefined,
     walk,
 )
@@ -237,9 +235,7 @@ def _next_view(source: ByteSource, base: int, limits: Limits) -> tuple[memoryvie
     return view, source.read_into(base, view)
 
 
-def _larger_view(
-    source: ByteSource, base: int, filled: int, limits: Limits, buffer: Buffer
-) -> tuple[memoryview, int]:
+def _larger_view(source: ByteSource, base: int, filled: int, limits: Limits, buffer: Buffer) -> tuple[memoryview, int]:
     """The same place with four times the room; refused at the limit or when there is nothing more to read."""
     left = source.size - base
     if filled >= left:

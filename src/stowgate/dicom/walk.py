@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import struct
-import time
 from collections.abc import Iterator
 
-from stowgate.dicom.limits import Limits
+from stowgate.dicom.budget import Budget, NeedMore, OddEncoding
 from stowgate.errors import Rejected
 from stowgate.standard.dictionary import implicit_vr
 
@@ -17,6 +16,8 @@ Elements = dict[int, Element]
 """Elements of one data set by tag (group << 16 | element), in the order of the bytes."""
 
 UNDEFINED = 0xFFFFFFFF
+_STRETCH = 256 * 1024
+"""Bytes after which a walk looks up whether it has become too expensive."""
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
 
@@ -28,45 +29,7 @@ _implicit = struct.Struct("<HHI").unpack_from
 _u32 = struct.Struct("<I").unpack_from
 
 
-class OddEncoding(Exception):
-    """Legal or not, this is not plain little endian: bring it to explicit little endian first, then come back."""
-
-
-class NeedMore(Exception):
-    """The view ends inside an element; `tag`, `vr`, `value` and `length` say which, when that much is known."""
-
-    def __init__(self, tag: int = 0, vr: bytes = b"", value: int = 0, length: int = 0) -> None:
-        super().__init__()
-        self.tag, self.vr, self.value, self.length = tag, vr, value, length
-
-
-class Budget:
-    """What one object may still cost: elements at all depths, wall time, nesting."""
-
-    __slots__ = ("deadline", "depth", "elements")
-
-    def __init__(self, limits: Limits) -> None:
-        self.depth = limits.depth
-        self.elements = limits.elements
-        self.deadline = time.monotonic() + limits.seconds
-
-    def spend(self, elements: int) -> None:
-        """Count elements; raises `Rejected` when the object has become too expensive."""
-        self.elements -= elements
-        if self.elements < 0:
-            raise Rejected("limit_elements")
-        if time.monotonic() > self.deadline:
-            raise Rejected("limit_time")
-
-    def descend(self, depth: int) -> None:
-        """Refuse to go below the deepest level allowed."""
-        if depth > self.depth:
-            raise Rejected("limit_depth")
-
-
-def walk(
-    view: memoryview, pos: int, end: int, explicit: bool, into: Elements, budget: Budget, depth: int = 0
-) -> int:
+def walk(view: memoryview, pos: int, end: int, explicit: bool, into: Elements, budget: Budget, depth: int = 0) -> int:
     """Put the elements from `pos` into `into`; the position after the last one, or after an item's delimiter.
 
     At depth 0 a delimiter is an error; deeper, it ends the data set. Raises `NeedMore` when the view is too short,
@@ -85,24 +48,28 @@ def _walk_explicit(view: memoryview, pos: int, end: int, into: Elements, budget:
     short = SHORT_VRS
     try:
         while pos <= last_start:
-            group, element, vr, length = _explicit(view, pos)
-            tag = group << 16 | element
-            if vr in short:
-                value = pos + 8
-                stop = value + length
-            elif group == 0xFFFE:
-                return _item_end(view, tag, pos, depth)
-            else:
-                value, stop = _long_value(view, tag, vr, pos, end, budget, depth)
-            if tag <= last:
-                _disorder(tag, last)
-            if stop > end:
-                raise NeedMore(tag, vr, value, stop - value)
-            if stop & 1 != pos & 1:
-                raise OddEncoding
-            into[tag] = (vr, pos, value, stop)
-            last = tag
-            pos = stop
+            stretch = min(last_start, pos + _STRETCH)
+            while pos <= stretch:
+                group, element, vr, length = _explicit(view, pos)
+                tag = group << 16 | element
+                if vr in short:
+                    value = pos + 8
+                    stop = value + length
+                elif group == 0xFFFE:
+                    return _item_end(view, tag, pos, depth)
+                else:
+                    value, stop = _long_value(view, tag, vr, pos, end, budget, depth)
+                if tag <= last:
+                    _disorder(tag, last)
+                if stop > end:
+                    raise NeedMore(tag, vr, value, stop - value)
+                if stop & 1 != pos & 1:
+                    raise OddEncoding
+                into[tag] = (vr, pos, value, stop)
+                last = tag
+                pos = stop
+            if pos <= last_start:
+                budget.hold(len(into))
     finally:
         budget.spend(len(into) - before)
     if pos < end:
@@ -116,26 +83,30 @@ def _walk_implicit(view: memoryview, pos: int, end: int, into: Elements, budget:
     last_start = end - 8
     try:
         while pos <= last_start:
-            group, element, length = _implicit(view, pos)
-            tag = group << 16 | element
-            if group == 0xFFFE:
-                return _item_end(view, tag, pos, depth)
-            vr = implicit_vr(tag)
-            value = pos + 8
-            if length == UNDEFINED:
-                vr = b"SQ" if vr == b"UN" else vr
-                stop = _undefined_end(view, tag, vr, value, end, False, budget, depth)
-            else:
-                stop = value + length
-            if tag <= last:
-                _disorder(tag, last)
-            if stop > end:
-                raise NeedMore(tag, vr, value, length)
-            if length & 1 and length != UNDEFINED:
-                raise OddEncoding
-            into[tag] = (vr, pos, value, stop)
-            last = tag
-            pos = stop
+            stretch = min(last_start, pos + _STRETCH)
+            while pos <= stretch:
+                group, element, length = _implicit(view, pos)
+                tag = group << 16 | element
+                if group == 0xFFFE:
+                    return _item_end(view, tag, pos, depth)
+                vr = implicit_vr(tag)
+                value = pos + 8
+                if length == UNDEFINED:
+                    vr = b"SQ" if vr == b"UN" else vr
+                    stop = _undefined_end(view, tag, vr, value, end, False, budget, depth)
+                else:
+                    stop = value + length
+                if tag <= last:
+                    _disorder(tag, last)
+                if stop > end:
+                    raise NeedMore(tag, vr, value, length)
+                if length & 1 and length != UNDEFINED:
+                    raise OddEncoding
+                into[tag] = (vr, pos, value, stop)
+                last = tag
+                pos = stop
+            if pos <= last_start:
+                budget.hold(len(into))
     finally:
         budget.spend(len(into) - before)
     if pos < end:

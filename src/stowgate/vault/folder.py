@@ -38,9 +38,19 @@ def prepare(folder: Path) -> Path:
         raise Misconfigured("state_unwritable", str(folder)) from None
     if not folder.is_dir():
         raise Misconfigured("state_unwritable", str(folder))
-    if not is_private(folder.stat()):
+    if not is_private(folder.stat()) and not _made_private(folder):
         raise Misconfigured("state_permissions", str(folder))
     return folder
+
+
+def _made_private(folder: Path) -> bool:
+    """Close a folder that somebody made for us and that holds nothing yet; one with content is never touched."""
+    try:
+        if next(folder.iterdir(), None) is None:
+            folder.chmod(0o700)
+    except OSError:
+        return False
+    return is_private(folder.stat())
 
 
 def is_private(status: os.stat_result) -> bool:

@@ -14,7 +14,7 @@ from stowgate.errors import StowgateError
 from stowgate.objects import Names
 from stowgate.policy import Policy
 from stowgate.verify.elements import Broken, DataSet, Value, implicit_items
-from stowgate.verify.expect import Case, Expectation, Rules, age, all_dummies, cleaned, rules_of, shifted
+from stowgate.verify.expect import Case, Expectation, Rules, age, all_dummies, cleaned, derived_uid, rules_of, shifted
 from stowgate.verify.judge import METHOD, REMOVED, place
 from stowgate.verify.judge import Path as Steps
 from stowgate.verify.patterns import telling
@@ -29,6 +29,7 @@ BASIC = Policy()
 """The Basic Profile without options."""
 
 _META = frozenset((0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012, 0x00020013))
+_MEDIA_INSTANCE = 0x00020003
 _PATIENT = (0x00100020, 0x00100010)
 _SOP_CLASS, _IMAGE_TYPE, _BURNED_IN = 0x00080016, 0x00080008, 0x00280301
 _SOFTWARE = frozenset((0x00181020, 0x00181019, 0x00189912, 0x00081090, 0x00080070, 0x00181016, 0x0018101A, 0x0018101B))
@@ -126,6 +127,8 @@ class _Scan:
             self._add("scan_preamble", "preamble")
         for tag in walked.meta.keys() - _META:
             self._add("scan_meta", place(tag))
+        if not derived_uid(self.case, _MEDIA_INSTANCE, _plain(walked.meta, _MEDIA_INSTANCE), {}):
+            self._add("scan_uid", place(_MEDIA_INSTANCE))
         if _plain(top, REMOVED).upper() != b"YES":
             self._add("scan_marks", place(REMOVED))
         if any(is_pixels(tag) for tag in top) and _is_risky(top):

@@ -76,6 +76,8 @@ class Tokens:
         """The birth date as rows of digits."""
         self.needles: set[bytes] = set()
         """Words beyond ASCII in the encodings a binary value may hold them in."""
+        self.literal: set[str] = set()
+        """Tokens as they are written, punctuation included."""
         self.cleared: tuple[set[bytes], ...] = (set(), set(), set(), set())
         """Values of each kind in which nothing was found."""
         for kind, text in found:
@@ -86,8 +88,9 @@ class Tokens:
         self.firsts = {row.split(" ", 1)[0] for row in self.rows}
         self.hints = {max(row.split(), key=len).encode() for row in self.rows | self.births if row.isascii()}
         self.plain = {word.encode() for word in self.words if word.isascii()}
-        spelt = [text for text in (*self.words, *self.rows, *self.births) if text.isascii() and len(text) >= LONG]
-        self.wide = {"\0".join(text).encode() for text in spelt if not text.isdigit() or text in self.births}
+        texts = self.words | self.rows | self.literal | self.births
+        spelt = [text for text in texts if text.isascii() and len(text) >= LONG]
+        self.wide = {"\0".join(text).encode() for text in spelt if text in self.births or not text.replace(" ", "").isdigit()}
 
     def _add(self, kind: str, folded: str) -> None:
         if kind == "birth":
@@ -115,6 +118,7 @@ class Tokens:
             self.short.add(plain)
         elif len(parts) > 1:
             self.rows.add(row)
+            self.literal.add(plain)
         else:
             (self.numbers if row.isdigit() else self.words).add(row)
         if len(row) > 1 and _unspaced(row):

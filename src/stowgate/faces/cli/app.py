@@ -58,7 +58,7 @@ def run() -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.BUG
-    except Exception as error:  # its text could quote a value, so only its kind and place are shown
+    except Exception as error:  # noqa: BLE001 - its text could quote a value, so only its kind and place are shown
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{type(error).__name__} in {where.name}, line {where.lineno}"
         typer.echo(f"internal_error: {place}. This is a bug; nothing of the input was changed.", err=True)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Annotated, Self
@@ -97,24 +98,23 @@ class Outputs:
     """The clean objects of a run, noted on disk so that a manifest of a million needs no memory."""
 
     def __init__(self, manifest: Path | None) -> None:
-        self._notes: IO[str] | None = TemporaryFile("w+", encoding="utf-8") if manifest else None
+        self._notes: IO[str] = TemporaryFile("w+", encoding="utf-8") if manifest else StringIO()  # noqa: SIM115
+        self._wanted = manifest is not None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._notes:
-            self._notes.close()
+        self._notes.close()
 
     def note(self, settled: Settled) -> None:
         """Remember an object for the manifest; one that stands there since an earlier run counts too."""
-        if self._notes and settled.output and settled.item.state is State.CLEANED:
+        if self._wanted and settled.output and settled.item.state is State.CLEANED:
             relative = [str(settled.output), settled.relative, *settled.item.findings]
             self._notes.write(json.dumps(relative) + "\n")
 
     def rows(self, policy: str) -> Iterator[Row]:
         """What the manifest says of each, read from the clean files themselves."""
-        assert self._notes
         self._notes.seek(0)
         for line in self._notes:
             path, relative, *findings = json.loads(line)

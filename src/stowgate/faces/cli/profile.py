@@ -59,9 +59,8 @@ def show(
 
 
 @app.command("validate")
-def validate(
-    profile: Profile = None, retain: Retain = None, clean: Clean = None, config: Config = None
-) -> None:
+def validate(profile: Profile = None, retain: Retain = None, clean: Clean = None, config: Config = None) -> None:
     """Check options, overrides and the whole configuration; all problems in one go."""
     policy, _ = policy_and_settings(config, profile, retain, clean)
-    say(f"The configuration is sound. Policy {policy.digest[:16]}, edition {policy.edition}, revision {policy.revision}.")
+    policy_is = f"Policy {policy.digest[:16]}, edition {policy.edition}, revision {policy.revision}"
+    say(f"The configuration is sound. {policy_is}.")

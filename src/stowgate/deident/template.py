@@ -1,0 +1,135 @@
+"""Templates for the memo: what is constant in the headers of a series, and what the pass makes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from stowgate.deident import marks
+from stowgate.deident.actions import Frame, Job
+from stowgate.deident.compile import plan_for
+from stowgate.deident.context import IDS, PHRASES, Context, gather
+from stowgate.deident.data_set import Inserts, rewrite
+from stowgate.deident.plan import Plan
+from stowgate.deident.rewrite import job_for, marks_of
+from stowgate.dicom.scanner import Scan, Segment
+from stowgate.dicom.walk import PIXEL_DATA, Elements
+from stowgate.objects import Clean, Names
+from stowgate.policy import Policy
+
+_LARGEST = 256 * 1024
+"""Bytes of a header that is remembered."""
+
+_MOST_VARIABLE = 64
+
+_MARKS = frozenset((marks.REMOVED_FLAG, marks.METHOD, marks.METHOD_CODES, marks.TEMPORAL))
+_ALWAYS_CONSTANT = IDS | frozenset(PHRASES) | _MARKS | {0x00080005, 0x00080016, 0x00080300, 0x00100021, 0x0020000D}
+"""What the context and the rules hang on: an object that differs here takes the full way."""
+
+_IDENTITY_VRS = frozenset((b"PN", b"AE"))
+NAMED = frozenset((0x0020000E, 0x00080060, 0x00185101, 0x00200062, 0x00200060, 0x00200011))
+"""What an output path can be made of, besides the instance's own UID and number."""
+
+Step = tuple[bytes, int, bytes]
+"""A constant run, then the tag and VR of the variable element behind it (0 at the end)."""
+
+
+@dataclass(slots=True)
+class Template:
+    """One kind of header, and what becomes of what is constant in it."""
+
+    syntax: str
+    sop_class: str
+    tags: list[int]
+    steps: list[Step]
+    outputs: list[bytes]
+    """For each step, what the run became, with the marks that stand before the variable element."""
+    pixel_header: bytes
+    variable: frozenset[int]
+    values: dict[int, bytes]
+    context: Context
+    plan: Plan
+    names: Names
+    findings: frozenset[str]
+    counts: Counter[str]
+
+
+@dataclass(slots=True)
+class Header:
+    """What is kept of the last object that took the full way."""
+
+    tags: list[int]
+    values: dict[int, bytes]
+    """Each element's bytes, its own header included."""
+
+
+def header_of(scan: Scan) -> Header | None:
+    """A copy of a header that can be remembered: one segment that ends with Pixel Data."""
+    if len(scan.segments) != 1:
+        return None
+    segment = scan.segments[0]
+    elements = segment.elements
+    if next(reversed(elements), 0) != PIXEL_DATA or elements[PIXEL_DATA][1] > _LARGEST:
+        return None
+    values = {tag: bytes(segment.view[start:end]) for tag, (_, start, _, end) in elements.items() if tag != PIXEL_DATA}
+    return Header(list(elements), values)
+
+
+def may_vary(scan: Scan, variable: set[int]) -> bool:
+    """Whether a template may leave these elements open: none of them names anybody or steers the rules."""
+    vrs = {scan.segments[0].elements[tag][0] for tag in variable}
+    return len(variable) <= _MOST_VARIABLE and not variable & _ALWAYS_CONSTANT and not vrs & _IDENTITY_VRS
+
+
+def template_of(
+    scan: Scan, variable: set[int], policy: Policy, key: bytes, issuer: str, clean: Clean
+) -> Template | None:
+    """Run the pass over each constant run by itself; None where what becomes of it hangs on its neighbours."""
+    segment = scan.segments[0]
+    plan = plan_for(policy, clean.sop_class, scan.explicit)
+    vr, start, value, _ = segment.elements[PIXEL_DATA]
+    if plan.node.keeps_private or plan.entry(PIXEL_DATA, vr)[1] is not None:
+        return None
+    context = gather(scan, policy, key, issuer)
+    job = job_for(scan, policy, key, context)
+    coming = marks_of(Frame(job, segment.view, segment.elements, context.codecs, 0), plan)
+    steps: list[Step] = []
+    outputs: list[bytes] = []
+    run: Elements = {}
+    for tag, found in segment.elements.items():
+        if tag in variable or tag == PIXEL_DATA:
+            raw, new = _output(job, segment, run, plan, coming)
+            while coming and coming[0][0] < tag:
+                new += coming.pop(0)[1]
+            steps.append((raw, *((tag, found[0]) if tag != PIXEL_DATA else (0, b""))))
+            outputs.append(new)
+            run = {}
+        else:
+            run[tag] = found
+    values = {tag: scan.get(tag) or b"" for tag in segment.elements if tag not in variable and tag != PIXEL_DATA}
+    return Template(
+        scan.transfer_syntax,
+        clean.sop_class,
+        list(segment.elements),
+        steps,
+        outputs,
+        bytes(segment.view[start:value]),
+        frozenset(variable),
+        values,
+        context,
+        plan,
+        clean.names,
+        frozenset(job.findings),
+        Counter(job.done),
+    )
+
+
+def _output(job: Job, segment: Segment, run: Elements, plan: Plan, coming: Inserts) -> tuple[bytes, bytes]:
+    """The bytes of a run and what the pass makes of them."""
+    if not run:
+        return b"", b""
+    start, end = next(iter(run.values()))[1], next(reversed(run.values()))[3]
+    frame = Frame(job, segment.view, run, job.context.codecs, 0)
+    pieces = rewrite(frame, plan, start, end, coming)
+    raw = bytes(segment.view[start:end])
+    return raw, raw if pieces is None else b"".join(pieces)
