@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pages import commands, configuration, library, rules, words
+from pages import commands, configuration, conformance, library, rules, words
 from pages.markdown import filled
 
 from stowgate.settings import schema
@@ -29,21 +29,21 @@ PAGES: dict[str, Callable[[], str]] = {
 """A new page is one function and one line."""
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "always-gone": rules.always_gone,
-    "basic-counts": rules.counts,
-    "characteristics": rules.characteristics,
-    "device-dates": rules.device_dates,
+    "always-gone": conformance.always_gone,
+    "basic-counts": conformance.counts,
+    "characteristics": conformance.characteristics,
+    "device-dates": conformance.device_dates,
     "dummies": rules.dummies,
     "exit-codes": commands.exit_table,
-    "file-meta": rules.file_meta,
+    "file-meta": conformance.file_meta,
     "held": words.held,
     "limits": words.limits,
-    "marks": rules.marks_table,
-    "options": rules.options,
+    "marks": conformance.marks_table,
+    "options": conformance.options,
     "resolution": rules.resolution,
-    "safe-private": rules.safe_private_counts,
+    "safe-private": conformance.safe_private_counts,
     "settled": words.settled,
-    "upgrades": rules.upgrades,
+    "upgrades": conformance.upgrades,
     "verbs": rules.verbs,
 }
 """What stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->` in pages that are written by hand."""

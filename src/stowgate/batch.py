@@ -81,6 +81,10 @@ class _Work:
     done: str = ""
     """Path below OUT of what an earlier run made of it for this very target."""
 
+    def is_suspect(self) -> bool:
+        """Whether a run died while it was being worked on."""
+        return self.known is not None and self.known.attempts > 0
+
 
 @dataclass(slots=True)
 class _Group:
@@ -116,6 +120,11 @@ class Batch:
             ahead = _Group()
             try:
                 for works in self._groups():
+                    if self._order.workers == 1 or works[0].is_suspect():
+                        yield from self._settle(ahead)  # nothing else may be under way when this one kills the run
+                        yield from self._settle(self._start(works, pool))
+                        ahead = _Group()
+                        continue
                     started = self._start(works, pool)
                     yield from self._settle(ahead)
                     ahead = started
@@ -134,7 +143,7 @@ class Batch:
             calm: list[_Work] = []
             for one, item_id in zip(several, ids, strict=True):
                 work = _Work(one, Raw(item_id, Path(one.path)), known.get(item_id))
-                if work.known and work.known.attempts:
+                if work.is_suspect():
                     yield [work]
                 else:
                     calm.append(work)

@@ -41,7 +41,7 @@ def test_a_file_begins_with_one_sentence_about_its_purpose() -> None:
     for name, path in modules().items():
         first = (ast.get_docstring(tree_of(path)) or "").partition("\n")[0].rstrip()
         assert lines_of(name)[0].startswith('"""'), name
-        assert len(first) > 20 and first[-1] in ".:;)?", name  # noqa: PT018  # one thought
+        assert len(first) > 20 and first[-1] in ".:;)?", name
 
 
 def test_no_module_is_named_after_nothing() -> None:

@@ -453,9 +453,9 @@ def test_ten_thousand_levels_are_refused_or_left_to_the_pass_at_once(undefined: 
         else:
             inner = b"\xfe\xff\x00\xe0" + struct.pack("<I", len(inner)) + inner
             inner = b"\x40\x00\x30\xa7SQ\0\0" + struct.pack("<I", len(inner)) + inner
-    began = time.perf_counter()
+    began = time.process_time()
     assert outcome(part10(without(instance(), "PixelData")) + inner) == ("limit_depth" if undefined else "whole")
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_buffer_is_used_again_and_what_an_object_before_left_in_it_is_never_seen() -> None:
@@ -505,13 +505,13 @@ def sparse(path: Path, encapsulated: bool) -> None:
 def test_an_object_of_a_gigabyte_needs_a_buffer_and_no_more(encapsulated: bool, tmp_path: Path) -> None:
     path = tmp_path / "large.dcm"
     sparse(path, encapsulated)
-    began = time.perf_counter()
+    began = time.process_time()
     tracemalloc.start()
     with FileSource(path) as source:
         found = scan(source, DEFAULT, Buffer())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert found.segments[-1].elements.keys() == {0xFFFCFFFC}
     assert peak < 3 * scanner.BUFFER
     said = subprocess.run(
@@ -526,7 +526,7 @@ def test_a_flat_header_of_a_million_elements_costs_little() -> None:
     many = b"".join(group.replace(b"\x09\x00", struct.pack("<H", odd)) for odd in range(0x4011, 0x4031, 2))
     data = part10(without(instance(), "PixelData")) + many
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
+    began = time.process_time()
     assert outcome(data) == "limit_elements"
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 120 * 1024

@@ -248,9 +248,9 @@ class TestSequences:
         assert outcome(nested(64, undefined, explicit=explicit), explicit, limits) == "sound"
         assert outcome(nested(65, undefined, explicit=explicit), explicit, limits) == "limit_depth"
         deep = nested(10_000, undefined, explicit=explicit)
-        began = time.perf_counter()
+        began = time.process_time()
         assert outcome(deep, explicit, limits) == "limit_depth"
-        assert time.perf_counter() - began < 0.5
+        assert time.process_time() - began < 0.5
 
 
 class TestFragments:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from stowgate.errors import Rejected
-from stowgate.policy import Option, Override, Policy
+from stowgate.policy import Option, Policy
 from stowgate.reasons import REASONS
-from stowgate.verify import gate, pixels
+from stowgate.verify import pixels
 from tests.verify.sample import (
     CT,
     EXPLICIT,
@@ -30,6 +30,7 @@ from tests.verify.sample import (
     items_of,
 )
 
+BASIC = Policy()
 MODIFIED = Policy(options=frozenset({Option.MODIFIED_DATES}))
 CHARACTERISTICS = Policy(options=frozenset({Option.PATIENT_CHARACTERISTICS}))
 DEVICE = Policy(options=frozenset({Option.DEVICE_IDENTITY}))
@@ -238,18 +239,24 @@ class Sabotage:
     spoil: Callable[[Sample], None]
     code: str
     place: str
-    policy: Policy = Policy()
+    policy: Policy = BASIC
     syntax: str = EXPLICIT
 
 
 WINDOW = [at for at, _ in pixels._places(len(PIXELS), pixels.windows_of(SECRET, NEW[INSTANCE].decode()))][7]
 UTF16 = "Gregory".encode("utf-16-le")
 SABOTAGES = (
-    Sabotage("keeps the patient's name", clean_one(0x00100010, b"PN", b"M\xdcLLER^JANE"), "gate_attribute", "(0010,0010)"),
+    Sabotage(
+        "keeps the patient's name", clean_one(0x00100010, b"PN", b"M\xdcLLER^JANE"), "gate_attribute", "(0010,0010)"
+    ),
     Sabotage("keeps the patient's id", clean_one(0x00100020, b"LO", b"PID-4711"), "gate_attribute", "(0010,0020)"),
-    Sabotage("gives another pseudonym", clean_one(0x00100020, b"LO", b"7ZK4M0Q9XW2BT3HM"), "gate_attribute", "(0010,0020)"),
+    Sabotage(
+        "gives another pseudonym", clean_one(0x00100020, b"LO", b"7ZK4M0Q9XW2BT3HM"), "gate_attribute", "(0010,0020)"
+    ),
     Sabotage("keeps a part of a name", clean_one(0x00080090, b"PN", b"HOUSE"), "gate_attribute", "(0008,0090)"),
-    Sabotage("keeps the institution", clean_one(0x00080080, b"LO", b"NORTHSIDE GENERAL"), "gate_attribute", "(0008,0080)"),
+    Sabotage(
+        "keeps the institution", clean_one(0x00080080, b"LO", b"NORTHSIDE GENERAL"), "gate_attribute", "(0008,0080)"
+    ),
     Sabotage("keeps a description", clean_one(0x00081030, b"LO", b"CHEST"), "gate_attribute", "(0008,1030)"),
     Sabotage("keeps the sex", clean_one(0x00100040, b"CS", b"F"), "gate_attribute", "(0010,0040)"),
     Sabotage("keeps a removed sequence", _sequence_kept, "gate_attribute", "(0040,0275)"),
@@ -257,8 +264,15 @@ SABOTAGES = (
     Sabotage("keeps a person two levels deep", _nested_person, "gate_attribute", "(0008,1140)[0].(0040,A123)"),
     Sabotage("keeps a title", _title_kept, "gate_attribute", "(0008,0055)", DEVICE),
     Sabotage("keeps a name in text", both_ones(0x00080070, b"LO", b"Acme, for Jane"), "gate_token", "(0008,0070)"),
-    Sabotage("keeps a name two levels deep", nested(b"seen by house"), "gate_token", "(0008,1140)[0].(0040,A170)[0].(0008,0104)"),
-    Sabotage("keeps a name without its accent", both_ones(0x00080070, b"LO", b"for Muller"), "gate_token", "(0008,0070)"),
+    Sabotage(
+        "keeps a name two levels deep",
+        nested(b"seen by house"),
+        "gate_token",
+        "(0008,1140)[0].(0040,A170)[0].(0008,0104)",
+    ),
+    Sabotage(
+        "keeps a name without its accent", both_ones(0x00080070, b"LO", b"for Muller"), "gate_token", "(0008,0070)"
+    ),
     Sabotage("keeps a name written out", both_ones(0x00080070, b"LO", b"for Mueller"), "gate_token", "(0008,0070)"),
     Sabotage("keeps a name in UTF-8", both_ones(0x00080070, b"LO", "für Müller".encode()), "gate_token", "(0008,0070)"),
     Sabotage("keeps a name in a code string", both_ones(0x00180015, b"CS", b"JANE"), "gate_token", "(0018,0015)"),
@@ -268,9 +282,15 @@ SABOTAGES = (
     Sabotage("keeps a name in binary as big endian UTF-16", _encoded(b"\0" + UTF16), "gate_token", "(0028,2000)"),
     Sabotage("keeps an accented name in binary", _encoded("Müller".encode()), "gate_token", "(0028,2000)"),
     Sabotage("keeps a phrase in binary", _encoded(b"Northside General"), "gate_token", "(0028,2000)"),
-    Sabotage("keeps the patient's id in text", both_ones(0x00080070, b"LO", b"ACME/PID-4711"), "gate_token", "(0008,0070)"),
-    Sabotage("keeps a short name as a whole value", both_ones(0x00181020, b"LO", b"A\\CT7"), "gate_token", "(0018,1020)"),
-    Sabotage("keeps a name in a long value", _bulk(b" House, Gregory", b" House, Gregory"), "gate_token", "(0028,1201)"),
+    Sabotage(
+        "keeps the patient's id in text", both_ones(0x00080070, b"LO", b"ACME/PID-4711"), "gate_token", "(0008,0070)"
+    ),
+    Sabotage(
+        "keeps a short name as a whole value", both_ones(0x00181020, b"LO", b"A\\CT7"), "gate_token", "(0018,1020)"
+    ),
+    Sabotage(
+        "keeps a name in a long value", _bulk(b" House, Gregory", b" House, Gregory"), "gate_token", "(0028,1201)"
+    ),
     Sabotage("keeps a UID", clean_one(0x0020000D, b"UI", STUDY), "gate_names", "(0020,000D)"),
     Sabotage("keeps a frame of reference", clean_one(0x00200052, b"UI", FRAME), "gate_uid", "(0020,0052)"),
     Sabotage("keeps a reference", _nested_uid, "gate_uid", "(0008,1140)[0].(0008,1155)"),
@@ -282,7 +302,12 @@ SABOTAGES = (
     Sabotage("keeps the study date", clean_one(0x00080020, b"DA", b"20240117"), "gate_date", "(0008,0020)"),
     Sabotage("keeps the study time", clean_one(0x00080030, b"TM", b"101112.5"), "gate_date", "(0008,0030)"),
     Sabotage("keeps the birth date", clean_one(0x00100030, b"DA", b"19560311"), "gate_date", "(0010,0030)"),
-    Sabotage("keeps the birth date in text", both_ones(0x00080070, b"LO", b"born 1956-03-11"), "gate_birth_date", "(0008,0070)"),
+    Sabotage(
+        "keeps the birth date in text",
+        both_ones(0x00080070, b"LO", b"born 1956-03-11"),
+        "gate_birth_date",
+        "(0008,0070)",
+    ),
     Sabotage("keeps the birth date in binary", _encoded(b"19560311"), "gate_birth_date", "(0028,2000)"),
     Sabotage("does not move a date", _shifted(b"20240117", b"20240118"), "gate_date", "(0008,0020)", MODIFIED),
     Sabotage("moves dates unlike", _shifted(b"20240103", b"20240111"), "gate_date", "(0008,0021)", MODIFIED),
@@ -333,7 +358,9 @@ SABOTAGES = (
     Sabotage("changes the first pixel", _pixel(0), "gate_pixels", "(7FE0,0010)"),
     Sabotage("changes the last pixel", _pixel(len(PIXELS) - 1), "gate_pixels", "(7FE0,0010)"),
     Sabotage("changes a pixel in a window", _pixel(WINDOW + 4095), "gate_pixels", "(7FE0,0010)"),
-    Sabotage("changes any pixel, all compared", _pixel(150_001), "gate_pixels", "(7FE0,0010)", Policy(gate_pixels="full")),
+    Sabotage(
+        "changes any pixel, all compared", _pixel(150_001), "gate_pixels", "(7FE0,0010)", Policy(gate_pixels="full")
+    ),
     Sabotage("cuts pixels", _pixels_shorter, "gate_pixels", "(7FE0,0010)"),
     Sabotage("loses pixels", marks_lost(0x7FE00010), "gate_pixels", "(7FE0,0010)"),
     Sabotage("moves a fragment's border", _fragments, "gate_pixels", "(7FE0,0010)", syntax=JPEG),

@@ -29,11 +29,12 @@ def verdict(sample: Sample, output: bytes) -> CleanRef | Rejected:
     """The gate's answer to these bytes; anything but a pass or a refusal is a failure of the gate."""
     try:
         return sample.check(lambda _: output)
-    except Rejected as stopped:
-        told = f"{stopped} {stopped.place}".casefold()
-        assert stopped.code.startswith("gate_")
-        assert not [value for value in VALUES if value.casefold() in told]
-        return stopped
+    except Rejected as error:
+        stopped = error
+    told = f"{stopped} {stopped.place}".casefold()
+    assert stopped.code.startswith("gate_")
+    assert not [value for value in VALUES if value.casefold() in told]
+    return stopped
 
 
 @settings(max_examples=300, deadline=None)
@@ -51,7 +52,9 @@ def test_damaged_outputs_are_judged_and_never_crash_it(chance: random.Random, sy
         elif what == 2:
             data[at:at] = chance.randbytes(chance.randrange(1, 40))
         else:
-            data[at : at + 4] = chance.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"])
+            data[at : at + 4] = chance.choice(
+                [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"]
+            )
     if isinstance(verdict(sample, bytes(data)), CleanRef):
         held = bytes(data).decode("latin-1").casefold()
         assert not [value for value in ("gregory", "jane", "northside", "19560311", "3680043") if value in held]

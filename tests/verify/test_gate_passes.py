@@ -102,7 +102,9 @@ def test_uids_that_are_retained() -> None:
     for tag in (0x00080018, 0x0020000D, 0x0020000E, 0x00200052, 0x00081140):
         sample.clean.top[tag] = sample.raw.top[tag]
     old = {field: sample.raw.top[tag][1] for field, tag in _UID_FIELDS.items()}
-    sample.names = replace(sample.names, **{field: uid.decode() for field, uid in old.items() if isinstance(uid, bytes)})
+    sample.names = replace(
+        sample.names, **{field: uid.decode() for field, uid in old.items() if isinstance(uid, bytes)}
+    )
     sample.clean.meta[0x00020003] = sample.raw.meta[0x00020003]
     assert not stopped(sample)
 

@@ -59,7 +59,8 @@ def test_remembering_changes_nothing(syntax: str, strict: bool, seed: int) -> No
     remembered = 0
     for data in series(30, syntax, seed):
         here, plain = follow(data, strict), apart(data, strict)
-        assert here is not None and plain is not None
+        assert here is not None
+        assert plain is not None
         assert (here.top, here.meta, here.start, here.size) == (plain.top, plain.meta, plain.start, plain.size)
         assert {**(here.template.base if here.template else {}), **here.varying} == (here.top if here.template else {})
         mine, theirs = gather(here), gather(plain)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
 NOTE = "<!-- Rendered from the code by `make docs-tables`; edit the code instead. -->"
-_BLOCK = re.compile(r"(<!-- begin: ([a-z-]+) -->\n).*?(\n<!-- end: \2 -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- begin: ([a-z-]+) -->\n)(?:.*?\n)??(<!-- end: \2 -->)", re.DOTALL)
 
 
 def page(title: str, *parts: str) -> str:
@@ -50,4 +50,4 @@ def meanings(of: type[Enum]) -> Mapping[str, str]:
 
 def filled(text: str, blocks: Mapping[str, Callable[[], str]]) -> str:
     """A page written by hand with its blocks rendered anew; KeyError for a block nobody knows."""
-    return _BLOCK.sub(lambda found: f"{found[1]}{blocks[found[2]]()}{found[3]}", text)
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{blocks[found[2]]()}\n\n{found[3]}", text)

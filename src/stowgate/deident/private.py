@@ -17,6 +17,8 @@ _GROUP, _CREATOR, _STATUS, _SAFE_LIST = 0x00080301, 0x00080302, 0x00080303, 0x00
 _ACTIONS, _IDENTIFYING, _ACTION = 0x00080305, 0x00080306, 0x00080307
 EVERY = -1
 """Low byte that stands for the whole block in what a source declares."""
+_MOST_CREATORS = 256
+"""Creators remembered per attribute: hostile objects with endless ones must not fill the memory."""
 
 
 def verb(plan: Plan, tag: int, vr: bytes) -> Verb:
@@ -26,8 +28,8 @@ def verb(plan: Plan, tag: int, vr: bytes) -> Verb:
     if not plan.node.keeps_private or tag >> 16 < 9 or tag >> 16 == 0xFFFF:
         return removed
     if 0x10 <= number <= 0xFF:
-        return _creator(plan)
-    return _owned(plan, tag, vr, removed) if number > 0xFF else removed
+        return _creator(plan, tag)
+    return _owned(plan, tag, vr, removed) if number >= 0x1000 else removed
 
 
 def _removed(plan: Plan, vr: bytes) -> Verb:
@@ -40,15 +42,22 @@ def _owned(plan: Plan, tag: int, vr: bytes, removed: Verb) -> Verb:
     group, block, low = tag >> 16, tag >> 8 & 0xFF, tag & 0xFF
     verbs: dict[tuple[bytes, str], Verb | None] = {}
 
-    def judged(frame: Frame, start: int, value: int, end: int) -> bytes | None:
+    def choose(frame: Frame) -> Verb | None:
         creator = creator_of(frame, group, block)
         declared = frame.job.declared
         said = declared.get((group, creator, low)) or declared.get((group, creator, EVERY), "")
         if (creator, said) not in verbs:
+            if len(verbs) >= _MOST_CREATORS:
+                verbs.clear()
             verbs[creator, said] = _chosen(plan, tag, vr, creator, said, removed)
-        chosen = verbs[creator, said]
-        return None if chosen is None else chosen(frame, start, value, end)
+        return verbs[creator, said]
 
+    def judged(frame: Frame, start: int, value: int, end: int) -> bytes | None:
+        return carried_out(choose(frame), frame, start, value, end)
+
+    judged.stays = lambda frame, start, value, end: (  # type: ignore[attr-defined]
+        choose(frame) is not removed if vr == b"SQ" else judged(frame, start, value, end) != REMOVED
+    )
     return judged
 
 
@@ -59,7 +68,7 @@ def _chosen(plan: Plan, tag: int, vr: bytes, creator: bytes, said: str, removed:
     if not creator or action == "X" or (written not in DUMMIES and written not in (b"UI", b"SQ")):
         return removed
     if written == b"SQ":
-        return sequences.descend(plan.child(tag), tag) if vr == b"SQ" else removed
+        return sequences.descend(plan.child(tag), tag) if vr == b"SQ" and action in ("K", "C") else removed
     if action == "Z":
         return actions.empty(tag, vr, plan.explicit)
     if action == "D":
@@ -81,16 +90,18 @@ def _kept(plan: Plan, tag: int, vr: bytes, action: str) -> Verb | None:
     return actions.keep(tag, vr, plan.explicit, gone)
 
 
-def _creator(plan: Plan) -> Verb:
+def _creator(plan: Plan, tag: int) -> Verb:
     """A creator stays only if an element under it stays."""
+    first = tag & 0xFFFF0000 | (tag & 0xFF) << 8
 
-    def judged(frame: Frame, start: int, _value: int, _end: int) -> bytes | None:
-        tag = next(tag for tag, found in frame.elements.items() if found[1] == start)
-        first = tag & 0xFFFF0000 | (tag & 0xFF) << 8
-        for inner, (vr, at, value, end) in frame.elements.items():
-            inside = first <= inner <= first | 0xFF
-            if inside and carried_out(plan.entry(inner, vr)[1], frame, at, value, end) != REMOVED:
-                return None
+    def judged(frame: Frame, _start: int, _value: int, _end: int) -> bytes | None:
+        frame.job.budget.spend(0)  # thousands of creators take their time
+        for inner in range(first, first + 0x100):
+            found = frame.elements.get(inner)
+            if found is not None:
+                stays = getattr(plan.entry(inner, found[0])[1], "stays", None)
+                if stays and stays(frame, *found[1:]):
+                    return None
         return REMOVED
 
     return judged

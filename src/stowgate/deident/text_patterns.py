@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from stowgate.deident.names import fold
-from stowgate.deident.vocabulary import is_word
+from stowgate.deident.vocabulary import UNITS, is_word
 
 Span = tuple[int, int]
 Match = re.Match[str]
@@ -90,8 +90,8 @@ def _unknown(match: Match) -> bool:
 
 
 def _postcode(match: Match) -> bool:
-    first, second = match[0].split()
-    return not (is_word(fold(first)) or is_word(fold(second)))
+    first, second = fold(match[0]).split()
+    return not (is_word(first) or is_word(second) or second[1:] in UNITS)
 
 
 _Rule = tuple[re.Pattern[str], Callable[[Match], bool]]
@@ -102,7 +102,7 @@ def _rules(*pairs: tuple[str, Callable[[Match], bool]]) -> tuple[_Rule, ...]:
 
 
 _NETWORK: Final = _rules(
-    (r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*", _always),
+    (r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)*", _always),
     (r"(?<![^\W_])(?:https?|ftps?|file|wado|dicomweb|sftp)://\S+|(?<![^\W_])www\.\S+", _always),
     (rf"(?<![\w.@])((?:[^\W_][\w-]+\.)+{_TOP})(?![\w-])(?::\d+)?(?:/\S*)?", _unknown),
     (r"(?<![^\W_:])(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{1,4}(?![^\W_:])", _always),
@@ -156,7 +156,7 @@ _PLACES: Final = _rules(
     ),
     (
         r"\b(?:calle|avenida|avda\.?|plaza|paseo|via|viale|piazza|corso|rua|travessa|pra[cç]a|carrera|rue)\s+"
-        r"((?:[\w'’.-]+\s+){0,3}?[\w'’-]+?),?\s*(?:n[º°.o]*\s*)?\d{1,5}(?!\w)",
+        r"((?:[\w'’.-]+\s+){0,3}?[\w'’-]+?)[,\s]\s*(?:n[º°.o]*\s*)?\d{1,5}(?!\w)",
         _unknown,
     ),
     (r"\b(?:p\.?\s?o\.?\s?box|postfach|apartado|postbus|bo[iî]te postale)\s*\d+", _always),
@@ -167,7 +167,7 @@ _PLACES: Final = _rules(
 def spans(text: str) -> Iterator[Span]:
     """Where a text has the shape of identity; spans may overlap. Single numbers and mixed words are judged elsewhere."""
     apart = text.replace("_", " ")
-    for rules, form in ((_NETWORK, text), (_DATES + _PLACES, apart)):
+    for rules, form in ((_NETWORK, text), (_NETWORK + _DATES + _PLACES, apart)):
         for pattern, holds in rules:
             for match in pattern.finditer(form):
                 if holds(match):

@@ -7,22 +7,11 @@ from functools import lru_cache
 from typing import Final
 
 from stowgate.deident.names import fold
-from stowgate.deident.vocabulary import forms, is_word, vocabulary
+from stowgate.deident.vocabulary import SETTINGS, UNITS, forms, is_word, vocabulary
 
 _CAMEL: Final = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+")
 _RUNS: Final = re.compile(r"[a-z]+|[0-9]+")
 _MIXED: Final = re.compile(r"[a-z0-9]+")
-UNITS: Final = frozenset(
-    """mm cm m um nm ml l cc s ms sec min mins hr hrs h hz khz mhz kv kvp ma mas mgy cgy gy kev mev mv hu mci mbq bq kbq t g mg kg mcg dir
-    dirs ch px pix pixel vox deg fps f w y yr yrs yo d x slice slices img images im views view phases phase frames averages nex b mm2 mm3 bit
-    bits ghz ppm mol mmol mu dpi cm2 cm3 pct th st nd rd iso fs ns nsa tr te ti kb gb mb days day wk wks week weeks mo mos month months""".split()
-)
-"""What may follow a number directly or after a blank and makes it a quantity."""
-BEFORE: Final = frozenset(
-    """b bval bvals bvalue bvalues te tr ti fov fa venc matrix mtx w ww wl wc c l tm td ts x vol dose dlp ctdivol dx
-    size range max min width window level index sl slice image thickness thk kernel jpeg psma lossy""".split()
-)
-"""What may stand directly before a number of four digits and makes it a setting."""
 _ROUND: Final = frozenset("1000 1024 1200 1400 1500 1600 2048 2500 3000 4000 2047 4095 4096 5000".split())
 _KERNEL: Final = re.compile(r"(?:b[flmorsv]|h[cfrv]|q[rs]|u[brv]|fc|fl|sa|ds|ss|ex)\d{1,2}[a-z]?\d?")
 _MAMMO: Final = re.compile(r"[lr](?:cc|mlo|ml|lm|lmo|xccl|xccm|sio|cv)(?:id|m|mag|s|sp|spot|rl|rm|ri|rs|d|imp)?\d?")
@@ -117,5 +106,5 @@ def _fits_number(runs: list[str], at: int) -> bool:
     if size < 3:
         return True
     if size == 3:
-        return after in UNITS or len(before) != 1 or before in _WITH_HUNDREDS or before in BEFORE
-    return size == 4 and (before in BEFORE or (not before and after in UNITS and len(after) > 1))
+        return after in UNITS or len(before) != 1 or before in _WITH_HUNDREDS or before in SETTINGS
+    return size == 4 and (before in SETTINGS or (not before and after in UNITS and len(after) > 1))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Final
 
 from stowgate.deident.names import fold, transcribed
 
@@ -15,6 +16,18 @@ PLAIN = (
     "anatomy", "acquisition", "clinical", "general", "german", "romance", "dutch", "standard",
 )  # fmt: skip
 
+UNITS: Final = frozenset(
+    """mm cm m um nm ml l cc s ms sec min mins hr hrs h hz khz mhz kv kvp ma mas mgy cgy gy kev mev mv hu mci mbq bq kbq
+    t g mg kg mcg dir dirs ch px pix pixel vox deg fps f w y yr yrs yo d x slice slices img images im views view phases
+    phase frames averages nex b mm2 mm3 bit bits ghz ppm mol mmol mu dpi cm2 cm3 pct th st nd rd iso fs ns nsa tr te ti
+    kb gb mb days day wk wks week weeks mo mos month months""".split()
+)
+"""What may follow a number directly or after a blank and makes it a quantity."""
+SETTINGS: Final = frozenset(
+    """b bval bvals bvalue bvalues te tr ti fov fa venc matrix mtx w ww wl wc c l tm td ts x vol dose dlp ctdivol dx
+    size range max min width window level index sl slice image thickness thk kernel jpeg psma lossy""".split()
+)
+"""What may stand directly before a number of four digits and makes it a setting."""
 # Endings that only words of medicine have; words of eight letters or more that end so need not be listed.
 _MEDICAL = re.compile(
     r"[a-z]{3,}(?:graph(?:y|ies|ie|ia|isch|ique|ic)|graf(?:ie|ia|ias)|[sc][kc]?op(?:y|ie|ia|ies|ic|isch)|(?:ec|ek)tom(?:y|ie|ia)"

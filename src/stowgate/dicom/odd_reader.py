@@ -147,6 +147,7 @@ class Reader:
             if tag in nodes:
                 raise Rejected("duplicate_element")
             nodes[tag] = node
+            self.budget.hold(len(nodes))
         if open_ended:
             raise Rejected(cut)
         return nodes, pos

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import zip_longest
+
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.scanner import Buffer, Scan, scan
 from stowgate.dicom.source import ByteSource
-from stowgate.dicom.walk import Elements, Walked, is_undefined, items
+from stowgate.dicom.walk import Element, Elements, Walked, is_undefined, items
 from stowgate.objects import Range
 
 _CHUNK = 1024 * 1024
-Where = tuple[memoryview, int, int, bool] | Range
-"""A value in memory (view, start, end, whether it is a sequence) or in the source."""
+_PADDED = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
+"""Only here blanks and NULs at the end are padding; in numbers they are value."""
+Where = tuple[memoryview, Element] | Range
+"""A value in memory or in the source."""
 
 
 def same_content(one: ByteSource, other: ByteSource, limits: Limits = DEFAULT) -> bool:
@@ -30,44 +35,54 @@ def same_content(one: ByteSource, other: ByteSource, limits: Limits = DEFAULT) -
 def _values(found: Scan) -> dict[int, Where]:
     values: dict[int, Where] = {}
     for segment in found.segments:
-        for tag, (vr, _, start, end) in segment.elements.items():
+        for tag, element in segment.elements.items():
             if tag & 0xFFFF:
-                values[tag] = segment.value if tag == segment.bulk else (segment.view, start, end, vr == b"SQ")
+                values[tag] = segment.value if tag == segment.bulk else (segment.view, element)
     return values
 
 
 def _equal(first: Scan, ours: Where, second: Scan, theirs: Where) -> bool:
     if isinstance(ours, Range) or isinstance(theirs, Range):
         return _equal_ranges(first.source, _range(first, ours), second.source, _range(second, theirs))
-    if ours[3] and theirs[3]:
-        return _content(first, *ours[:3], 1) == _content(second, *theirs[:3], 1)
-    return _trimmed(*ours[:3]) == _trimmed(*theirs[:3])
+    return _equal_elements(first, *ours, second, *theirs, 1)
 
 
 def _range(found: Scan, where: Where) -> Range:
     if isinstance(where, Range):
         return where
-    segment = next(segment for segment in found.segments if segment.view is where[0])
-    return Range(segment.base + where[1], where[2] - where[1])
+    view, (_, _, start, end) = where
+    segment = next(segment for segment in found.segments if segment.view is view)
+    return Range(segment.base + start, end - start)
 
 
-def _trimmed(view: memoryview, start: int, end: int) -> bytes:
-    return bytes(view[start:end]).rstrip(b" \0")
+def _equal_elements(
+    first: Scan, view: memoryview, ours: Element, second: Scan, other: memoryview, theirs: Element, depth: int
+) -> bool:
+    if ours[0] == theirs[0] == b"SQ":
+        return _equal_sequences(first, view, ours, second, other, theirs, depth)
+    one, two = bytes(view[ours[2] : ours[3]]), bytes(other[theirs[2] : theirs[3]])
+    padded = ours[0] in _PADDED or theirs[0] in _PADDED
+    return one == two or (padded and one.rstrip(b" \0") == two.rstrip(b" \0"))
 
 
-def _content(found: Scan, view: memoryview, start: int, end: int, depth: int) -> list[dict[int, object]]:
-    """A sequence as plain values: one dictionary an item, nested alike."""
+def _equal_sequences(
+    first: Scan, view: memoryview, ours: Element, second: Scan, other: memoryview, theirs: Element, depth: int
+) -> bool:
+    pairs = zip_longest(_items(first, view, ours, depth), _items(second, other, theirs, depth))
+    return all(
+        one is not None
+        and two is not None
+        and one.keys() == two.keys()
+        and all(_equal_elements(first, view, one[tag], second, other, two[tag], depth + 1) for tag in one)
+        for one, two in pairs
+    )
+
+
+def _items(found: Scan, view: memoryview, element: Element, depth: int) -> Iterator[Elements]:
+    _, _, start, end = element
     undefined = is_undefined(view, start)
-    walked = items(view, start, end, found.explicit, undefined, found.budget, depth, Walked())
-    return [_plain(found, view, elements, depth) for _, _, elements in walked]
-
-
-def _plain(found: Scan, view: memoryview, elements: Elements, depth: int) -> dict[int, object]:
-    return {
-        tag: _content(found, view, start, end, depth + 1) if vr == b"SQ" else _trimmed(view, start, end)
-        for tag, (vr, _, start, end) in elements.items()
-        if tag & 0xFFFF
-    }
+    for _, _, elements in items(view, start, end, found.explicit, undefined, found.budget, depth, Walked()):
+        yield {tag: inner for tag, inner in elements.items() if tag & 0xFFFF}
 
 
 def _equal_ranges(one: ByteSource, ours: Range, other: ByteSource, theirs: Range) -> bool:

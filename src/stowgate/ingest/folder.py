@@ -29,13 +29,14 @@ def find(places: Sequence[str | os.PathLike[str]], leave_out: Sequence[Path] = (
     """
     seen: set[tuple[int, int]] = set()
     hidden_from_us = {_identity(os.stat(folder)) for folder in leave_out if folder.exists()}
-    named = [(os.path.abspath(place), _status(place)) for place in places]
-    for path, status in named:
-        if not stat.S_ISDIR(status.st_mode) and _identity(status) not in seen:
+    named = [(os.path.abspath(place), stat.S_ISDIR(_status(place).st_mode)) for place in places]
+    for path, is_folder in named:
+        status = os.lstat(path)  # a link is accounted for as itself: what it points to may be an input, too
+        if not is_folder and _identity(status) not in seen:
             seen.add(_identity(status))
-            yield _judged(path, os.lstat(path), os.path.basename(path))
-    for path, status in named:
-        if stat.S_ISDIR(status.st_mode):
+            yield _judged(path, status, os.path.basename(path))
+    for path, is_folder in named:
+        if is_folder:
             yield from _below(path, seen, hidden_from_us)
 
 

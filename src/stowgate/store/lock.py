@@ -24,8 +24,12 @@ class FolderLock:
             holder = os.pread(self._handle, 20, 0).decode("ascii", "replace").strip()
             os.close(self._handle)
             raise Misconfigured("state_in_use", f"{folder}, held by process {holder or 'unknown'}") from None
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, b"%d\n" % os.getpid(), 0)
+        try:
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, b"%d\n" % os.getpid(), 0)
+        except OSError:
+            os.close(self._handle)
+            raise Misconfigured("state_unwritable", str(folder)) from None
 
     def release(self) -> None:
         """Let the next process in. The file stays: unlinking it would let two in."""

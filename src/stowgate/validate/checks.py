@@ -47,7 +47,7 @@ CHECKS: tuple[Check, ...] = (
     _C("high_bit_differs", "warning", px.HIGH_BIT, rel.high_bit_differs, (px.STORED, px.HIGH_BIT)),
     _C("samples_differ", "warning", px.SAMPLES, rel.samples_and_colours_differ, (px.PHOTOMETRIC, px.SAMPLES)),
     _C("missing_type_1", "warning", rel.PLANAR, rel.planes_missing, (px.SAMPLES, rel.PLANAR)),
-    _C("no_pixel_data", "warning", px.PIXEL_DATA, rel.pixels_missing, (rel.SOP_CLASS, rel.PROVIDER)),
+    _C("no_pixel_data", "quarantine", px.PIXEL_DATA, rel.pixels_missing, (rel.SOP_CLASS, rel.PROVIDER)),
     _C("rescale_slope_zero", "warning", rel.SLOPE, rel.has_zero(rel.SLOPE), (rel.SLOPE,)),
     _C("window_width_not_positive", "warning", rel.WIDTH, rel.not_positive(rel.WIDTH), (rel.WIDTH,)),
     _C("spacing_not_positive", "warning", rel.SPACING, rel.not_positive(rel.SPACING), (rel.SPACING,)),

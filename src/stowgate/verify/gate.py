@@ -14,10 +14,11 @@ from stowgate.policy import Option, Policy
 from stowgate.standard.codes import BASIC_PROFILE, code_of_column, deidentification_methods
 from stowgate.verify import pixels
 from stowgate.verify.elements import Broken, Bulk, DataSet
-from stowgate.verify.expect import STATION_NAME, Case
+from stowgate.verify.expect import STATION_NAME
 from stowgate.verify.judge import METHOD, METHOD_CODES, REMOVED, TEMPORAL, Judge, method_text, place
 from stowgate.verify.search import CODE, Search, tokens_of
 from stowgate.verify.tokens import gather, instance_uids
+from stowgate.verify.verdicts import Case
 from stowgate.verify.walk import Walked, is_pixels, walk
 
 SOP_CLASS, INSTANCE, STUDY, SERIES, PATIENT_ID = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00100020
@@ -183,7 +184,7 @@ def _codes(top: DataSet) -> set[str]:
 def _values(pair: Pair) -> str:
     """Every attribute at every depth; each kind of value has a code of its own, see `expect`."""
     judge = Judge(pair.policy, pair.case, pair.search, pair.raw, pair.written, pair.source.top)
-    judge.data_set(pair.clean.top, pair.source.top)
+    judge.file(pair.clean, pair.source)
     return ""
 
 

@@ -11,9 +11,11 @@ from stowgate.policy import Override, Policy
 from stowgate.standard.codes import deidentification_methods
 from stowgate.verify import pixels, private
 from stowgate.verify.elements import Bulk, DataSet, Value
-from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Case, Expectation, all_dummies, blank, rules_of
+from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Expectation, all_dummies, rules_of
+from stowgate.verify.precedent import left_to_judge, set_precedent
 from stowgate.verify.search import Search
-from stowgate.verify.walk import is_pixels
+from stowgate.verify.verdicts import Case, blank
+from stowgate.verify.walk import Walked, is_pixels
 
 METHOD, METHOD_CODES, REMOVED, TEMPORAL = 0x00120063, 0x00120064, 0x00120062, 0x00280303
 
@@ -51,10 +53,16 @@ class Judge:
         self.overrides = _standard_overrides(policy.overrides) if policy.overrides else {}
         self.private = private.Private(policy, source_top)
 
-    def data_set(self, elements: DataSet, source: DataSet, path: Path = ()) -> None:
-        """Every element of one data set; `source` is the source's data set at the same place, empty if it has none."""
+    def file(self, clean: Walked, source: Walked) -> None:
+        """Every element of an output; in a series only those that are not as in the output before."""
+        known = self.policy, self.case, self.search
+        self._each(left_to_judge(clean, source, *known), clean.top, source.top, ())
+        set_precedent(clean, source, *known)
+
+    def _each(self, chosen: DataSet, elements: DataSet, source: DataSet, path: Path) -> None:
+        """The chosen elements of one data set; `source` is the source's data set at the same place, or empty."""
         case, rules, cleared = self.case, self.rules, self.search.cleared
-        for tag, found in elements.items():
+        for tag, found in chosen.items():
             if tag & 0x10000:
                 self._private(elements, source, path, tag)
                 continue
@@ -91,7 +99,8 @@ class Judge:
         if len(before) != len(items) and not may_differ:
             raise Rejected("gate_value", place(tag, path))
         for index, item in enumerate(items):
-            self.data_set(item, before[index] if index < len(before) else _NOTHING, (*path, (tag, index)))
+            known = before[index] if index < len(before) else _NOTHING
+            self._each(item, item, known, (*path, (tag, index)))
 
     def _may_differ(self, elements: DataSet, source: DataSet, tag: int, value: bytes, path: Path) -> bool:
         """Whether a value that should be the source's may be another: removed by type, padded, or a mark of ours."""

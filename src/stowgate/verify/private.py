@@ -8,8 +8,9 @@ from functools import lru_cache
 from stowgate.policy import Option, Policy
 from stowgate.standard.safe_private import is_safe
 from stowgate.verify.elements import DataSet
-from stowgate.verify.expect import NOT_SOUGHT, Expectation, Verdict, age, blank, derived_uid, no_source_uid, shifted
+from stowgate.verify.expect import NOT_SOUGHT, Expectation
 from stowgate.verify.search import CODE, NUMBER, OTHER, TEXT
+from stowgate.verify.verdicts import Verdict, age, blank, derived_uid, no_source_uid, shifted
 
 _CHARACTERISTICS = 0x00080300
 _GROUP, _CREATOR, _STATUS, _NONIDENTIFYING = 0x00080301, 0x00080302, 0x00080303, 0x00080304

@@ -12,14 +12,15 @@ from pathlib import Path
 from stowgate.dicom.source import ByteSource, FileSource
 from stowgate.errors import StowgateError
 from stowgate.objects import Names
-from stowgate.policy import Policy
+from stowgate.policy import Option, Policy
 from stowgate.verify.elements import Broken, DataSet, Value, implicit_items
-from stowgate.verify.expect import Case, Expectation, Rules, age, all_dummies, cleaned, derived_uid, rules_of, shifted
+from stowgate.verify.expect import Expectation, Rules, all_dummies, rules_of
 from stowgate.verify.judge import METHOD, REMOVED, place
 from stowgate.verify.judge import Path as Steps
 from stowgate.verify.patterns import telling
 from stowgate.verify.private import Private
 from stowgate.verify.search import TEXT
+from stowgate.verify.verdicts import Case, age, cleaned, derived_uid, shifted
 from stowgate.verify.walk import Walked, is_pixels, walk
 
 Normalise = Callable[[ByteSource], ByteSource]
@@ -117,6 +118,7 @@ class _Scan:
         self.walked = walked
         self.rules: Rules = rules_of(policy.options)
         self.private = Private(policy, walked.top)
+        self.keeps_uids = Option.UIDS in policy.options
         station = policy.station_name.strip().encode("ascii", "replace")
         self.case = Case(Names(_patient_of(walked.top), "", "", ""), frozenset(), station)
         self.found: dict[Finding, None] = {}
@@ -127,7 +129,9 @@ class _Scan:
             self._add("scan_preamble", "preamble")
         for tag in walked.meta.keys() - _META:
             self._add("scan_meta", place(tag))
-        if not derived_uid(self.case, _MEDIA_INSTANCE, _plain(walked.meta, _MEDIA_INSTANCE), {}):
+        if not self.keeps_uids and not derived_uid(
+            self.case, _MEDIA_INSTANCE, _plain(walked.meta, _MEDIA_INSTANCE), {}
+        ):
             self._add("scan_uid", place(_MEDIA_INSTANCE))
         if _plain(top, REMOVED).upper() != b"YES":
             self._add("scan_marks", place(REMOVED))

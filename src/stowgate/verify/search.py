@@ -40,7 +40,7 @@ _words = re.compile(r"[^\W_]+").findall
 _runs = re.compile(r"[0-9.]+").findall
 _long_words = re.compile(rb"[0-9a-z]{4,}").findall
 _long_runs = re.compile(rb"[0-9.]{7,}").findall
-_wide_runs = re.compile(rb"(?:[0-9.]\0){7,}").findall
+_wide_runs = re.compile(rb"(?:[0-9.]\0){6,}[0-9.]").findall
 _TO_WORDS = bytes(c if c < 128 and bytes((c,)).isalnum() else 0x20 for c in bytes(range(256)).lower())
 _THAI_KANA, _HAN_HANGUL = "\u0e00-\u0e7f\u3040-\u30ff", "\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 _unspaced = re.compile(f"[{_THAI_KANA}{_HAN_HANGUL}]").search
@@ -90,7 +90,9 @@ class Tokens:
         self.plain = {word.encode() for word in self.words if word.isascii()}
         texts = self.words | self.rows | self.literal | self.births
         spelt = [text for text in texts if text.isascii() and len(text) >= LONG]
-        self.wide = {"\0".join(text).encode() for text in spelt if text in self.births or not text.replace(" ", "").isdigit()}
+        self.wide = {
+            "\0".join(text).encode() for text in spelt if text in self.births or not text.replace(" ", "").isdigit()
+        }
 
     def _add(self, kind: str, folded: str) -> None:
         if kind == "birth":
@@ -198,15 +200,21 @@ class Tokens:
                 return "gate_token", []
             if self._stands_in(self.births, parts):
                 return "gate_birth_date", []
-        runs = _long_runs(value)
         if b"\0" in value:
             lower = value.lower()
             if any(wide in lower for wide in self.wide):
                 return "gate_token", []
-            runs += [run.replace(b"\0", b"") for run in _wide_runs(value)]
         if any(needle in value for needle in self.needles):
             return "gate_token", []
-        return "", [run.strip(b".").decode("ascii") for run in runs]
+        return "", [run.decode("ascii") for run in uid_runs(value)]
+
+
+def uid_runs(value: bytes) -> list[bytes]:
+    """Everything in a value that could be a UID, as text of one byte a character or of two."""
+    runs = _long_runs(value)
+    if b"\0" in value:
+        runs += [run.replace(b"\0", b"") for run in _wide_runs(value)]
+    return [run.strip(b".") for run in runs]
 
 
 @lru_cache(maxsize=16)
@@ -230,13 +238,14 @@ def tokens_of(words: tuple[Word, ...], options: frozenset[Option]) -> Tokens:
 class Search:
     """Looks through the values of one output for the words and UIDs of its source."""
 
-    __slots__ = ("cleared", "tokens", "uids")
+    __slots__ = ("cleared", "shares", "tokens", "uids")
 
     def __init__(self, tokens: Tokens, uids: AbstractSet[bytes]) -> None:
         self.tokens = tokens
         self.uids = {uid.decode("latin-1") for uid in uids}
-        usual = all(uid.count(b".") >= _DOTS for uid in uids)
-        self.cleared = tokens.cleared if usual else (set(), set(), set(), set())
+        self.shares = all(uid.count(b".") >= _DOTS for uid in uids)
+        """Whether what holds nothing for this object holds nothing for others of the series either."""
+        self.cleared = tokens.cleared if self.shares else (set(), set(), set(), set())
         """Values of each kind that hold nothing, whatever the UIDs of this object are."""
 
     def find(self, value: bytes, kind: int) -> str:

@@ -7,9 +7,10 @@ import traceback
 
 import typer
 
-from stowgate.errors import StowgateError
+from stowgate.errors import Rejected, StowgateError
 from stowgate.faces.cli import deid, keys, look, profile, scan
 from stowgate.faces.cli.exits import Exit, of_error
+from stowgate.faces.cli.show import say
 
 _UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 """What every wrong command line raises; Typer brings its own Click, so it is asked for its class."""
@@ -44,22 +45,23 @@ def run() -> int:
         return int(app(standalone_mode=False) or 0)
     except typer.Exit as done:
         return done.exit_code
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):  # Typer turns the one into the other, wherever it can
+        say("Stopped. What was finished stays; run the same command again to go on. Nothing was lost.")
         return Exit.INTERRUPTED
     except _UsageError as error:
         error.show()
         return Exit.USAGE
+    except Rejected as error:
+        say(f"{error.code}: {error}")
+        return Exit.PARTLY
     except StowgateError as error:
-        typer.echo(f"{error.code}: {error}", err=True)
+        say(f"{error.code}: {error}")
         return of_error(error.code)
-    except KeyboardInterrupt:
-        typer.echo("Stopped. What was finished stays; run the same command again to go on. Nothing was lost.", err=True)
-        return Exit.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.BUG
     except Exception as error:  # noqa: BLE001 - its text could quote a value, so only its kind and place are shown
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{type(error).__name__} in {where.name}, line {where.lineno}"
-        typer.echo(f"internal_error: {place}. This is a bug; nothing of the input was changed.", err=True)
+        say(f"internal_error: {place}. This is a bug; nothing of the input was changed.")
         return Exit.BUG
