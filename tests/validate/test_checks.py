@@ -103,12 +103,13 @@ def test_a_row_reads_no_more_than_it_declares(row: Check, broken: bool) -> None:
     assert asked <= set(row.reads)
 
 
-def test_only_four_things_quarantine() -> None:
+def test_only_what_makes_an_object_incomplete_or_impossible_quarantines() -> None:
     assert [row.code for row in CHECKS if row.severity == "quarantine"] == [
         "missing_sop_class",
         "missing_instance_uid",
         "pixel_length_mismatch",
         "bits_stored_exceed_allocated",
+        "no_pixel_data",
     ]
 
 
@@ -224,7 +225,7 @@ def test_real_files_are_judged_without_a_crash_and_few_are_quarantined() -> None
     assert len(judged) > 50
     assert grave.pop("MR_small_padded.dcm") == "pixel_length_mismatch"
     assert grave.pop("MR_truncated.dcm", "truncated") in ("pixel_length_mismatch", "truncated")
-    assert len(grave) < len(judged) / 6
+    assert len(grave) < len(judged) / 5
     assert sum(not found for found in judged.values()) > len(judged) / 4
     charsets = {name: found for name, found in judged.items() if "/charset" in name}
     assert charsets

@@ -372,10 +372,11 @@ SABOTAGES = (
 )
 
 
-def _told(sabotage: Sabotage) -> Rejected:
+def _told(sabotage: Sabotage, neighbours: int) -> Rejected:
     sample = Sample(sabotage.policy, sabotage.syntax)
     prepare(sample)
-    sample.check()
+    for _ in range(neighbours):
+        sample.check()
     sabotage.spoil(sample)
     with pytest.raises(Rejected) as stopped:
         sample.check()
@@ -392,9 +393,11 @@ def prepare(sample: Sample) -> None:
         sample.both(0x7FE00010, b"OB", Fragments([b"", PIXELS[:1000], PIXELS[:500]]))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("neighbours", [1, 5], ids=["", "in a series"])
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.what)
-def test_an_engine_that(sabotage: Sabotage) -> None:
-    stopped = _told(sabotage)
+def test_an_engine_is_stopped_that(sabotage: Sabotage, neighbours: int) -> None:
+    """Also after good neighbours, when the gate remembers what was the same in them."""
+    stopped = _told(sabotage, neighbours)
     assert (stopped.code, stopped.place) == (sabotage.code, sabotage.place)
     assert not [value for value in VALUES if value.casefold() in str(stopped).casefold()]
 

@@ -17,6 +17,8 @@ RUN: Final = re.compile(r"[^\W_]+")
 _NAME_GAP: Final = re.compile("[\\s,.'\u2019^&-]{0,3}")
 _ID_GAP: Final = re.compile(r"[-/._#:]{1,2}")
 _DOTTED: Final = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.){2,}(?:[^\W\d_](?![^\W_]))?")
+# How one maker numbers the images of a gated series: "P4^P113^S303^I10349".
+_FRAME: Final = re.compile(r"(?<![^\W_])P\d{1,3}\^P\d{1,3}\^S\d{1,3}\^I\d{1,6}$")
 _TITLES: Final = frozenset(
     """doctor doktor dra prof professor mrs miss herr frau mme mlle madame monsieur dott dottssa sra senor senora
     mevrouw mevr dhr mw""".split()
@@ -111,6 +113,8 @@ def _mark_unknown(plain: str, runs: list[Run], known: frozenset[str]) -> None:
     for at, run in enumerate(runs):
         if run.fate or (len(run.text) == 1 and run.text.isalpha() and run.folded.isascii()):
             continue
+        if _FRAME.search(plain, max(run.start - _NEAR, 0), run.end):
+            continue
         if run.folded.isascii() and run.folded.isdigit():
             run.fate = "" if _is_number(plain, runs, at) else "number"
         elif len(run.text) > _LONGEST or _is_particle_of_name(plain, run) or not (
@@ -149,6 +153,8 @@ def _is_number(plain: str, runs: list[Run], at: int) -> bool:
     if len(before) == 1 and not gap.strip("_ "):
         before = ""
     after = runs[at + 1].folded if at + 1 < len(runs) and not _gap(plain, runs, at + 1).strip() else ""
+    if plain[runs[at].end :].startswith(":1") and not plain[runs[at].end + 2 : runs[at].end + 3].isdigit():
+        return True
     return is_setting(digits) or before in SETTINGS or (after in UNITS and len(after) > 1)
 
 

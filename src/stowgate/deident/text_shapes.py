@@ -107,4 +107,4 @@ def _fits_number(runs: list[str], at: int) -> bool:
         return True
     if size == 3:
         return after in UNITS or len(before) != 1 or before in _WITH_HUNDREDS or before in SETTINGS
-    return size == 4 and (before in SETTINGS or (not before and after in UNITS and len(after) > 1))
+    return size == 4 and (before in SETTINGS or (not before and after in UNITS and after not in "ldwxt"))

@@ -25,7 +25,8 @@ UNITS: Final = frozenset(
 """What may follow a number directly or after a blank and makes it a quantity."""
 SETTINGS: Final = frozenset(
     """b bval bvals bvalue bvalues te tr ti fov fa venc matrix mtx w ww wl wc c l tm td ts x vol dose dlp ctdivol dx
-    size range max min width window level index sl slice image thickness thk kernel jpeg psma lossy""".split()
+    size range max min width window level index sl slice image thickness thk kernel jpeg psma lossy ptv
+    ctv gtv itv""".split()
 )
 """What may stand directly before a number of four digits and makes it a setting."""
 # Endings that only words of medicine have; words of eight letters or more that end so need not be listed.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
-from stowgate.validate.pixels import HIGH_BIT, PHOTOMETRIC, SAMPLES, STORED, number
+from stowgate.standard import iods
+from stowgate.validate.pixels import HIGH_BIT, PHOTOMETRIC, PIXEL_DATA, SAMPLES, STORED, number
 from stowgate.validate.syntax import calendar_day
 from stowgate.validate.values import Values, trimmed
 
@@ -161,6 +163,13 @@ def planes_missing(values: Values) -> bool:
 
 
 def pixels_missing(values: Values) -> bool:
-    """An image of a class that has no other place for pixels, and none are there."""
+    """An image of a class that has no other place for pixels, and none are there: it was cut off before them."""
     has_pixels = values.encapsulated or values.pixel_length
-    return not has_pixels and trimmed(values.get(SOP_CLASS)) in MODALITY_OF and not values.get(PROVIDER)
+    return not has_pixels and _is_image(trimmed(values.get(SOP_CLASS))) and not values.get(PROVIDER)
+
+
+@lru_cache(maxsize=256)
+def _is_image(sop_class: str) -> bool:
+    """Whether the IOD has the Image Pixel Module as a mandatory one."""
+    iod = iods.iod_of(sop_class)
+    return iod is not None and bool(iods.top_of(iod, "M").type_of(PIXEL_DATA))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
@@ -26,6 +28,16 @@ CODE_VALUE, SCHEME = 0x00080100, 0x00080102
 
 IMPLEMENTATION_VERSION = b"STOWGATE_1"
 _META = (0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012, 0x00020013)
+_COLUMNS = {
+    Option.SAFE_PRIVATE: "rtnSafePriv",
+    Option.UIDS: "rtnUIDs",
+    Option.DEVICE_IDENTITY: "rtnDevId",
+    Option.INSTITUTION_IDENTITY: "rtnInstId",
+    Option.PATIENT_CHARACTERISTICS: "rtnPatChars",
+    Option.FULL_DATES: "rtnLongFullDates",
+    Option.MODIFIED_DATES: "rtnLongModifDates",
+    Option.DESCRIPTORS: "cleanDesc",
+}
 _implementation = re.compile(rb"2\.25\.[1-9][0-9]{0,38}").fullmatch
 _pseudonym = re.compile(r"[0-9A-HJKMNP-TV-Z]{16}").fullmatch
 _number = re.compile(r"-?[0-9]{0,12}").fullmatch
@@ -136,41 +148,42 @@ def _names(pair: Pair) -> str:
     return "names" if any(find(name.encode(), CODE) for name in coded if name) else ""
 
 
+class _Marks(NamedTuple):
+    temporal: bytes
+    method: bytes
+    may_claim: frozenset[str]
+    must_claim: bool
+
+
+@lru_cache(maxsize=32)
+def _marks_of(policy: Policy) -> _Marks:
+    """The marks an output has under a policy (PS3.15 E.1, PS3.3 C.12.1.1.1)."""
+    kept = b"UNMODIFIED" if policy.has(Option.FULL_DATES) else b"REMOVED"
+    codes = {BASIC_PROFILE, *(code_of_column(_COLUMNS[option]) for option in policy.options if option in _COLUMNS)}
+    if policy.has(Option.MODIFIED_DATES) and policy.has(Option.DEVICE_IDENTITY):
+        codes.discard(code_of_column("rtnDevId"))  # device dates are not kept then
+    return _Marks(
+        b"MODIFIED" if policy.has(Option.MODIFIED_DATES) else kept,
+        method_text(policy),
+        frozenset(codes),
+        all(override.action != "keep" for override in policy.overrides),
+    )
+
+
 def _marks(pair: Pair) -> str:
-    """What the output says of its own de-identification (PS3.15 E.1, PS3.3 C.12.1.1.1)."""
-    policy, top = pair.policy, pair.clean.top
-    kept = "UNMODIFIED" if policy.has(Option.FULL_DATES) else "REMOVED"
-    temporal = "MODIFIED" if policy.has(Option.MODIFIED_DATES) else kept
+    """What the output says of its own de-identification; what the source had claimed may stay."""
+    top, wanted = pair.clean.top, _marks_of(pair.policy)
     if _plain(top, REMOVED) != b"YES":
         return place(REMOVED)
-    if _plain(top, TEMPORAL) != temporal.encode():
+    if _plain(top, TEMPORAL) != wanted.temporal:
         return place(TEMPORAL)
-    if method_text(policy) not in [part.strip(b" ") for part in _plain(top, METHOD).split(b"\\")]:
+    if wanted.method not in [part.strip(b" ") for part in _plain(top, METHOD).split(b"\\")]:
         return place(METHOD)
     if pair.case.station_name and _plain(top, STATION_NAME) != pair.case.station_name:
         return place(STATION_NAME)
-    return "" if _claims_hold(pair) else place(METHOD_CODES)
-
-
-def _claims_hold(pair: Pair) -> bool:
-    """113100 is claimed, and no option is that is not on; what the source had claimed may stay."""
-    policy = pair.policy
-    claimed, before = _codes(pair.clean.top), _codes(pair.source.top)
-    columns = {
-        Option.SAFE_PRIVATE: "rtnSafePriv",
-        Option.UIDS: "rtnUIDs",
-        Option.DEVICE_IDENTITY: "rtnDevId",
-        Option.INSTITUTION_IDENTITY: "rtnInstId",
-        Option.PATIENT_CHARACTERISTICS: "rtnPatChars",
-        Option.FULL_DATES: "rtnLongFullDates",
-        Option.MODIFIED_DATES: "rtnLongModifDates",
-        Option.DESCRIPTORS: "cleanDesc",
-    }
-    allowed = {BASIC_PROFILE, *(code_of_column(columns[option]) for option in policy.options if option in columns)}
-    if policy.has(Option.MODIFIED_DATES) and policy.has(Option.DEVICE_IDENTITY):
-        allowed.discard(code_of_column("rtnDevId"))  # device dates are not kept then
-    kept = any(override.action == "keep" for override in policy.overrides)
-    return claimed - before <= allowed and (kept or BASIC_PROFILE in claimed)
+    claimed = _codes(top)
+    honest = claimed - _codes(pair.source.top) <= wanted.may_claim
+    return "" if honest and (BASIC_PROFILE in claimed or not wanted.must_claim) else place(METHOD_CODES)
 
 
 def _codes(top: DataSet) -> set[str]:

@@ -1,4 +1,4 @@
-"""What two outputs of a series have in common need not be judged twice, as long as nothing it was judged by has changed."""
+"""What outputs of a series have in common is judged once, as long as nothing it was judged by has changed."""
 
 from __future__ import annotations
 
