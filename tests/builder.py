@@ -90,7 +90,9 @@ def vr_of(tag: int) -> str:
     return dictionary_VR(tag).split(" ")[0]
 
 
-def el(name: int | str, value: Any = b"", vr: str | None = None, *, undefined: bool = False, text: str = "latin-1") -> Element:  # fmt: skip
+def el(
+    name: int | str, value: Any = b"", vr: str | None = None, *, undefined: bool = False, text: str = "latin-1"
+) -> Element:
     """An element from a keyword or tag and a handy value: text, numbers, bytes, items. Padded to even length."""
     tag = tag_of(name)
     vr = vr or vr_of(tag)
@@ -186,6 +188,17 @@ def _swap(data: bytes, width: int) -> bytes:
     return b"".join(data[i : i + width][::-1] for i in range(0, len(data), width))
 
 
+def nested(tag: int, depth: int, *, undefined: bool, implicit: bool = False) -> bytes:
+    """A sequence that holds itself so many times, as bytes: thousands of levels are no work."""
+    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + (b"" if implicit else b"SQ\0\0")
+    if undefined:
+        opened = head + struct.pack("<I", 0xFFFFFFFF) + _item_head("<", 0xFFFFFFFF)
+        return opened * depth + (_delimiter("<", 0xE00D) + _delimiter("<", 0xE0DD)) * depth
+    level = len(head) + 12
+    sizes = range((depth - 1) * level, -1, -level)
+    return b"".join(head + struct.pack("<I", size + 8) + _item_head("<", size) for size in sizes)
+
+
 def meta(elements: Iterable[Element], syntax: str, extra: Iterable[Element] = ()) -> bytes:
     """File meta information of a data set (PS3.10 7.1); `extra` replaces or adds elements of group 0002."""
     by_tag = {e.tag: e for e in elements}
@@ -220,7 +233,9 @@ def part10(
 # ---------------------------------------------------------------- objects
 
 
-def instance(sop_class: str = CT, modality: str = "CT", *more: Element, uid: str = "1.2.3.4.5.6.7") -> tuple[Element, ...]:  # fmt: skip
+def instance(
+    sop_class: str = CT, modality: str = "CT", *more: Element, uid: str = "1.2.3.4.5.6.7"
+) -> tuple[Element, ...]:
     """A small, complete and valid object of a kind that passes: identity, geometry, 4 x 4 pixels of 16 bits."""
     plain = (
         el("ImageType", "ORIGINAL\\PRIMARY\\AXIAL"),

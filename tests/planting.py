@@ -180,7 +180,8 @@ def planted_values(draw: st.DrawFn, person: Person, tag: int, vr: str) -> Elemen
     if vr == "DA":
         return el(tag, draw(st.sampled_from([person.born, person.studied])), vr)
     if vr == "DT":
-        return el(tag, draw(st.sampled_from([person.born, person.studied])) + draw(st.sampled_from(["", "101530.250000", "1015+0200"])), vr)  # fmt: skip
+        rest = draw(st.sampled_from(["", "101530.250000", "1015+0200"]))
+        return el(tag, draw(st.sampled_from([person.born, person.studied])) + rest, vr)
     if vr == "UI":
         kept = tables.role_of(tag) in ("uid_definition",)
         return None if kept else el(tag, f"{person.root}.{draw(st.integers(1, 99))}", vr)

@@ -15,13 +15,13 @@ from pathlib import Path
 
 TABLES = Path(__file__).parent.parent / "src" / "stowgate" / "deident" / "tables"
 NAMES = frozenset(
-    """ add alpha any bin bins birth branch bridge carrier cid cloud colin count country day delta dublin edd eddy england
-    ethnic fan font gas general gray green holder home hospital household huffman ion isabella issuer itis job josephine
-    law lee little long lookat lot lots mac major mas matthews max may mayo meta min mother name names occupation on page
-    parent party pcm phone poll postal power prior ray residence room rose sad sid skip spring stage stock street strobe
-    summer talairach telephone true unique valid vial wall welder white winter wood york young zip zz zzz
-    abernathy adam bernard caltech montreal jacob kirsch nissl papyrus religious itinerary itinerary address city
-    person people military mic mouse rat species breed billing insurance gps country city state """.split()
+    """abernathy adam add address alpha any bernard billing bin bins birth branch breed bridge caltech carrier cid city
+    cloud colin count country day delta dublin edd eddy england ethnic fan font gas general gps gray green holder home
+    hospital household huffman insurance ion isabella issuer itinerary itis jacob job josephine kirsch law lee little
+    long lookat lot lots mac major mas matthews max may mayo meta mic military min montreal mother mouse name names nissl
+    occupation on page papyrus parent party pcm people person phone poll postal power prior rat ray religious residence
+    room rose sad sid skip species spring stage state stock street strobe summer talairach telephone true unique valid
+    vial wall welder white winter wood york young zip zz zzz""".split()
 )
 HEAD = "# Words of PS3.6 names and of code meanings (c) NEMA; made by tools/build_vocabulary.py, do not edit by hand.\n"
 
@@ -43,13 +43,11 @@ def by_hand() -> set[str]:
     return known
 
 
-def main(folder: Path) -> None:
-    """Write the list."""
+def listed(folder: Path) -> str:
+    """The text of the list."""
     found = {word.lower() for phrase in phrases(folder) for word in re.findall(r"[A-Za-z]{3,}", phrase)}
-    words = sorted(found - NAMES - by_hand())
-    body = textwrap.fill(" ".join(words), width=118)
-    (TABLES / "vocabulary_standard.txt").write_text(HEAD + body + "\n", "utf-8")
+    return HEAD + textwrap.fill(" ".join(sorted(found - NAMES - by_hand())), width=118) + "\n"
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    (TABLES / "vocabulary_standard.txt").write_text(listed(Path(sys.argv[1])), "utf-8")

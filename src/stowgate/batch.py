@@ -208,6 +208,7 @@ class Batch:
                 keep.append((final.ref.path, made.relative))
             outcomes.append(Outcome(final.item, made, final.place))
             settled.append(self._said(work, final, made))
+        self._ledger.cover([outcome.made.instance for outcome in outcomes if outcome.made], self.target)
         self._shelf.keep(keep)
         self._ledger.settle(outcomes, self.target)
         self._begun.difference_update(outcome.item.id for outcome in outcomes)

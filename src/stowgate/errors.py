@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from stowgate.reasons import REASONS
 
 
@@ -38,3 +40,8 @@ class Rejected(StowgateError):
 
 class Misconfigured(StowgateError):
     """A person has to change a setting, a key or a folder; every object keeps its place."""
+
+
+def disk_code(error: OSError, otherwise: str) -> str:
+    """The code for a system call that failed: "disk_full" where there is no room left, else the other one."""
+    return "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else otherwise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +16,7 @@ from tempfile import TemporaryDirectory
 from stowgate import layout
 from stowgate.batch import Batch, KeepingShelf, Order, Settled
 from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.errors import Misconfigured, disk_code
 from stowgate.ingest.folder import check, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
@@ -163,10 +166,12 @@ def opened(request: Request) -> Iterator[FolderRun]:
     out = request.out.expanduser().absolute()
     layout.check(request.layout)
     check(request.inputs)
+    if any(out.exists() and os.path.samefile(place, out) for place in request.inputs):
+        raise Misconfigured("output_is_input", str(out))
     with ExitStack() as held:
         key, made = _key(state, request)
         ledger = held.enter_context(rehearse(state, key) if request.dry_run else open_ledger(state, key))
-        scratch = Path(held.enter_context(TemporaryDirectory(prefix="scratch-", dir=_scratch_parent(state, request))))
+        scratch = held.enter_context(_scratch(None if request.dry_run else state))
         order = Order(tuple(request.inputs), out, state, request.layout, request.workers, request.limit)
         target = ledger.target(request.policy.digest, out, request.layout)
         shelf: KeepingShelf = ScratchShelf() if request.dry_run else FolderShelf(out, target.out)
@@ -178,7 +183,8 @@ def opened(request: Request) -> Iterator[FolderRun]:
 
 def count_inputs(request: Request) -> int:
     """How many inputs there are, for a progress bar."""
-    found = find(request.inputs, (request.out.expanduser().absolute(),))
+    own = (request.out, request.state or default_folder())
+    found = find(request.inputs, [folder.expanduser().absolute() for folder in own])
     count = sum(1 for _ in found)
     return count if request.limit is None else min(count, request.limit)
 
@@ -191,6 +197,22 @@ def _key(state: Path, request: Request) -> tuple[Key, bool]:
     return obtain(state, request.key)
 
 
-def _scratch_parent(state: Path, request: Request) -> Path | None:
-    """Normalised objects are identified: they lie in the state folder, or in a private temporary one."""
-    return None if request.dry_run and not state.exists() else state
+def _sweep(state: Path) -> None:
+    """Take away what a killed run left in the state folder, a second copy of the key included; we hold the lock."""
+    for left in state.glob("scratch-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for part in state.glob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _scratch(state: Path | None) -> Iterator[Path]:
+    """Where normalised objects lie, which are identified: in the state folder, for a dry run in a private one."""
+    if state:
+        _sweep(state)
+    try:
+        folder = TemporaryDirectory(prefix="scratch-", dir=state, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise Misconfigured(disk_code(error, "state_unwritable"), str(state or "")) from None
+    with folder as name:
+        yield Path(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from hashlib import sha256
 from string import Formatter
 
 from stowgate.errors import Misconfigured
@@ -45,5 +46,8 @@ def _fields(template: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _part(value: str) -> str:
-    """A value as part of a path: retained UIDs are somebody else's text, so nothing in them may climb or hide."""
-    return _UNSAFE.sub("_", value).strip(".")[:64] or "none"
+    """A value as part of a path: retained UIDs are others' text, and none of it may climb, hide or clash."""
+    plain = _UNSAFE.sub("_", value).strip(".")[:64]
+    if plain == value:
+        return plain or "none"
+    return f"{plain}-{sha256(value.encode()).hexdigest()[:12]}"

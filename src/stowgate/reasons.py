@@ -72,6 +72,9 @@ REASONS: dict[str, Reason] = {
     "limit_time": _quarantined("Reading the object took longer than the limit."),
     "limit_inflate": _quarantined("The deflated object grows beyond the limit."),
     "cannot_normalise": _quarantined("The object's encoding could not be brought to explicit little endian."),
+    "source_changed": _quarantined(
+        "The input changed while it was read.", "Run again when nobody writes to it any more; nothing was lost."
+    ),
     "uid_reuse": _quarantined(
         "Another object with the same SOP Instance UID and other content came first.",
         "Find out which of the two is right; both originals are untouched.",
@@ -105,6 +108,14 @@ REASONS: dict[str, Reason] = {
         "A voice identifies its speaker, and audio cannot be cleaned.",
         "Keep it on the identified side.",
     ),
+    "recognizable_surface": _held(
+        "A scanned surface can show a face, and Clean Recognizable Visual Features is not available yet.",
+        "Keep it on the identified side for now.",
+    ),
+    "kind_not_reviewed": _held(
+        "Objects of this kind can hold what no rule knows, or list other patients.",
+        "Keep it on the identified side, or leave it out.",
+    ),
     "burned_in_risk": _held(
         "Objects of this kind often have names burned into the picture; Clean Pixel Data is not available yet.",
         'Look at the pictures; if they are free of text, set [pixels] risk = "pass" for this folder.',
@@ -132,6 +143,10 @@ REASONS: dict[str, Reason] = {
     # failures of the run
     "no_input": _failed("There is no such file or folder, or it cannot be entered.", "Check the name and permissions."),
     "output_unwritable": _failed("This place cannot be written to.", "Name another, or change its permissions."),
+    "output_is_input": _failed(
+        "The output folder is an input, too.",
+        "Name an output folder of its own: originals and clean objects stay apart.",
+    ),
     "bad_layout": _failed("The template of output paths cannot be used.", "Correct [output] path in stowgate.toml."),
     "disk_full": _failed(
         "There is no room left to write to.", "Make room and run again; what was finished stays, nothing was lost."
@@ -142,9 +157,6 @@ REASONS: dict[str, Reason] = {
     "no_child_process": _failed(
         "The process that reads odd encodings could not be started.",
         "Check the limits on memory and processes, then run again.",
-    ),
-    "source_changed": _failed(
-        "The input changed while it was read.", "Run again when nobody writes to it any more; nothing was lost."
     ),
     "internal_error": _failed(
         "An unexpected error stopped the work on this object; nothing of it was written.",

@@ -73,9 +73,7 @@ RANGES = st.builds(
     lambda ends: Range(min(ends), abs(ends[0] - ends[1])),
     st.tuples(st.integers(0, len(DATA)), st.integers(0, len(DATA))),
 )
-PIECES = st.lists(
-    st.one_of(st.binary(max_size=40), st.binary(max_size=40).map(memoryview), RANGES), max_size=12
-)
+PIECES = st.lists(st.one_of(st.binary(max_size=40), st.binary(max_size=40).map(memoryview), RANGES), max_size=12)
 
 
 class TestEveryEmitter:
@@ -123,7 +121,7 @@ class TestEveryEmitter:
     def test_passes_on_that_the_source_cannot_be_read(self, make: Callable[[], Output]) -> None:
         class Broken(MemorySource):
             def read(self, offset: int, length: int) -> bytes:
-                raise Rejected("unreadable")
+                raise Rejected("unreadable", f"{offset} {length}")
 
         with pytest.raises(Rejected):
             make().emitter.emit([Range(0, 4)], Broken(DATA))

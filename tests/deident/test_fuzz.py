@@ -349,7 +349,7 @@ def outside_pixels(data: bytes) -> bytes:
 
 
 def judge(data: bytes, policy: engine.Policy) -> tuple[str, str]:
-    """Outcome and fault ("" where all is well) of one try: the engine, and the gate behind it where a canary is left."""
+    """Outcome and fault ("" where all is well): the engine, and the gate behind it where a canary is left."""
     try:
         written = engine.clean(data, policy)
         plain = outside_pixels(written)
@@ -426,7 +426,7 @@ def test_a_mutated_object_is_cleaned_or_refused_and_never_passes() -> None:
     how = "do one again with: python -m tests.deident.test_fuzz SEED INDEX [FILE]"
     assert not tally.faults, "\n".join([f"{len(tally.faults)} faults; {how}", *tally.faults[:20]])
     assert tally.outcomes["cleaned"] > COUNT // 5, "hardly anything was cleaned: the mutations are too wild to tell"
-    gate = sum(number for outcome, number in tally.outcomes.items() if outcome.startswith("gate_"))
+    gate = sum(n for outcome, n in tally.outcomes.items() if outcome.startswith("gate_"))
     assert gate <= COUNT // 500, "the gate is the second line: the engine itself should let hardly anything through"
 
 

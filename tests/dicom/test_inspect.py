@@ -52,7 +52,8 @@ def test_an_unknown_character_set_is_refused_and_not_guessed() -> None:
 
 
 def test_numbers_are_shown_as_numbers() -> None:
-    found = look(small(el("Rows", 4), el("TagAngleSecondAxis", -3, "SS"), el(0x00189810, 7, "US"), el("SimpleFrameList", (1, 70_000), "UL")), True)  # fmt: skip
+    numbers = el("Rows", 4), el("TagAngleSecondAxis", -3, "SS"), el("SimpleFrameList", (1, 70_000), "UL")
+    found = look(small(*numbers), True)
     assert found["(0028,0010)"]["value"] == "4"
     assert found["(0018,9219)"]["value"] == "-3"
     assert found["(0008,1161)"]["value"] == "1\\70000"
@@ -99,4 +100,6 @@ def test_depth_is_limited_here_too() -> None:
 
 
 def test_a_number_of_odd_size_does_not_break_it() -> None:
-    assert look(small(Element(0x00281052, "DS", b""), Element(0x00189219, "SS", b"\1\0\2\0")), True)["(0018,9219)"]["value"] == "1\\2"
+    found = look(small(Element(0x00281052, "DS", b""), Element(0x00189219, "SS", b"\1\0\2\0")), True)
+    assert found["(0018,9219)"]["value"] == "1\\2"
+    assert found["(0028,1052)"]["value"] == ""

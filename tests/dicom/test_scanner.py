@@ -1,4 +1,4 @@
-"""The scanner finds every element of an object of any size with little memory, and takes nothing for whole that is not."""
+"""The scanner finds every element of an object of any size in little memory, and takes no part for the whole."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stowgate.dicom import scanner
+from stowgate.dicom.budget import OddEncoding
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.scanner import Buffer, Scan, scan
 from stowgate.dicom.source import ByteSource, FileSource, MemorySource
-from stowgate.dicom.budget import OddEncoding
 from stowgate.errors import Rejected
 from stowgate.objects import Range
+from stowgate.pipeline import cleaned
+from stowgate.policy import Policy
 from tests.builder import (
     BIG_ENDIAN,
     DEFLATED,
@@ -31,13 +33,13 @@ from tests.builder import (
     RLE,
     Element,
     Fragments,
-    Item,
     el,
     encode,
     instance,
     item,
     merged,
     meta,
+    nested,
     part10,
     small,
     without,
@@ -122,7 +124,8 @@ def test_encapsulated_pixels_are_one_value_with_or_without_offsets(
 
 def test_sequences_of_undefined_length_are_one_value_of_the_top_level() -> None:
     codes = item(el("CodeValue", "A"), el("CodeMeaning", "b"), undefined=True)
-    deep = el("ProcedureCodeSequence", (codes, item(el("ConceptNameCodeSequence", codes, undefined=True))), undefined=True)
+    within = item(el("ConceptNameCodeSequence", codes, undefined=True))
+    deep = el("ProcedureCodeSequence", (codes, within), undefined=True)
     for syntax in (EXPLICIT, IMPLICIT):
         elements = merged(instance(), [deep])
         found = scanned(part10(elements, syntax))
@@ -172,7 +175,8 @@ def test_a_header_larger_than_the_buffer_grows_it() -> None:
 
 
 def test_a_sequence_larger_than_the_buffer_is_walked_as_one() -> None:
-    many = tuple(item(el("CodeValue", str(n)), el("CodeMeaning", "x" * 60), undefined=n % 2 == 0) for n in range(15_000))
+    meaning = el("CodeMeaning", "x" * 60)
+    many = tuple(item(el("CodeValue", str(n)), meaning, undefined=n % 2 == 0) for n in range(15_000))
     for undefined in (True, False):
         elements = merged(instance(), [el("PerFrameFunctionalGroupsSequence", many, undefined=undefined)])
         assert values(scanned(part10(elements))) == expected(elements)
@@ -207,7 +211,8 @@ def test_the_size_of_the_buffer_changes_nothing(made: tuple[tuple[Element, ...],
     data = part10(elements, syntax)
     whole = scanned(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scanner, "BUFFER", max(size, 300))  # file meta has to fit the first view
+        patch.setattr(scanner, "BUFFER", max(size, 300))
+        patch.setattr(scanner, "FIRST", max(size, 300))  # file meta has to fit the first view
         pieces = scanned(data, buffer=1)
     assert values(pieces) == values(whole)
     assert (pieces.pixel_length, pieces.encapsulated) == (whole.pixel_length, whole.encapsulated)
@@ -225,6 +230,7 @@ def test_a_tiny_buffer_finds_in_real_files_what_a_large_one_finds(
         return
     whole = values(scanned(data))
     monkeypatch.setattr(scanner, "BUFFER", 2000)
+    monkeypatch.setattr(scanner, "FIRST", 2000)
     assert values(scanned(data, buffer=1)) == whole
 
 
@@ -264,6 +270,7 @@ def test_cut_at_any_length_inside_an_element_is_never_taken_for_whole(
     elements, syntax = kinds()[name]
     data = part10(elements, syntax)
     monkeypatch.setattr(scanner, "BUFFER", buffer)
+    monkeypatch.setattr(scanner, "FIRST", buffer)
     whole = {length for length in range(len(data)) if outcome(data[:length]) == "whole"}
     assert whole == boundaries(elements, syntax)
     assert outcome(data) == "whole"
@@ -445,14 +452,7 @@ def test_fragments_without_end_stop_at_the_limit_of_elements() -> None:
 
 @pytest.mark.parametrize("undefined", [True, False])
 def test_ten_thousand_levels_are_refused_or_left_to_the_pass_at_once(undefined: bool) -> None:
-    inner = encode([el("Rows", 1)])
-    for _ in range(10_000):
-        if undefined:
-            inner = b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + inner + b"\xfe\xff\x0d\xe0\0\0\0\0"
-            inner = b"\x40\x00\x30\xa7SQ\0\0\xff\xff\xff\xff" + inner + b"\xfe\xff\xdd\xe0\0\0\0\0"
-        else:
-            inner = b"\xfe\xff\x00\xe0" + struct.pack("<I", len(inner)) + inner
-            inner = b"\x40\x00\x30\xa7SQ\0\0" + struct.pack("<I", len(inner)) + inner
+    inner = nested(0x0040A730, 10_000, undefined=undefined)
     began = time.process_time()
     assert outcome(part10(without(instance(), "PixelData")) + inner) == ("limit_depth" if undefined else "whole")
     assert time.process_time() - began < 1
@@ -530,3 +530,17 @@ def test_a_flat_header_of_a_million_elements_costs_little() -> None:
     assert outcome(data) == "limit_elements"
     assert time.process_time() - began < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 120 * 1024
+
+
+# ---------------------------------------------------------------- the scanner and the checks together
+
+
+@pytest.mark.parametrize("name", ["explicit", "implicit", "encapsulated"])
+def test_an_image_cut_at_any_length_is_never_cleaned(name: str) -> None:
+    """Between two elements a cut leaves a sound object; that its Pixel Data is missing stops it all the same."""
+    elements, syntax = kinds()[name]
+    data = part10(elements, syntax)
+    for length in range(len(data)):
+        with pytest.raises((Rejected, OddEncoding)):
+            cleaned(MemorySource(data[:length]), Policy(), bytes(32))
+    assert cleaned(MemorySource(data), Policy(), bytes(32)).names.modality == "CT"

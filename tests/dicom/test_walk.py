@@ -1,4 +1,4 @@
-"""The walk over one data set: what counts as sound, what is sent to be normalised, what is refused, and what it costs."""
+"""The walk over one data set: what is sound, what is sent to be normalised, what is refused, and what it costs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stowgate.dicom import walk as module
+from stowgate.dicom.budget import MOST_IN_ONE, Budget, NeedMore, OddEncoding
 from stowgate.dicom.limits import DEFAULT, Limits
-from stowgate.dicom.budget import Budget, NeedMore, OddEncoding
-from stowgate.dicom.walk import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Elements, Walked, check_structure, fragments_end, is_undefined, items, walk
+from stowgate.dicom.walk import (
+    ITEM,
+    ITEM_END,
+    SEQUENCE_END,
+    SHORT_VRS,
+    UNDEFINED,
+    Elements,
+    Walked,
+    check_structure,
+    fragments_end,
+    is_undefined,
+    items,
+    walk,
+)
 from stowgate.errors import Rejected
-from tests.builder import Element, Fragments, Item, el, encode, item
+from tests.builder import Element, Fragments, Item, el, encode, item, nested
 
 BOTH = pytest.mark.parametrize("explicit", [True, False], ids=["explicit", "implicit"])
 
@@ -49,20 +61,11 @@ def delimiter(tag: int, length: int = 0) -> bytes:
 def raw(tag: int, vr: bytes, length: int, value: bytes = b"") -> bytes:
     """An explicit element with any header one likes."""
     head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr
-    return head + (struct.pack("<H", length) if vr in module.SHORT_VRS else struct.pack("<HI", 0, length)) + value
+    return head + (struct.pack("<H", length) if vr in SHORT_VRS else struct.pack("<HI", 0, length)) + value
 
 
-def nested(depth: int, undefined: bool, inside: bytes = b"", explicit: bool = True) -> bytes:
-    """Sequences within sequences, built from the inside out."""
-    head = struct.pack("<HH", 0x0040, 0xA730) + (b"SQ\0\0" if explicit else b"")
-    data = inside
-    for _ in range(depth):
-        if undefined:
-            body = delimiter(ITEM, UNDEFINED) + data + delimiter(ITEM_END)
-            data = head + struct.pack("<I", UNDEFINED) + body + delimiter(SEQUENCE_END)
-        else:
-            data = head + struct.pack("<I", len(data) + 8) + delimiter(ITEM, len(data)) + data
-    return data
+def levels(depth: int, undefined: bool, explicit: bool = True) -> bytes:
+    return nested(0x0040A730, depth, undefined=undefined, implicit=not explicit)
 
 
 class TestElements:
@@ -230,7 +233,7 @@ class TestSequences:
 
     @BOTH
     def test_an_open_sequence_without_an_end_asks_for_more(self, explicit: bool) -> None:
-        data = nested(3, undefined=True, explicit=explicit)
+        data = levels(3, True, explicit)
         for length in range(1, len(data)):
             assert outcome(data[:length], explicit) == "more"
         assert outcome(data, explicit) == "sound"
@@ -245,9 +248,9 @@ class TestSequences:
         self, undefined: bool, explicit: bool
     ) -> None:
         limits = Limits(depth=64)
-        assert outcome(nested(64, undefined, explicit=explicit), explicit, limits) == "sound"
-        assert outcome(nested(65, undefined, explicit=explicit), explicit, limits) == "limit_depth"
-        deep = nested(10_000, undefined, explicit=explicit)
+        assert outcome(levels(64, undefined, explicit), explicit, limits) == "sound"
+        assert outcome(levels(65, undefined, explicit), explicit, limits) == "limit_depth"
+        deep = levels(10_000, undefined, explicit)
         began = time.process_time()
         assert outcome(deep, explicit, limits) == "limit_depth"
         assert time.process_time() - began < 0.5
@@ -316,7 +319,7 @@ class TestBudget:
         found: Elements = {}
         with pytest.raises(Rejected, match="more elements"):
             walk(memoryview(many), 0, len(many), explicit, found, Budget(Limits(elements=10**9)))
-        assert len(found) < module.MOST_IN_ONE + 40_000
+        assert len(found) < MOST_IN_ONE + 40_000
 
     def test_time_is_looked_up_inside_a_long_data_set(self) -> None:
         many = encode([el(0x00090000 | n, b"", "LO") for n in range(0x1000, 0xA000)])

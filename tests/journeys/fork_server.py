@@ -1,24 +1,27 @@
 """Runs `stowgate` as often as asked, each time in a process of its own that need not import anything first.
 
-A request is one JSON line on standard input: argv, cwd, env, and files for the child's output. Two lines answer it: the
-child's process id, and when it has ended its exit code (negative: the signal that killed it).
+A request is one JSON line on standard input: argv, cwd, env, and files for the child's output. Two lines
+answer it: the child's process id, and when it has ended its exit code (negative: the signal that killed it).
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import json
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
+
+from stowgate.faces.cli.app import run
 
 
 def warm_up() -> None:
     """Import and load what every run does, so that a child starts where a fresh process is after half a second."""
-    from stowgate.faces.cli.app import run
-
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(None):
         sys.argv = ["stowgate", "deid", *sys.argv[1:], "-o", f"{name}/out", "--state", f"{name}/state", "-q"]
         assert run() == 0
@@ -41,22 +44,29 @@ def become(request: dict[str, object]) -> None:
         time.sleep(0.001)
 
 
+def leave_with(code: int) -> NoReturn:
+    """End as a process does, without tearing down what was inherited."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def main() -> None:
-    """Serve until standard input ends; a child leaves through the command line's own door."""
+    """Serve until standard input ends."""
     warm_up()
+    gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
         if child == 0:
             become(request)
-            from stowgate.faces.cli import main as stowgate
-
-            stowgate()
-        answers.write(f"{child}\n")
+            leave_with(run())
+        answers.write(f"started {child}\n")
         answers.flush()
         _, status = os.waitpid(child, 0)
-        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        answers.write(f"ended {os.waitstatus_to_exitcode(status)}\n")
         answers.flush()
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -54,12 +56,30 @@ class Done:
     @property
     def summary(self) -> dict[str, int]:
         *_, last = self.lines
-        assert last.pop("kind", "summary") == "summary"
-        return last
+        assert last["kind"] == "summary"
+        return {name: count for name, count in last.items() if name != "kind"}
 
     def by_name(self) -> dict[str, tuple[str, str | None]]:
         """State and code by the input's file name."""
         return {Path(item["source"]).name: (item["state"], item["code"]) for item in self.items}
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A signal, so many seconds after the start; a run that has ended by then is left alone."""
+
+    signal: int
+    after: float
+
+    def send(self, child: int) -> None:
+        """By a handle of the process: its number may be another's by then."""
+        with suppress(ProcessLookupError):
+            handle = os.pidfd_open(child)
+            try:
+                time.sleep(self.after)
+                signal.pidfd_send_signal(handle, self.signal)
+            finally:
+                os.close(handle)
 
 
 class Server:
@@ -71,10 +91,11 @@ class Server:
             [sys.executable, script, *samples], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, stage: Stage, argv: list[str], tracer: list[str], env: Mapping[str, str]) -> Done:
+    def run(
+        self, stage: Stage, argv: list[str], tracer: list[str], env: Mapping[str, str], stop: Stop | None
+    ) -> Done:
         """Run a command line to its end, `tracer` being what strace shall do to it."""
         assert self._process.stdin
-        assert self._process.stdout
         out, err = stage.root / "stdout", stage.root / "stderr"
         for file in (out, err):
             file.unlink(missing_ok=True)
@@ -88,12 +109,20 @@ class Server:
         }
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        child = self._process.stdout.readline().strip()
-        strace = subprocess.Popen(["strace", *tracer, "-p", child], stderr=subprocess.DEVNULL) if tracer else None
-        code = int(self._process.stdout.readline())
+        child = int(self._answer("started"))
+        strace = subprocess.Popen(["strace", *tracer, "-p", str(child)], stderr=subprocess.DEVNULL) if tracer else None
+        if stop:
+            stop.send(child)
+        code = int(self._answer("ended"))
         if strace:
             strace.wait()
         return Done(code, out.read_text("utf-8"), err.read_text("utf-8"))
+
+    def _answer(self, word: str) -> str:
+        assert self._process.stdout
+        said, _, value = self._process.stdout.readline().partition(" ")
+        assert said == word
+        return value
 
     def close(self) -> None:
         assert self._process.stdin
@@ -148,19 +177,28 @@ class Stage:
         path.write_bytes(data)
         return path
 
-    def run(self, *argv: object, tracer: tuple[str, ...] = (), env: Mapping[str, str] = {}) -> Done:
+    def run(
+        self, *argv: object, tracer: tuple[str, ...] = (), env: Mapping[str, str] = {}, stop: Stop | None = None
+    ) -> Done:
         """Any command line, in a process of its own."""
         with self.servers.one() as server:
-            return server.run(self, [str(part) for part in argv], list(tracer), env)
+            return server.run(self, [str(part) for part in argv], list(tracer), env, stop)
 
     def line(self, *more: object, inputs: tuple[object, ...] = ()) -> list[str]:
         """The command line of `deid` for this stage."""
         where = ["-o", self.out, "--state", self.state, "--json"]
         return [str(part) for part in ("deid", *(inputs or (self.inputs,)), *where, *more)]
 
-    def deid(self, *more: object, inputs: tuple[object, ...] = (), tracer: tuple[str, ...] = ()) -> Done:
+    def deid(
+        self,
+        *more: object,
+        inputs: tuple[object, ...] = (),
+        tracer: tuple[str, ...] = (),
+        env: Mapping[str, str] = {},
+        stop: Stop | None = None,
+    ) -> Done:
         """`stowgate deid IN -o OUT --state STATE --json` and more."""
-        return self.run(*self.line(*more, inputs=inputs), tracer=tracer)
+        return self.run(*self.line(*more, inputs=inputs), tracer=tracer, env=env, stop=stop)
 
     def outputs(self) -> dict[str, bytes]:
         """Everything below OUT by its relative path."""

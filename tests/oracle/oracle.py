@@ -26,7 +26,15 @@ TEXT = ("LO", "SH", "ST", "LT", "UC", "UT", "CS", "UR")
 
 ZEROS = {"OB": 2, "UN": 2, "OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8, "US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4,
          "FD": 8, "SV": 8, "UV": 8, "AT": 4}  # fmt: skip
-WORDS = {"DA": "19000101", "TM": "000000", "DT": "19000101000000", "AS": "000Y", "DS": "0", "IS": "0", "UR": "about:blank"}  # fmt: skip
+WORDS = {
+    "DA": "19000101",
+    "TM": "000000",
+    "DT": "19000101000000",
+    "AS": "000Y",
+    "DS": "0",
+    "IS": "0",
+    "UR": "about:blank",
+}
 
 
 class UnknownSequence(Exception):
@@ -260,7 +268,10 @@ class Oracle:
         if vr == "UI":
             old = [v.strip(b" \0") for v in value.split(b"\\")]
             new = old if self.policy.has(Option.UIDS) else [derive.new_uid(self.key, v) for v in old]
-            self._put(clean, tag, written if new == old else None if self.implicit else "UI", value if new == old else b"\\".join(new))  # fmt: skip
+            if new == old:
+                self._put(clean, tag, written, value)
+            else:
+                self._put(clean, tag, "UI", b"\\".join(new))
             return
         if vr in ("DS", "IS") and not re.fullmatch(rb"[0-9 +\-.eE\\]*\0*", value):
             return

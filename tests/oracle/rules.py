@@ -27,7 +27,9 @@ CODE = {
     Option.MODIFIED_DATES: "113107",
     Option.DESCRIPTORS: "113105",
 }
-ALWAYS_DROPPED = {0xFFFAFFFA, 0x4FFE0001, 0x00880200, 0x04000500, 0x04000561, 0x04000550, 0x04000551, 0x04000552, 0xFFFCFFFC}  # fmt: skip
+ALWAYS_DROPPED = {
+    0xFFFAFFFA, 0x4FFE0001, 0x00880200, 0x04000500, 0x04000561, 0x04000550, 0x04000551, 0x04000552, 0xFFFCFFFC,
+}  # fmt: skip
 
 NEEDS_ROLE = ("AE", "AS", "DA", "DT", "LO", "LT", "OB", "PN", "SH", "ST", "TM", "UC", "UI", "UN", "UR", "UT")
 """VRs that can hold identity or a date: without a reviewed role they go."""

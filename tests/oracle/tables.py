@@ -1,4 +1,4 @@
-"""The standard's tables as the oracle reads them: plain look-ups in the JSON, no masks folded ahead, no cache tricks."""
+"""The standard's tables as the oracle reads them: plain look-ups in the JSON, nothing folded ahead."""
 
 from __future__ import annotations
 

@@ -33,11 +33,18 @@ def test_it_is_made_private_with_the_folders_above_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o701, 0o710, 0o755, 0o777])
 def test_one_that_others_can_enter_is_refused_and_left_as_it_is(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "something").write_bytes(b"")
     tmp_path.chmod(mode)
     with pytest.raises(Misconfigured) as refused:
         prepare(tmp_path)
     assert (refused.value.code, refused.value.place) == ("state_permissions", str(tmp_path))
     assert stat.S_IMODE(tmp_path.stat().st_mode) == mode
+
+
+def test_an_empty_one_is_made_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    assert prepare(tmp_path) == tmp_path
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 
 
 def test_only_its_owner_and_root_may_use_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

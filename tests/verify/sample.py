@@ -89,7 +89,7 @@ def meta_of(instance: bytes, syntax: str) -> Item:
         0x00020002: (b"UI", CT),
         0x00020003: (b"UI", instance),
         0x00020010: (b"UI", syntax.encode()),
-        0x00020012: (b"UI", b"2.25.309132845913409427265319028736498154731"),
+        0x00020012: (b"UI", gate.IMPLEMENTATION_CLASS),
         0x00020013: (b"SH", b"STOWGATE_1"),
     }
 

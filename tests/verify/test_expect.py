@@ -86,6 +86,15 @@ def test_one_uid_has_one_successor() -> None:
     assert derived_uid(here, 1, b"2.25.7", {1: (b"UI", b"1.2.3")})
     assert derived_uid(here, 1, b"2.25.7\\2.25.7", {1: (b"UI", b"1.2.3\\1.2.3")})
     assert not derived_uid(here, 1, b"2.25.8", {1: (b"UI", b"1.2.3")})
+    assert not derived_uid(here, 2, b"2.25.7", {2: (b"UI", b"1.2.4")}), "two would become one"
+    assert derived_uid(here, 2, b"2.25.9", {2: (b"UI", b"1.2.5")})
+
+
+def test_registered_uids_are_not_mapped() -> None:
+    registered = {1: (b"UI", b"1.2.840.10008.1.2")}
+    assert derived_uid(case(), 1, b"1.2.840.10008.1.2", registered)
+    assert not derived_uid(case(), 1, b"2.25.7", registered)
+    assert derived_uid(case(), 1, b"", registered)
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,11 @@ def _two_for_one(sample: Sample) -> None:
     sample.clean.top[0x00200200] = (b"UI", b"2.25.99")
 
 
+def _scheme(sample: Sample) -> None:
+    for file, last in ((sample.raw, b"6"), (sample.clean, b"7")):
+        items_of(file.top, 0x00081032)[0][0x0008010C] = (b"UI", b"2.16.840.1.113883." + last)
+
+
 def _item_lost(sample: Sample) -> None:
     sample.clean.top[0x00081032] = (b"SQ", [])
 
@@ -298,6 +303,8 @@ SABOTAGES = (
     Sabotage("keeps a UID in text", both_ones(0x00080070, b"LO", b"see " + SERIES + b"."), "gate_uid", "(0008,0070)"),
     Sabotage("keeps a UID in binary", _encoded(SERIES), "gate_uid", "(0028,2000)"),
     Sabotage("keeps a UID as a definition", both_ones(0x0008010C, b"UI", STUDY), "gate_uid", "(0008,010C)"),
+    Sabotage("changes a definition", clean_one(0x00080016, b"UI", CT + b".1"), "gate_meta", "(0008,0016)"),
+    Sabotage("changes a coding scheme", _scheme, "gate_uid", "(0008,1032)[0].(0008,010C)"),
     Sabotage("maps a UID in two ways", _two_for_one, "gate_uid", "(0020,0200)"),
     Sabotage("keeps the study date", clean_one(0x00080020, b"DA", b"20240117"), "gate_date", "(0008,0020)"),
     Sabotage("keeps the study time", clean_one(0x00080030, b"TM", b"101112.5"), "gate_date", "(0008,0030)"),
@@ -333,6 +340,8 @@ SABOTAGES = (
     Sabotage("keeps a wrong VR", both_ones(0x00180060, b"LO", b"120"), "gate_vr", "(0018,0060)"),
     Sabotage("hides a sequence as UN", both_ones(0x00081032, b"UN", b"abcd"), "gate_vr", "(0008,1032)"),
     Sabotage("changes a number", clean_one(0x00180060, b"DS", b"140"), "gate_value", "(0018,0060)"),
+    Sabotage("empties a number", clean_one(0x00180060, b"DS", b"0"), "gate_value", "(0018,0060)"),
+    Sabotage("zeroes the rows", clean_one(0x00280010, b"US", b"\0\0"), "gate_value", "(0028,0010)"),
     Sabotage("changes a text", _unlike(b"VB10", b"VB11"), "gate_value", "(0018,1020)"),
     Sabotage("adds an attribute", clean_one(0x00189327, b"FD", b"\0\0\0\0\0\0\x10@"), "gate_value", "(0018,9327)"),
     Sabotage("loses an item", _item_lost, "gate_value", "(0008,1032)"),

@@ -10,7 +10,7 @@ import pytest
 from stowgate.errors import Rejected
 from stowgate.policy import Option, Override, Policy
 from stowgate.verify.gate import method_text
-from tests.verify.sample import CT, NEW, PIXELS, PSEUDONYM, Fragments, Item, Sample, code, items_of
+from tests.verify.sample import CT, NEW, PIXELS, PSEUDONYM, Fragments, Item, Sample, code, element, items_of
 
 JPEG = "1.2.840.10008.1.2.4.50"
 SAFE = Policy(options=frozenset({Option.SAFE_PRIVATE}))
@@ -322,3 +322,145 @@ def test_text_in_the_character_set_of_its_item() -> None:
     items_of(sample.raw.top, 0x00081032)[0][0x0040A123] = (b"PN", "Иванов".encode("iso8859-5"))
     items_of(sample.clean.top, 0x00081032)[0][0x0040A123] = (b"PN", b"")
     assert stopped(sample) == "gate_token"
+
+
+def test_what_may_be_removed_though_the_table_keeps_it() -> None:
+    sample = Sample()
+    sample.raw.top[0x00180060] = (b"DS", b"about 120")
+    sample.clean.top[0x00180060] = (b"DS", b"0")
+    sample.raw.top[0x00280010] = (b"LO", b"512")
+    sample.clean.top[0x00280010] = (b"US", b"\0\0")
+    sample.raw.top[0x00080070] = (b"LO", b"for Jane")
+    sample.clean.top[0x00080070] = (b"LO", b"")
+    assert not stopped(sample)
+
+
+def test_values_of_odd_length_that_were_padded() -> None:
+    sample = Sample()
+    whole = sample.raw.encode()
+    odd = whole.replace(element(0x00181020, b"LO", b"VB10"), element(0x00181020, b"LO", b"VB1", length=3))
+    sample.raw.encode = lambda: odd  # type: ignore[method-assign]
+    sample.clean.top[0x00181020] = (b"LO", b"VB1")
+    assert not stopped(sample)
+
+
+def test_a_person_called_like_what_an_earlier_tool_wrote() -> None:
+    sample = Sample()
+    sample.raw.top[0x00120063] = (b"LO", b"GREGORY TOOL")
+    sample.clean.top[0x00120063] = (b"LO", b"GREGORY TOOL\\" + method_text(sample.policy))
+    assert stopped(sample) == "gate_token"
+
+
+def test_a_person_called_like_the_marks() -> None:
+    sample = Sample()
+    sample.raw.top[0x00081070] = (b"PN", b"UNMODIFIED^MODIFIED")
+    sample.policy = FULL
+    sample.clean.top[0x00120063] = (b"LO", method_text(FULL))
+    sample.clean.top[0x00280303] = (b"CS", b"UNMODIFIED")
+    assert not stopped(sample)
+
+
+def test_an_icon_of_encapsulated_pixels_in_the_source() -> None:
+    sample = Sample()
+    icon = element(0x7FE00010, b"OB", Fragments([b"", b"abcd"]).encode(), length=0xFFFFFFFF)
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, len(icon)) + icon
+    body = sample.raw.encode().replace(
+        element(0x7FE00010, b"OW", PIXELS), element(0x00880200, b"SQ", item) + element(0x7FE00010, b"OW", PIXELS)
+    )
+    sample.raw.encode = lambda: body  # type: ignore[method-assign]
+    assert not stopped(sample)
+    for wrong in (b"\xfe\xff\x0d\xe0", b"\xfe\xff\x00\xe1"):
+        at = body.index(b"abcd") + 4
+        broken = body[:at] + wrong + body[at + 4 :]
+        sample.raw.encode = lambda broken=broken: broken  # type: ignore[method-assign]
+        assert stopped(sample) == "gate_source"
+
+
+def test_private_values_of_every_kind() -> None:
+    sample = Sample(SAFE)
+    sample.both(0x00990010, b"LO", b"NQHeader")
+    sample.raw.top[0x00991002] = (b"UI", b"1.2.826.0.1.3680043.8.498.70003")
+    sample.clean.top[0x00991002] = (b"UI", NEW[b"1.2.826.0.1.3680043.8.498.70003"])
+    sample.both(0x7E010010, b"LO", b"HOLOGIC, Inc.")
+    sample.both(0x7E011010, b"SQ", [{0x00180060: (b"DS", b"1")}])
+    sample.both(0x00190010, b"LO", b"SIEMENS MR HEADER")
+    sample.both(0x0019100E, b"FD", bytes(300_000))
+    assert not stopped(sample)
+    for tag, vr, value, code_ in (
+        (0x00991002, b"UI", b"1.2.826.0.1.3680043.8.498.70003", "gate_uid"),
+        (0x0019100E, b"FD", bytes(299_999) + b"\1", "gate_value"),
+        (0x7E011010, b"UN", b"abcd", "gate_private"),
+        (0x7E011010, b"SQ", [{0x00100010: (b"PN", b"GREGORY")}], "gate_attribute"),
+    ):
+        kept = sample.clean.top[tag]
+        sample.clean.top[tag] = (vr, value)  # type: ignore[assignment]
+        assert stopped(sample) == code_
+        sample.clean.top[tag] = kept
+
+
+@pytest.mark.parametrize(
+    ("policy", "before", "after", "code_"),
+    [
+        (SAFE, b"20240117", b"", ""),
+        (SAFE, b"20240117", b"20240117", "gate_date"),
+        (Policy(options=SAFE.options | MODIFIED.options), b"20240117", b"20240110", ""),
+        (Policy(options=SAFE.options | MODIFIED.options), b"20240117", b"20240117", "gate_date"),
+        (Policy(options=SAFE.options | FULL.options), b"20240117", b"20240117", ""),
+        (Policy(options=SAFE.options | FULL.options), b"20240117", b"20240110", "gate_value"),
+    ],
+)
+def test_private_dates_follow_the_options_on_dates(policy: Policy, before: bytes, after: bytes, code_: str) -> None:
+    sample = Sample(policy)
+    kind = b"UNMODIFIED" if Option.FULL_DATES in policy.options else b"REMOVED"
+    sample.clean.top[0x00280303] = (b"CS", b"MODIFIED" if Option.MODIFIED_DATES in policy.options else kind)
+    _private(sample, 0x001910FE, b"DA", before)
+    sample.clean.top[0x001910FE] = (b"DA", after)
+    sample.both(0x00080300, b"SQ", [_characteristics(b"SAFE")])
+    assert stopped(sample) == code_
+
+
+def test_a_private_age_is_capped() -> None:
+    sample = Sample(SAFE)
+    _private(sample, 0x001910FE, b"AS", b"095Y")
+    sample.both(0x00080300, b"SQ", [_characteristics(b"SAFE")])
+    assert stopped(sample) == "gate_age"
+    sample.clean.top[0x001910FE] = (b"AS", b"090Y")
+    assert not stopped(sample)
+
+
+def test_declarations_that_cannot_be_read_declare_nothing() -> None:
+    sample = Sample(SAFE)
+    _private(sample, 0x001910FE, b"LO", b"something")
+    sample.both(0x00080300, b"SQ", [{0x00080303: (b"CS", b"SAFE")}])
+    assert stopped(sample) == "gate_private"
+    sample.both(0x00080300, b"LO", b"SAFE")
+    assert stopped(sample) == "gate_vr"
+
+
+def test_a_private_rule_of_the_users_own() -> None:
+    for action, value, code_ in (
+        ("empty", b"", ""),
+        ("empty", b"1000", "gate_private"),
+        ("remove", b"1", "gate_private"),
+    ):
+        sample = Sample(Policy(overrides=(Override("0019,SIEMENS MR HEADER,0C", action),)))
+        _private(sample, 0x0019100C, b"IS", b"1000")
+        sample.clean.top[0x0019100C] = (b"IS", value)
+        assert stopped(sample) == code_
+        sample.both(0x0019100D, b"CS", b"NONE")
+        assert stopped(sample) == "gate_private"
+
+
+def test_a_long_value_may_not_stand_where_a_dummy_has_to() -> None:
+    sample = Sample()
+    sample.raw.top[0x00420011] = (b"OB", bytes(300_000))
+    sample.clean.top[0x00420011] = (b"OB", bytes(300_000))
+    assert stopped(sample) == "gate_attribute"
+
+
+def test_a_kept_rule_reaches_into_a_sequence() -> None:
+    sample = Sample(Policy(overrides=(Override("00081032", "keep"),)))
+    del sample.clean.top[0x00120064]
+    assert not stopped(sample)
+    items_of(sample.clean.top, 0x00081032)[0][0x00080104] = (b"LO", b"Thorax")
+    assert stopped(sample) == "gate_value"

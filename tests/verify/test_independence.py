@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from stowgate.deident import marks
+from stowgate.policy import Option, Policy
+from stowgate.verify import gate
+
 FORBIDDEN = (
     "stowgate.deident",
     "stowgate.dicom.scanner",
@@ -31,3 +35,11 @@ def test_the_gate_loads_nothing_of_the_engine() -> None:
     ).stdout.split()
     assert "stowgate.verify.judge" in loaded
     assert [name for name in loaded if name.startswith(FORBIDDEN)] == []
+
+
+def test_what_is_said_twice_is_said_alike() -> None:
+    assert gate.IMPLEMENTATION_CLASS == marks.IMPLEMENTATION_CLASS
+    assert gate.IMPLEMENTATION_VERSION == marks.IMPLEMENTATION_VERSION
+    for options in (frozenset[Option](), frozenset({Option.UIDS, Option.FULL_DATES})):
+        policy = Policy(options=options)
+        assert gate.method_text(policy) == marks.method_text(policy)

@@ -8,7 +8,7 @@ import pytest
 
 from stowgate.errors import Rejected
 from stowgate.policy import Option, Policy
-from stowgate.verify import judge
+from stowgate.verify import judge, memo
 from stowgate.verify.elements import DataSet
 from tests.verify.sample import FRAME, NEW, Sample
 
@@ -36,7 +36,12 @@ def stopped(sample: Sample) -> str:
     return error.value.code
 
 
-@pytest.fixture()
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    memo._threads.__dict__.clear()
+
+
+@pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many top-level elements were judged of each output."""
     counts: list[int] = []

@@ -162,8 +162,8 @@ def held() -> str:
     types = listed(word.decode() for word in risk._RISKY_TYPES)
     rest = (
         "In any other class `burned_in_risk` also holds an object whose Burned In Annotation (0028,0301) is YES or "
-        f'whose Image Type (0008,0008) contains one of {types}. The setting `[pixels] risk = "pass"` lets `burned_in_risk` '
-        "through, and nothing else."
+        f"whose Image Type (0008,0008) contains one of {types}. "
+        'The setting `[pixels] risk = "pass"` lets `burned_in_risk` through, and nothing else.'
     )
     through = f"<details><summary>The other {len(passing)} storage SOP classes of the registry pass.</summary>"
     return "\n\n".join([table(["code", "meaning", "SOP classes"], rows), rest, through, _names(passing), "</details>"])

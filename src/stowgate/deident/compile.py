@@ -55,13 +55,21 @@ def _mismatch(vr: bytes, written: bytes) -> bool:
 
 
 def _verb(plan: Plan, rule: Rule, tag: int, vr: bytes, written: bytes) -> Verb | None:
-    if written == b"SQ":
+    if written == b"SQ" and vr in (b"SQ", b"UN"):
         return sequences.verb(plan, rule, tag)
+    if written == b"SQ":
+        return _noting("wrong_vr", sequences.in_place_of(plan, tag, _by_type(rule)))
     if written not in DUMMIES and written != b"UI":
         return actions.constant(actions.REMOVED)
     if rule.action in ("K", "C", "U") and _mismatch(vr, written):
         return _noting("wrong_vr", actions.by_type(rule, tag, written, plan.explicit))
     return _VERBS[rule.action](plan, rule, tag, written)
+
+
+def _by_type(rule: Rule) -> str:
+    """How far a sequence whose items cannot be followed may go."""
+    upgrades = {"1": "D", "1C": "D", "2": "Z", "2C": "Z"}
+    return rule.action if rule.action in ("X", "Z", "D") else upgrades.get(rule.type, "X")
 
 
 def _noting(finding: str, verb: Verb) -> Verb:

@@ -39,7 +39,7 @@ class Recorder:
         """See `deident.actions.Record`."""
         where = f"{frame.where}({tag >> 16:04X},{tag & 0xFFFF:04X})"
         action = _action(rule, new, frame.job.explicit)
-        after = None if new is None or action in ("X", "Z") else _value(new, vr, frame)
+        after = _value(new, vr, frame) if new else None
         change = Change(where, action, rule.origin, rule.why, after)
         self._lines.append(
             Line(change, keyword_of(tag) or "", vr.decode("latin-1"), rule.type, self._old(frame, tag, vr))
@@ -78,9 +78,9 @@ def _header(new: bytes, explicit: bool) -> int:
 
 
 def _value(new: bytes, vr: bytes, frame: Frame) -> str | None:
-    if vr == b"SQ":
-        return None
     start = _header(new, frame.job.explicit)
+    if vr == b"SQ" or len(new) == start:
+        return None
     return _shown(new[start:], len(new) - start, vr, frame)
 
 

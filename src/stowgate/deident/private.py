@@ -10,6 +10,7 @@ from stowgate.deident.actions import REMOVED, Frame, Verb
 from stowgate.deident.encode import DUMMIES
 from stowgate.deident.plan import Plan, carried_out
 from stowgate.dicom.budget import Budget
+from stowgate.dicom.scanner import BULK_VRS
 from stowgate.dicom.walk import Elements, Walked, is_undefined, items
 
 _CHARACTERISTICS = 0x00080300
@@ -105,6 +106,13 @@ def _creator(plan: Plan, tag: int) -> Verb:
         return REMOVED
 
     return judged
+
+
+def is_opaque(frame: Frame, plan: Plan, tag: int) -> bool:
+    """Whether a kept value of VR UN would not be looked at either: nobody says that it is text, a date or a UID."""
+    group, block = tag >> 16, tag >> 8 & 0xFF
+    rule = plan.node.private_rule(group, creator_of(frame, group, block).decode("latin-1"), tag & 0xFF)
+    return not rule.vr or rule.vr.encode() in BULK_VRS
 
 
 def creator_of(frame: Frame, group: int, block: int) -> bytes:

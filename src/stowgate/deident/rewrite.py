@@ -14,7 +14,7 @@ from stowgate.deident.data_set import Inserts, rewrite
 from stowgate.deident.derive import uid
 from stowgate.deident.encode import element
 from stowgate.deident.plan import Plan, carried_out
-from stowgate.deident.private import declared_by
+from stowgate.deident.private import declared_by, is_opaque
 from stowgate.deident.profile import claim_findings, claims
 from stowgate.dicom.scanner import Scan, Segment
 from stowgate.dicom.walk import Walked, is_undefined, items
@@ -93,11 +93,12 @@ def _bulk_stays(frame: Frame, plan: Plan, tag: int) -> bool:
     _, verb, rule, _ = plan.entry(tag, vr)
     if verb is None:
         return True
-    if tag & 0x10000 and vr != b"UN":
-        return carried_out(verb, frame, start, value, end) is None
-    if rule.action not in ("X", "Z", "D"):
-        raise Rejected("limit_header", f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
-    return False
+    if tag & 0x10000 and carried_out(verb, frame, start, value, end) is None:
+        if vr != b"UN" or is_opaque(frame, plan, tag):
+            return True
+    elif tag & 0x10000 or rule.action in ("X", "Z", "D"):
+        return False
+    raise Rejected("limit_header", f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
 
 
 def marks_of(frame: Frame, plan: Plan) -> Inserts:
@@ -130,8 +131,10 @@ def _earlier_method(frame: Frame, plan: Plan, new: bytes) -> bytes:
     return element(marks.METHOD, b"LO", both, plan.explicit)
 
 
-def _earlier_codes(frame: Frame, plan: Plan, _new: bytes) -> bytes:
+def _earlier_codes(frame: Frame, plan: Plan, new: bytes) -> bytes:
     vr, start, value, end = frame.elements[marks.METHOD_CODES]
+    if vr not in (b"SQ", b"UN"):
+        return new
     cleaned = carried_out(plan.entry(marks.METHOD_CODES, vr)[1], frame, start, value, end)
     if cleaned is None:
         view, first, stop = frame.view, value, end

@@ -20,6 +20,14 @@ _KINDS: tuple[tuple[str, str], ...] = (
     (_IMAGE + "7", "burned_in_risk"),  # secondary capture family
     (_IMAGE + "77.1.", "burned_in_risk"),  # visible light: photographs, endoscopy, microscopy, ophthalmic, video
     (_IMAGE + "9.4.", "recorded_voice"),  # audio waveforms
+    (_IMAGE + "9.100.", "graphics"),  # waveform presentation states
+    (_IMAGE + "131", "graphics"),  # basic structured display
+    (_IMAGE + "27", "burned_in_risk"),  # stored print
+    (_IMAGE + "29", "burned_in_risk"),  # hardcopy greyscale
+    (_IMAGE + "30", "burned_in_risk"),  # hardcopy colour
+    (_IMAGE + "68.", "recognizable_surface"),  # surface scan mesh and point cloud
+    (_IMAGE + "66", "kind_not_reviewed"),  # raw data, by itself
+    (_IMAGE + "201.", "kind_not_reviewed"),  # inventory
 )
 """SOP class or family (a trailing dot, or followed by one) and why it is held."""
 
@@ -32,8 +40,9 @@ _RETIRED: dict[str, str] = {
     _IMAGE + "9": "graphics",  # standalone curve
 }
 
-_SLIDES = frozenset((_IMAGE + "77.1.6",))
-"""Whole slide microscopy: pyramids carry no text, label and overview images do (judged by Image Type)."""
+_FREE = frozenset((_IMAGE + "77.1.6", _IMAGE + "77.1.5.3", *(f"{_IMAGE}66.{number}" for number in range(1, 10))))
+"""Whole slide microscopy (its label and overview images are judged by Image Type), stereometric relationship, and what
+stands beside raw data: registrations, segmentations, surfaces, tractography, height maps."""
 
 IMAGE_TYPE, BURNED_IN = 0x00080008, 0x00280301
 _RISKY_TYPES = (b"SCREEN SAVE", b"REPORT", b"LABEL", b"OVERVIEW")
@@ -49,11 +58,9 @@ class Header(Protocol):
 def _by_sop_class(sop_class: str) -> str | None:
     if not is_storage_sop_class(sop_class):
         return "unknown_sop_class"
-    if sop_class in _SLIDES:
-        return None
     for family, code in _KINDS:
-        if sop_class == family or (sop_class.startswith(family if family[-1] == "." else family + ".")):
-            return code
+        if sop_class == family or sop_class.startswith(family if family[-1] == "." else family + "."):
+            return None if sop_class in _FREE else code
     return _RETIRED.get(sop_class)
 
 

@@ -15,13 +15,16 @@ _DEEPEST_DUMMY = 8
 
 def verb(plan: Plan, rule: Rule, tag: int) -> Verb:
     """The verb for a sequence under one rule."""
-    if rule.action == "X":
-        return checked(actions.constant(REMOVED), plan.explicit)
-    if rule.action == "Z":
-        return checked(actions.constant(element(tag, b"SQ", b"", plan.explicit)), plan.explicit)
-    if rule.action == "D":
-        return checked(_one_dummy_item(plan.node.child(tag), tag, plan.explicit), plan.explicit)
+    if rule.action in ("X", "Z", "D"):
+        return checked(in_place_of(plan, tag, rule.action), plan.explicit)
     return descend(plan.child(tag), tag)
+
+
+def in_place_of(plan: Plan, tag: int, action: str) -> Verb:
+    """X, Z or D on a sequence, whatever stands there."""
+    if action == "D":
+        return _one_dummy_item(plan.node.child(tag), tag, plan.explicit)
+    return actions.constant(REMOVED if action == "X" else element(tag, b"SQ", b"", plan.explicit))
 
 
 def checked(then: Verb, explicit: bool) -> Verb:

@@ -55,7 +55,7 @@ def _clean(text: str, known: Known) -> str | None:
     plain = unicodedata.normalize("NFC", text.rstrip(" \0"))
     odd = _ODD.search(plain) is not None
     if odd:
-        plain = _ODD.sub(" ", plain)
+        plain = _ODD.sub(lambda found: "" if unicodedata.category(found[0]) == "Cf" else " ", plain)
     runs = [Run(m.start(), m.end(), m[0], fold(m[0])) for m in RUN.finditer(plain)]
     judge(plain, runs, *_sought(known))
     if not odd and not any(run.fate for run in runs):

@@ -10,8 +10,8 @@ from typing import Final
 
 from stowgate.deident.names import LONG, fold
 from stowgate.deident.text_patterns import spans
-from stowgate.deident.text_shapes import is_harmless, is_setting
-from stowgate.deident.vocabulary import SETTINGS, UNITS, vocabulary
+from stowgate.deident.text_shapes import is_harmless
+from stowgate.deident.vocabulary import SETTINGS, UNITS, is_setting, vocabulary
 
 RUN: Final = re.compile(r"[^\W_]+")
 _NAME_GAP: Final = re.compile("[\\s,.'\u2019^&-]{0,3}")
@@ -19,6 +19,9 @@ _ID_GAP: Final = re.compile(r"[-/._#:]{1,2}")
 _DOTTED: Final = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.){2,}(?:[^\W\d_](?![^\W_]))?")
 # How one maker numbers the images of a gated series: "P4^P113^S303^I10349".
 _FRAME: Final = re.compile(r"(?<![^\W_])P\d{1,3}\^P\d{1,3}\^S\d{1,3}\^I\d{1,6}$")
+_YEAR: Final = re.compile(r"19\d\d|20[0-3]\d")
+_PHYSICAL: Final = frozenset("ms hu hz mm cgy s ml".split())
+_SIGN: Final = re.compile(r"\s?[-+]")
 _TITLES: Final = frozenset(
     """doctor doktor dra prof professor mrs miss herr frau mme mlle madame monsieur dott dottssa sra senor senora
     mevrouw mevr dhr mw""".split()
@@ -100,7 +103,7 @@ def _mark_patterns(plain: str, runs: list[Run]) -> None:
         for at in range(bisect_right(ends, start), len(runs)):
             if runs[at].start >= end:
                 break
-            runs[at].fate = runs[at].fate or fate
+            runs[at].fate = runs[at].fate or ("unknown" if runs[at].text.isalpha() else fate)
 
 
 def _is_abbreviation(dotted: str) -> bool:
@@ -149,13 +152,17 @@ def _is_number(plain: str, runs: list[Run], at: int) -> bool:
         return not runs[at - 1].fate and len(digits) <= longest
     if len(digits) > 4:
         return False
+    behind = plain[runs[at].end : runs[at].end + 3]
+    if re.match(r":1(?!\d)", behind):
+        return True
     before = runs[at - 1].folded if at and not gap.strip("_ =:*") else ""
+    after = runs[at + 1].folded if at + 1 < len(runs) and not _gap(plain, runs, at + 1).strip() else ""
     if len(before) == 1 and not gap.strip("_ "):
         before = ""
-    after = runs[at + 1].folded if at + 1 < len(runs) and not _gap(plain, runs, at + 1).strip() else ""
-    if plain[runs[at].end :].startswith(":1") and not plain[runs[at].end + 2 : runs[at].end + 3].isdigit():
-        return True
-    return is_setting(digits) or before in SETTINGS or (after in UNITS and len(after) > 1)
+    is_even = digits[-1] == "0"
+    if _YEAR.fullmatch(digits):
+        return is_even and gap not in ("/", "-", ".") and (before in SETTINGS or after in _PHYSICAL)
+    return is_setting(digits) or (before in SETTINGS and is_even) or (after in UNITS and len(after) > 1)
 
 
 def _mark_ambiguous(plain: str, runs: list[Run]) -> None:
@@ -223,11 +230,15 @@ def _clings(plain: str, runs: list[Run], at: int, other: int) -> bool:
         return False
     run, gone = runs[at], runs[other]
     gap = _gap(plain, runs, max(at, other))
+    if run.folded == "s" and gap in ("'", "\u2019"):
+        return other < at
     if gone.fate == "number" or (gone.fate == "known" and not gone.text.isalpha()):
         return _ID_GAP.fullmatch(gap) is not None and (run.text.isdigit() or len(run.text) == 1)
     if gone.fate == "pattern" or not _NAME_GAP.fullmatch(gap):
         return False
     if len(run.text) == 1 and run.text.isalpha():
+        if _SIGN.fullmatch(plain[max(run.start - 2, 0) : run.start]):
+            return False
         return run.folded not in "lr" or plain[run.end : run.end + 1] == "." or "," in gap
     lists = vocabulary()
     leading = lists.linking if other > at else _CREDENTIALS

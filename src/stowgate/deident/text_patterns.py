@@ -24,7 +24,7 @@ _MONTH: Final = (
 # These short forms are words of radiology too: month first, they are a date only with a day and a year.
 _WEAK: Final = frozenset("mar set out oct ago may mai dec sep".split())
 _YEAR: Final = r"(?:(?:1[89]|20)\d\d|['’]?\d\d)"
-_QUANTITY: Final = r"(?![\d./,%]|\s?(?:mm|cm|s\b|ms|sec|x))"
+_QUANTITY: Final = r"(?![\d./,%]|(?:mm|cm|s\b|ms|sec|x))"
 _STREET: Final = (
     r"(?:stra(?:ss|ß)e|str\.|gasse|allee|platz|weg|ufer|damm|ring|chaussee|straat|laan|plein|gracht|kade|singel|dijk"
     r"|gatan|gata|v[aä]gen|vej|gade|gaten|veien|katu)"
@@ -37,9 +37,7 @@ _SURE_WORDS: Final = (
     r"mrn|dob|ssn|nhs|pid|pat(?:ient)?[\s-]?(?:id|nr|no)|id|acc(?:ession)?\s?(?:nr|no)|acc(?:ession)?\s?#|room|zimmer"
     r"|bed\s?(?:#|no)|geb(?:oren)?|geb\.?dat|born|case\s?(?:#|no)|fall\s?nr|account"
 )
-_RATIO: Final = re.compile(
-    r"(?:compress\w*|ratio|loss[yi]\w*|reversible\)?|dilut\w*|scale|ls)[\s(:=,]*$", re.IGNORECASE
-)
+_RATIO: Final = re.compile(r"(?:compress\w*|ratio|loss[yi]\w*|reversible\)?|dilut\w*)[\s(:=,]*$", re.IGNORECASE)
 _NUMBERS: Final = re.compile(r"(?<![^\W\d])\(?[+\d][\d\s().\-/]*\d(?![^\W\d])")
 _NUMBER: Final = re.compile(r"[^\s]+")
 _BESIDE: Final = 6
@@ -77,6 +75,8 @@ def _month_and_year(match: Match) -> bool:
 
 
 def _time(match: Match) -> bool:
+    if not re.fullmatch(r"1:\d\d", match[0]):
+        return True
     return _RATIO.search(match.string[max(match.start() - 24, 0) : match.start()]) is None
 
 
@@ -87,6 +87,11 @@ def _old(match: Match) -> bool:
 def _unknown(match: Match) -> bool:
     """Whether some word of it is not in the vocabulary."""
     return any(not is_word(fold(word)) for word in re.findall(r"[^\W\d_]+", match[1]))
+
+
+def _dutch_postcode(match: Match) -> bool:
+    letters = fold(match[1])
+    return not is_word(letters) and letters not in UNITS
 
 
 def _postcode(match: Match) -> bool:
@@ -160,6 +165,7 @@ _PLACES: Final = _rules(
         _unknown,
     ),
     (r"\b(?:p\.?\s?o\.?\s?box|postfach|apartado|postbus|bo[iî]te postale)\s*\d+", _always),
+    (r"(?<!\w)\d{4}\s?([a-z]{2})(?!\w)", _dutch_postcode),
     (r"\b[a-z]{1,2}\d[a-z\d]? \d[a-z]{2}\b|\b[a-z]\d[a-z] \d[a-z]\d\b", _postcode),
 )
 

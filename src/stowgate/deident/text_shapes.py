@@ -7,21 +7,15 @@ from functools import lru_cache
 from typing import Final
 
 from stowgate.deident.names import fold
-from stowgate.deident.vocabulary import SETTINGS, UNITS, forms, is_word, vocabulary
+from stowgate.deident.vocabulary import SETTINGS, UNITS, forms, is_chain, is_word, vocabulary
 
 _CAMEL: Final = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+")
 _RUNS: Final = re.compile(r"[a-z]+|[0-9]+")
 _MIXED: Final = re.compile(r"[a-z0-9]+")
-_ROUND: Final = frozenset("1000 1024 1200 1400 1500 1600 2048 2500 3000 4000 2047 4095 4096 5000".split())
 _KERNEL: Final = re.compile(r"(?:b[flmorsv]|h[cfrv]|q[rs]|u[brv]|fc|fl|sa|ds|ss|ex)\d{1,2}[a-z]?\d?")
 _MAMMO: Final = re.compile(r"[lr](?:cc|mlo|ml|lm|lmo|xccl|xccm|sio|cv)(?:id|m|mag|s|sp|spot|rl|rm|ri|rs|d|imp)?\d?")
 _WITH_HUNDREDS: Final = frozenset("befghiprstw")
 _REPEATING: Final = frozenset("dtixspwb")
-
-
-def is_setting(number: str) -> bool:
-    """Whether four digits by themselves are a usual b-value or matrix, and no year and no identifier."""
-    return number in _ROUND
 
 
 @lru_cache(maxsize=8192)
@@ -31,14 +25,14 @@ def is_harmless(run: str, known: frozenset[str]) -> bool:
     `known` are the folded words that name this patient; none of them may be a part of the run.
     """
     shapes = forms(run)
-    if not known.isdisjoint(shapes):
+    if not known.isdisjoint(shapes) or not known.isdisjoint(map(fold, _CAMEL.findall(run))):
         return False
     lists = vocabulary()
     if any(is_word(form) or form in lists.eponyms or _MAMMO.fullmatch(form) for form in shapes):
         return True
-    if run.isalpha():
-        return _is_join(run, known)
-    return _is_technical(fold(run), run, known)
+    if is_chain(shapes[0]) and not any(word in shapes[0] for word in known):
+        return True
+    return _is_join(run, known) if run.isalpha() else _is_technical(shapes[0], run, known)
 
 
 def _is_join(run: str, known: frozenset[str]) -> bool:
@@ -107,4 +101,4 @@ def _fits_number(runs: list[str], at: int) -> bool:
         return True
     if size == 3:
         return after in UNITS or len(before) != 1 or before in _WITH_HUNDREDS or before in SETTINGS
-    return size == 4 and (before in SETTINGS or (not before and after in UNITS and after not in "ldwxt"))
+    return size == 4 and (before in SETTINGS or (not before and after in UNITS and (len(after) > 1 or after == "b")))

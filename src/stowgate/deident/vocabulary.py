@@ -29,6 +29,8 @@ SETTINGS: Final = frozenset(
     ctv gtv itv""".split()
 )
 """What may stand directly before a number of four digits and makes it a setting."""
+_ROUND: Final = frozenset("1000 1007 1024 1200 1400 1500 1600 2047 2048 2500 3000 4000 4095 4096 5000".split())
+_LONGEST_LINK: Final = 11
 # Endings that only words of medicine have; words of eight letters or more that end so need not be listed.
 _MEDICAL = re.compile(
     r"[a-z]{3,}(?:graph(?:y|ies|ie|ia|isch|ique|ic)|graf(?:ie|ia|ias)|[sc][kc]?op(?:y|ie|ia|ies|ic|isch)|(?:ec|ek)tom(?:y|ie|ia)"
@@ -40,7 +42,8 @@ _MEDICAL = re.compile(
 class Vocabulary:
     """All lists, folded: `words` stand alone; `eponyms` too, unless they touch a removed word; `beside` maps an
     ambiguous word to the neighbours that make it harmless ("#" a number, "=" nothing else in the text); `names` and
-    `linking` are the small words; `endings` the second halves of compounds."""
+    `linking` are the small words; `endings` the second halves of compounds; `chain` the
+    short forms that are written together."""
 
     words: frozenset[str]
     eponyms: frozenset[str]
@@ -48,6 +51,7 @@ class Vocabulary:
     names: frozenset[str]
     linking: frozenset[str]
     endings: tuple[str, ...]
+    chain: frozenset[str]
 
 
 def forms(word: str) -> tuple[str, ...]:
@@ -82,13 +86,15 @@ def vocabulary() -> Vocabulary:
     """The lists, read on first use."""
     particles = _pairs("particles")
     beside = _pairs("ambiguous")
+    eponyms = frozenset(_words("eponyms"))
     words = {word for name in PLAIN for word in _words(name)} | particles["linking"]
     return Vocabulary(
-        words=frozenset(words - beside.keys()),
-        eponyms=frozenset(_words("eponyms")),
+        words=frozenset(words - beside.keys() - eponyms),
+        eponyms=eponyms,
         beside=beside,
         names=particles["names"],
         linking=particles["linking"],
+        chain=frozenset(_words("chain")),
         endings=tuple(sorted(set(_words("compounds")), key=len, reverse=True)),
     )
 
@@ -113,3 +119,28 @@ def _is_compound(folded: str, lists: Vocabulary) -> bool:
                 if len(stem) >= 4 and stem in lists.words:
                     return True
     return False
+
+
+def is_setting(number: str) -> bool:
+    """Whether four digits by themselves are a usual b-value or matrix, and no year and no identifier."""
+    return number in _ROUND
+
+
+def is_chain(folded: str) -> bool:
+    """Whether folded letters and digits are short forms of sequences and planes written together: "t2flairoaxfs"."""
+    best: list[tuple[int, int] | None] = [(0, 0)] + [None] * len(folded)
+    for end in range(1, len(folded) + 1):
+        for start in range(max(end - _LONGEST_LINK, 0), end):
+            before, link = best[start], folded[start:end]
+            runs_on = start > 0 and folded[start - 1].isdigit() and link[0].isdigit()
+            if before and not runs_on and _is_link(link):
+                links = (before[0] + 1, max(before[1], len(link)))
+                best[end] = max(best[end] or (0, 0), links, key=lambda one: (one[1], one[0]))
+    found = best[-1]
+    return found is not None and found[0] > 1 and (found[0] > 3 or found[1] > 4 or not folded.isalpha())
+
+
+def _is_link(link: str) -> bool:
+    if link.isascii() and link.isdigit():
+        return len(link) <= 3 or is_setting(link)
+    return link in vocabulary().chain

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import sys
 from collections.abc import Iterable
 from typing import Protocol
 
 from stowgate.dicom.source import ByteSource
-from stowgate.errors import Temporary
+from stowgate.errors import Rejected, Temporary, disk_code
 from stowgate.objects import Piece, Range
 
 CHUNK = 1024 * 1024
@@ -46,7 +46,7 @@ class FileEmitter:
                         gathered = []
             return total + self._write(gathered)
         except OSError as error:
-            raise Temporary("disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "cannot_write") from None
+            raise Temporary(disk_code(error, "cannot_write")) from None
 
     def _write(self, pieces: list[bytes | memoryview]) -> int:
         if not pieces:
@@ -60,7 +60,7 @@ class FileEmitter:
         return wanted
 
     def _copy(self, piece: Range, source: ByteSource) -> int:
-        descriptor = source.fileno()
+        descriptor = source.fileno() if sys.platform == "linux" else None  # elsewhere sendfile wants a socket
         offset, left = piece.offset, piece.length
         while left:
             if descriptor is None:
@@ -69,7 +69,7 @@ class FileEmitter:
             else:
                 count = os.sendfile(self._fd, descriptor, offset, left)
             if count == 0:
-                raise Temporary("source_changed")
+                raise Rejected("source_changed")
             offset += count
             left -= count
         return piece.length
@@ -88,7 +88,7 @@ class MemoryEmitter:
             if isinstance(piece, Range):
                 copied = source.read(piece.offset, piece.length)
                 if len(copied) < piece.length:
-                    raise Temporary("source_changed")
+                    raise Rejected("source_changed")
                 self.data += copied
             else:
                 self.data += piece

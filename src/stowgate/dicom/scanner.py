@@ -24,6 +24,8 @@ from stowgate.objects import Range
 from stowgate.standard.uids import is_transfer_syntax
 
 BUFFER = 1024 * 1024
+FIRST = 64 * 1024
+"""Bytes read at first: nearly every header fits, and pixels need not pass through the process."""
 BULK_VRS = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN"))
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -117,7 +119,7 @@ def begin(source: ByteSource, limits: Limits, buffer: Buffer) -> Begun:
     if source.size == 0:
         raise Rejected("empty_file")
     view = buffer.view(min(BUFFER, source.size))
-    filled = source.read_into(0, view[: min(len(view), source.size)])
+    filled = source.read_into(0, view[: min(FIRST, source.size)])
     found, start = _file_meta(source, view[:filled], Budget(limits))
     return Begun(found, start, view, filled)
 
@@ -251,8 +253,10 @@ def _check_order(view: memoryview, filled: int, last: int) -> None:
     """Order holds across segments too: a second Pixel Data must not escape."""
     if filled >= 4:
         group, element = struct.unpack_from("<HH", view)
-        if group << 16 | element <= last:
-            raise Rejected("duplicate_element" if group << 16 | element == last else "bad_structure")
+        if group << 16 | element == last:
+            raise Rejected("duplicate_element")
+        if group << 16 | element < last:
+            raise OddEncoding
 
 
 def _note_pixels(result: Scan) -> None:

@@ -55,6 +55,8 @@ class DescriptorSource(_Closing):
         """See `ByteSource.read`."""
         try:
             data = os.pread(self._fd, length, offset)
+            if len(data) == length:
+                return data
             while len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
                 data += more
         except OSError:

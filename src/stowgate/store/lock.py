@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from stowgate.errors import Misconfigured
+from stowgate.errors import Misconfigured, disk_code
 from stowgate.vault import folder as state
 
 
@@ -16,8 +16,8 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         try:
             self._handle = os.open(folder / state.LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:
-            raise Misconfigured("state_unwritable", str(folder)) from None
+        except OSError as error:
+            raise Misconfigured(disk_code(error, "state_unwritable"), str(folder)) from None
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -27,9 +27,9 @@ class FolderLock:
         try:
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, b"%d\n" % os.getpid(), 0)
-        except OSError:
+        except OSError as error:
             os.close(self._handle)
-            raise Misconfigured("state_unwritable", str(folder)) from None
+            raise Misconfigured(disk_code(error, "state_unwritable"), str(folder)) from None
 
     def release(self) -> None:
         """Let the next process in. The file stays: unlinking it would let two in."""

@@ -32,6 +32,7 @@ class MemoryLedger:
         self._items: dict[str, _Row] = {}
         self._cleans: dict[tuple[Target, str], Earlier] = {}
         self._made: dict[tuple[Target, str], dict[str, Made]] = {}
+        self._targets: set[Target] = set()
         self._runs: list[Run] = []
 
     def fingerprint(self, path: str | os.PathLike[str], size: int, mtime_ns: int) -> str:
@@ -65,6 +66,13 @@ class MemoryLedger:
             if outcome.made:
                 self._keep(outcome.item.id, outcome.made, target)
         return frozenset(left)
+
+    def cover(self, instances: Collection[str], target: Target) -> None:
+        """Other policies are few, so each is asked."""
+        for other in self._targets - {target}:
+            for uid in instances if other.out == target.out else ():
+                if earlier := self._cleans.pop((other, uid), None):
+                    del self._made[other, earlier.item][uid]
 
     def release(self, ids: Collection[str]) -> None:
         """Only what is being worked on has a start to take back."""
@@ -116,6 +124,7 @@ class MemoryLedger:
         return Known(row.state, row.code, row.attempts, relative, size)
 
     def _keep(self, id: str, made: Made, target: Target) -> None:
+        self._targets.add(target)
         earlier = self._cleans.get((target, made.instance))
         if earlier:
             del self._made[target, earlier.item][made.instance]

@@ -9,7 +9,7 @@ SELECT key_id FROM ledger;
 
 -- name: add_target -- note a target that was not asked for before
 INSERT INTO targets (policy, key_id, out) VALUES (:policy, :key_id, :out)
-ON CONFLICT (policy, key_id, out) DO NOTHING;
+ON CONFLICT (out, policy, key_id) DO NOTHING;
 
 -- name: find_target -- the number of a target
 SELECT number FROM targets WHERE policy = :policy AND key_id = :key_id AND out = :out;
@@ -18,7 +18,7 @@ SELECT number FROM targets WHERE policy = :policy AND key_id = :key_id AND out =
 SELECT items.id, items.state, items.code, items.attempts, cleans.relative, cleans.size
 FROM json_each(:ids) AS wanted
 CROSS JOIN items ON items.id = wanted.value
-LEFT JOIN cleans ON cleans.item = items.number AND cleans.target = :target
+LEFT JOIN cleans ON cleans.item = items.number AND cleans.target = :target AND cleans.size >= 0
 ORDER BY cleans.made, cleans.number;
 
 -- name: begin -- count a start before the work, and take the item to received if a batch may judge it (again)
@@ -40,13 +40,21 @@ SELECT :target, :instance, number, :relative, :size, :now FROM items WHERE id = 
 ON CONFLICT (target, instance) DO UPDATE
 SET item = excluded.item, relative = excluded.relative, size = excluded.size, made = excluded.made;
 
+-- name: cover -- mark what other policies made of these instances in the same place: something else lies there now
+UPDATE cleans SET size = -1
+WHERE instance IN (SELECT value FROM json_each(:instances)) AND target IN (
+    SELECT other.number FROM targets AS mine
+    CROSS JOIN targets AS other ON other.out = mine.out AND other.number <> mine.number
+    WHERE mine.number = :target
+);
+
 -- name: release -- take back one counted start of an item
 UPDATE items SET attempts = attempts - 1, updated = :now WHERE id = :id AND state = 'received' AND attempts > 0;
 
 -- name: by_instance -- the clean objects that stand for these instances in this target
 SELECT cleans.instance, items.id, cleans.relative, cleans.size
 FROM json_each(:instances) AS wanted
-CROSS JOIN cleans ON cleans.target = :target AND cleans.instance = wanted.value
+CROSS JOIN cleans ON cleans.target = :target AND cleans.instance = wanted.value AND cleans.size >= 0
 JOIN items ON items.number = cleans.item;
 
 -- name: counts -- how many items are in each state

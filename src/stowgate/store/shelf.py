@@ -11,10 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from stowgate.errors import Misconfigured, Temporary
-
-_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
-
+from stowgate.errors import Misconfigured, Temporary, disk_code
 
 _NO_SYNCFS = frozenset((errno.ENOSYS, errno.EINVAL, errno.EPERM))
 
@@ -32,8 +29,7 @@ class FolderShelf:
             self._aside.mkdir(mode=0o700)
             self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            code = "disk_full" if error.errno in _FULL else "output_unwritable"
-            raise Misconfigured(code, str(folder)) from None
+            raise Misconfigured(disk_code(error, "output_unwritable"), str(folder)) from None
         self._folders: set[str] = set()
 
     def new(self) -> tuple[int, Path]:
@@ -42,7 +38,7 @@ class FolderShelf:
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), path
         except OSError as error:
-            raise Temporary("disk_full" if error.errno in _FULL else "cannot_write") from None
+            raise Temporary(disk_code(error, "cannot_write")) from None
 
     def drop(self, path: Path) -> None:
         """See `pipeline.Shelf.drop`."""
@@ -66,7 +62,7 @@ class FolderShelf:
             for name in touched:
                 _fsync_folder(name)
         except OSError as error:
-            raise Temporary("disk_full" if error.errno in _FULL else "cannot_write") from None
+            raise Temporary(disk_code(error, "cannot_write")) from None
 
     def close(self) -> None:
         """Leave nothing but clean objects behind."""

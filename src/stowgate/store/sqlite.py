@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
-from stowgate.errors import Misconfigured
+from stowgate.errors import Misconfigured, disk_code
 from stowgate.lifecycle import State
 from stowgate.store.aliases import Aliases
 from stowgate.store.lock import FolderLock
@@ -50,9 +50,9 @@ def open_ledger(folder: Path, key: Key, clock: Callable[[], float] = time.time) 
             # made here, so that it and its log are private from the first byte
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             return _ledger(str(path), key, path, lock, clock)
-    except OSError:
+    except OSError as error:
         lock.release()
-        raise Misconfigured("state_unwritable", str(folder)) from None
+        raise Misconfigured(disk_code(error, "state_unwritable"), str(folder)) from None
     except BaseException:
         lock.release()
         raise
@@ -115,6 +115,11 @@ class SqliteLedger:
             ]
             self._tell("keep", cleans)
         return left
+
+    def cover(self, instances: Collection[str], target: Target) -> None:
+        """The rows stay, with a size that no file has."""
+        with self._step():
+            self._ask("cover", instances=json.dumps(list(instances)), target=self._number(target))
 
     def release(self, ids: Collection[str]) -> None:
         """One commit."""

@@ -117,6 +117,9 @@ class Ledger(Protocol):
         instance and target replaces the row of the earlier one.
         """
 
+    def cover(self, instances: Collection[str], target: Target) -> None:
+        """Forget what other policies made of these instances in the same place: it is about to be written over."""
+
     def release(self, ids: Collection[str]) -> None:
         """Take back one counted start of each: an orderly stop is no fault of the object."""
 

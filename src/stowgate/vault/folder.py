@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from stowgate.errors import Misconfigured
+from stowgate.errors import Misconfigured, disk_code
 
 KEY = "project.key"
 LEDGER = "ledger.db"
@@ -34,8 +34,8 @@ def prepare(folder: Path) -> Path:
         sync_folder(folder.parent)
     except FileExistsError:
         pass
-    except OSError:
-        raise Misconfigured("state_unwritable", str(folder)) from None
+    except OSError as error:
+        raise Misconfigured(disk_code(error, "state_unwritable"), str(folder)) from None
     if not folder.is_dir():
         raise Misconfigured("state_unwritable", str(folder))
     if not is_private(folder.stat()) and not _made_private(folder):

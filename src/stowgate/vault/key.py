@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Never
 
-from stowgate.errors import Misconfigured
+from stowgate.errors import Misconfigured, disk_code
 from stowgate.framing import mac
 from stowgate.vault import folder as state
 
@@ -117,8 +117,8 @@ def write(key: Key, path: Path) -> None:
         state.sync_folder(path.parent)
     except FileExistsError:
         raise Misconfigured("key_exists", str(path)) from None
-    except OSError:
-        raise Misconfigured("key_unwritable", str(path)) from None
+    except OSError as error:
+        raise Misconfigured(disk_code(error, "key_unwritable"), str(path)) from None
 
 
 def _written_first(key: Key, path: Path) -> bool:

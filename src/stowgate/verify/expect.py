@@ -19,9 +19,9 @@ from stowgate.verify.verdicts import (
     blank,
     cleaned,
     derived_uid,
+    kept_uid,
     moved_time,
     never,
-    no_source_uid,
     pseudonym,
     shifted,
     station,
@@ -139,7 +139,7 @@ class Rules(dict[int, Expectation]):
             return Expectation("gate_attribute", None, kind, none, _ITEMS.get(code, "dummy"))
         if vr == "UI":
             if code == "K":
-                return Expectation("gate_uid", no_source_uid, kind, none)
+                return Expectation("gate_uid", kept_uid, kind, none)
             return Expectation("gate_uid", derived_uid, NOT_SOUGHT, none)
         name = "gate_date" if vr in _TEMPORAL else "gate_attribute"
         if code == "K":

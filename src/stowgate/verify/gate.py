@@ -26,7 +26,9 @@ from stowgate.verify.walk import Walked, is_pixels, walk
 SOP_CLASS, INSTANCE, STUDY, SERIES, PATIENT_ID = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00100020
 CODE_VALUE, SCHEME = 0x00080100, 0x00080102
 
+IMPLEMENTATION_CLASS = b"2.25.309132845913409427265319028736498154731"
 IMPLEMENTATION_VERSION = b"STOWGATE_1"
+"""Who wrote the file, said a second time: a test holds them against what the engine writes."""
 _META = (0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012, 0x00020013)
 _COLUMNS = {
     Option.SAFE_PRIVATE: "rtnSafePriv",
@@ -38,7 +40,6 @@ _COLUMNS = {
     Option.MODIFIED_DATES: "rtnLongModifDates",
     Option.DESCRIPTORS: "cleanDesc",
 }
-_implementation = re.compile(rb"2\.25\.[1-9][0-9]{0,38}").fullmatch
 _pseudonym = re.compile(r"[0-9A-HJKMNP-TV-Z]{16}").fullmatch
 _number = re.compile(r"-?[0-9]{0,12}").fullmatch
 _ENCODING = 132 + 12
@@ -119,14 +120,13 @@ def _meta(pair: Pair) -> str:
         0x00020002: sop_class,
         0x00020003: pair.case.names.instance.encode("ascii", "replace"),
         0x00020010: source.syntax,
+        0x00020012: IMPLEMENTATION_CLASS,
         0x00020013: IMPLEMENTATION_VERSION,
     }
     for tag, value in wanted.items():
         _, found = meta.get(tag, (b"", b""))
         if not isinstance(found, bytes) or (found != value and found.rstrip(b" \0") != value):
             return place(tag)
-    if not _implementation(_plain(meta, 0x00020012)):
-        return place(0x00020012)
     return "" if sop_class and _plain(clean.top, SOP_CLASS) == sop_class else place(SOP_CLASS)
 
 
@@ -136,7 +136,8 @@ def _names(pair: Pair) -> str:
     chosen = {override.target for override in pair.policy.overrides}
     for tag, name in ((INSTANCE, names.instance), (STUDY, names.study), (SERIES, names.series)):
         found = _plain(top, tag)
-        if f"{tag:08X}" not in chosen and (found or tag == INSTANCE) and found != name.encode("ascii", "replace"):
+        theirs = f"{tag:08X}" in chosen or not found
+        if (tag == INSTANCE or not theirs) and found != name.encode("ascii", "replace"):
             return place(tag)
         if name.encode("ascii", "replace") in pair.case.uids:
             return place(tag)

@@ -13,7 +13,7 @@ from stowgate.verify import pixels, private
 from stowgate.verify.elements import Bulk, DataSet, Value
 from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Expectation, all_dummies, rules_of
 from stowgate.verify.precedent import left_to_judge, set_precedent
-from stowgate.verify.search import Search
+from stowgate.verify.search import CODE, NUMBER, NUMERIC, TEXT, Search
 from stowgate.verify.verdicts import Case, blank
 from stowgate.verify.walk import Walked, is_pixels
 
@@ -104,19 +104,22 @@ class Judge:
 
     def _may_differ(self, elements: DataSet, source: DataSet, tag: int, value: bytes, path: Path) -> bool:
         """Whether a value that should be the source's may be another: removed by type, padded, or a mark of ours."""
-        found = source.get(tag)
-        old = found[1] if found is not None else b""
+        vr, old = source.get(tag, (b"", b""))
         if isinstance(old, Bulk) and old.length <= len(value):
             old = self.raw.read(old.offset, old.length)
         if not isinstance(old, bytes):
             return False
         padded = len(old) & 1 and value[:-1] == old and value[-1:] in (b" ", b"\0")
-        return (
-            value == old
-            or bool(padded)
-            or blank(self.case, tag, value, source)
-            or (self._is_mark(elements, tag, value, old, path))
-        )
+        if value == old or padded or self._is_mark(elements, tag, value, old, path):
+            return True
+        return blank(self.case, tag, value, source) and self._may_go(tag, vr, old)
+
+    def _may_go(self, tag: int, vr: bytes, old: bytes) -> bool:
+        """Whether a value that the table lets stay may have been removed: text, what is no number, a wrong VR."""
+        expected = self.rules[tag]
+        if expected.kind in (TEXT, CODE) or vr not in expected.vrs:
+            return True
+        return expected.kind == NUMBER and bool(old.translate(None, NUMERIC))
 
     def _is_mark(self, elements: DataSet, tag: int, value: bytes, old: bytes, path: Path) -> bool:
         if path:

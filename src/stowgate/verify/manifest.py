@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from stowgate.dicom.source import FileSource
-from stowgate.errors import Misconfigured, Rejected, Temporary
+from stowgate.errors import Misconfigured, Rejected, Temporary, disk_code
 from stowgate.standard.uids import name_of
 from stowgate.verify.elements import Broken
 from stowgate.verify.walk import Walked, walk
@@ -107,7 +107,7 @@ def write_manifest(rows: Iterable[Row], path: Path) -> None:
             part.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise Temporary("disk_full" if error.errno in (28, 122) else "cannot_write", path.name) from None
+        raise Temporary(disk_code(error, "cannot_write"), path.name) from None
 
 
 def _value(walked: Walked, tag: int) -> bytes:

@@ -44,7 +44,9 @@ class Memo:
     def follow(self, data: bytes, start: int, loop: Loop, strict: bool) -> tuple[Template, DataSet, int] | None:
         """The template, the varying elements and where they end; None where the header does not fit."""
         template = self.template
-        if template is None or self.hits == _ONCE:
+        if template is None:
+            return None
+        if self.hits == _ONCE:
             self.hits += 1
             return None  # the first pair may have been of two series: learn again from neighbours
         found = _compared(template, data, start, loop, strict)

@@ -27,7 +27,8 @@ class Precedent:
     runs: frozenset[bytes]
     """Everything in the common elements that looks like a UID."""
     days: int
-    mapped: Mapping[bytes, bytes]
+    successors: Mapping[bytes, bytes]
+    origins: Mapping[bytes, bytes]
 
     def holds(self, source: Walked, policy: Policy, case: Case, search: Search) -> bool:
         """Whether an output of this source would be judged alike where it has not changed."""
@@ -47,7 +48,7 @@ def left_to_judge(clean: Walked, source: Walked, policy: Policy, case: Case, sea
     found = clean.template.notes.get(_NOTE) if clean.template else None
     if not isinstance(found, Precedent) or not found.holds(source, policy, case, search):
         return clean.top
-    case.days, case.mapped = found.days, dict(found.mapped)
+    case.days, case.successors, case.origins = found.days, dict(found.successors), dict(found.origins)
     changed = {tag: clean.top[tag] for tag in source.varying if tag in clean.top}
     return changed | clean.varying
 
@@ -59,7 +60,14 @@ def set_precedent(clean: Walked, source: Walked, policy: Policy, case: Case, sea
         return
     runs = {run for value in _leaves(template.base) for run in uid_runs(value)}
     template.notes[_NOTE] = Precedent(
-        source.template, policy, search.tokens, case.names.patient, frozenset(runs), case.days, dict(case.mapped)
+        source.template,
+        policy,
+        search.tokens,
+        case.names.patient,
+        frozenset(runs),
+        case.days,
+        dict(case.successors),
+        dict(case.origins),
     )
 
 

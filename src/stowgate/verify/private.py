@@ -10,7 +10,7 @@ from stowgate.standard.safe_private import is_safe
 from stowgate.verify.elements import DataSet
 from stowgate.verify.expect import NOT_SOUGHT, Expectation
 from stowgate.verify.search import CODE, NUMBER, OTHER, TEXT
-from stowgate.verify.verdicts import Verdict, age, blank, derived_uid, no_source_uid, shifted
+from stowgate.verify.verdicts import Verdict, age, blank, derived_uid, kept_uid, shifted
 
 _CHARACTERISTICS = 0x00080300
 _GROUP, _CREATOR, _STATUS, _NONIDENTIFYING = 0x00080301, 0x00080302, 0x00080303, 0x00080304
@@ -73,7 +73,7 @@ class Private:
         if vr == b"SQ":
             return Expectation("gate_private", None, kind, _NO_VRS, "kept")
         if vr == b"UI":
-            verdict: Verdict = no_source_uid if Option.UIDS in self.options else derived_uid
+            verdict: Verdict = kept_uid if Option.UIDS in self.options else derived_uid
             return Expectation("gate_uid", verdict, kind, _NO_VRS)
         if vr in (b"DA", b"TM", b"DT") and Option.FULL_DATES not in self.options:
             moved = Option.MODIFIED_DATES in self.options

@@ -20,7 +20,7 @@ from stowgate.verify.judge import Path as Steps
 from stowgate.verify.patterns import telling
 from stowgate.verify.private import Private
 from stowgate.verify.search import TEXT
-from stowgate.verify.verdicts import Case, age, cleaned, derived_uid, shifted
+from stowgate.verify.verdicts import Case, age, cleaned, derived_uid, kept_uid, shifted
 from stowgate.verify.walk import Walked, is_pixels, walk
 
 Normalise = Callable[[ByteSource], ByteSource]
@@ -175,8 +175,8 @@ class _Scan:
             self._add(code, place(tag, path))
 
     def _may_stand(self, expected: Expectation, tag: int, value: bytes, elements: DataSet) -> bool:
-        """Whether a date was moved cannot be told without the source; an age is its own source."""
-        if expected.verdict in (None, shifted, cleaned):
+        """What was moved, cleaned or kept cannot be told without the source; an age is its own source."""
+        if expected.verdict in (None, shifted, cleaned, kept_uid):
             return True
         return expected.verdict(self.case, tag, value, elements if expected.verdict is age else {})
 

@@ -44,7 +44,7 @@ _wide_runs = re.compile(rb"(?:[0-9.]\0){6,}[0-9.]").findall
 _TO_WORDS = bytes(c if c < 128 and bytes((c,)).isalnum() else 0x20 for c in bytes(range(256)).lower())
 _THAI_KANA, _HAN_HANGUL = "\u0e00-\u0e7f\u3040-\u30ff", "\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 _unspaced = re.compile(f"[{_THAI_KANA}{_HAN_HANGUL}]").search
-_NUMERIC = b"0123456789 +-.eE\\\0"
+NUMERIC = b"0123456789 +-.eE\\\0"
 """All that numbers, dates and UIDs are made of: UIDs are judged where they stand, not sought."""
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
@@ -254,7 +254,7 @@ class Search:
         key = value if len(value) <= _CLEARED_VALUE else hashlib.blake2b(value, digest_size=16).digest()
         if key in cleared:
             return ""
-        if kind != NUMBER or value.translate(None, _NUMERIC):
+        if kind != NUMBER or value.translate(None, NUMERIC):
             code, runs = self.tokens.search(value, kind)
             if code:
                 return code

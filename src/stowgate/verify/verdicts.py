@@ -31,8 +31,10 @@ class Case:
     uids: frozenset[bytes]
     """Instance UIDs of the source; empty if they are retained."""
     station_name: bytes = b""
-    mapped: dict[bytes, bytes] = field(default_factory=dict)
+    successors: dict[bytes, bytes] = field(default_factory=dict)
     """UIDs of the source and what stands in their place."""
+    origins: dict[bytes, bytes] = field(default_factory=dict)
+    """The same the other way round."""
     days: int = 0
     """By how many days the first shifted date was moved back; the others have to agree."""
 
@@ -81,17 +83,26 @@ def moved_time(_case: Case, _tag: int, _value: bytes, _source: DataSet) -> bool:
 
 def derived_uid(case: Case, tag: int, value: bytes, source: DataSet) -> bool:
     """Every value registered, or derived (2.25); the same for the same UID of the source, another for another."""
-    old = _values(source, tag)
     new = [part.strip(b" \0") for part in value.split(b"\\")]
+    old = _values(source, tag)
     if len(old) != len(new):
-        old = new  # no source at this place, or a dummy
-    for before, after in zip(old, new, strict=True):
-        if after and not is_registered(after.decode("latin-1")):
-            if not _derived_uid(after) or after in case.uids or (after == before and old is not new):
-                return False
-            if old is not new and case.mapped.setdefault(before, after) != after:
-                return False
-    return True
+        return all(not after or is_registered(after.decode("latin-1")) or _is_new(case, after) for after in new)
+    return all(_succeeds(case, *pair) for pair in zip(old, new, strict=True))
+
+
+def _is_new(case: Case, uid: bytes) -> bool:
+    return _derived_uid(uid) is not None and uid not in case.uids
+
+
+def _succeeds(case: Case, before: bytes, after: bytes) -> bool:
+    """Whether one UID may stand where the source has another."""
+    if before == after or not after:
+        return not after or is_registered(after.decode("latin-1"))
+    if not _is_new(case, after) or is_registered(before.decode("latin-1")):
+        return False
+    return not before or (
+        case.successors.setdefault(before, after) == after and case.origins.setdefault(after, before) == before
+    )
 
 
 def _values(source: DataSet, tag: int) -> list[bytes]:
@@ -100,9 +111,10 @@ def _values(source: DataSet, tag: int) -> list[bytes]:
     return [part.strip(b" \0") for part in value.split(b"\\")] if isinstance(value, bytes) and value else []
 
 
-def no_source_uid(case: Case, _tag: int, value: bytes, _source: DataSet) -> bool:
-    """A definition: stays as it is, unless it names an instance of the source."""
-    return case.uids.isdisjoint(part.strip(b" \0") for part in value.split(b"\\"))
+def kept_uid(case: Case, tag: int, value: bytes, source: DataSet) -> bool:
+    """A definition, or a UID that is retained: as in the source, unless it names an instance that is not retained."""
+    new = [part.strip(b" \0") for part in value.split(b"\\")]
+    return new == [b""] or (new == _values(source, tag) and case.uids.isdisjoint(new))
 
 
 def age(_case: Case, tag: int, value: bytes, source: DataSet) -> bool:

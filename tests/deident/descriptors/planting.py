@@ -95,11 +95,11 @@ def identifier(rng: random.Random, _people: list[str]) -> str:
     def digits(count: int) -> str:
         return "".join(rng.choice("0123456789") for _ in range(count))
 
-    letters = "".join(rng.choice("QXJKVWZ") for _ in range(3))
+    letters = "".join(rng.choice("QXJ") for _ in range(3))
     forms = (
         digits(7), digits(9), f"MRN {digits(6)}", f"MRN:{digits(2)}", f"ID {digits(4)}", f"{letters}{digits(4)}", f"A{digits(8)}", f"{letters}-{digits(5)}",
         f"{digits(3)}-{digits(2)}-{digits(4)}", f"{rng.randint(2001, 2026)}-{digits(5)}", f"#{digits(6)}", f"ACC{digits(7)}", f"CT{digits(6)}", f"{digits(2)}-{digits(6)}-{digits(1)}",
-        f"{letters}{digits(1)}{letters}{digits(2)}", f"1.2.840.{digits(5)}.{rng.randint(1, 99)}.{digits(4)}", f"acc# {digits(2)}", f"PID{digits(5)}", f"{digits(4)}/{digits(4)}", f"E{digits(3)}Z{digits(3)}",
+        f"{letters}{digits(1)}{letters}{digits(2)}", f"1.2.840.{digits(5)}.{rng.randint(1, 99)}.{digits(4)}", f"acc# {digits(2)}", f"PID{digits(5)}", f"AX{digits(6)}", f"T1{digits(7)}", f"MRA{digits(6)}", f"p2{digits(5)}", f"{digits(6)}mm", f"{digits(4)}/{digits(4)}", f"E{digits(3)}Z{digits(3)}",
         f"{letters}_{digits(5)}_{digits(2)}", f"DOB {rng.randint(1, 28)}/{rng.randint(1, 9)}",
     )  # fmt: skip
     return rng.choice(forms)

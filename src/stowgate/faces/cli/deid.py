@@ -16,7 +16,7 @@ import typer
 from stowgate.batch import Settled
 from stowgate.faces.cli.asked import policy_and_settings
 from stowgate.faces.cli.exits import of_items
-from stowgate.faces.cli.show import progress, say, write_whole
+from stowgate.faces.cli.show import check_writable, progress, say, write_whole
 from stowgate.folder_run import FolderRun, Request, count_inputs, opened
 from stowgate.lifecycle import State
 from stowgate.reasons import REASONS
@@ -47,6 +47,7 @@ def deid(
     """De-identify files and folders into a clean tree, and say what became of each one."""
     if manifest and manifest.suffix.lower() not in MANIFESTS:
         raise typer.BadParameter("a manifest ends in .csv, .json or .xml", param_hint="--manifest")
+    check_writable(report, manifest)
     policy, chosen = policy_and_settings(config, profile, retain, clean)
     request = Request(
         inputs, out, policy, state or chosen.state, chosen.key, chosen.layout, workers, limit, dry_run, chosen.limits

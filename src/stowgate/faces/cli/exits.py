@@ -20,7 +20,7 @@ class Exit(IntEnum):
     CONFIGURATION = 10  # the configuration is invalid
     STATE_IN_USE = 11  # another process works with this state folder
     KEY = 12  # the key is missing or wrong
-    STORAGE = 15  # no room left to write to
+    STORAGE = 15  # no room left to write to, or the disk failed
     FAILED_CLOSED = 18  # the gate or a bug stopped an object that was thought clean
     INTERRUPTED = 130
 
@@ -29,8 +29,10 @@ _BY_CODE = {
     "state_in_use": Exit.STATE_IN_USE,
     "disk_full": Exit.STORAGE,
     "cannot_write": Exit.STORAGE,
+    "ledger_io": Exit.STORAGE,
     "no_input": Exit.USAGE,
     "output_unwritable": Exit.USAGE,
+    "output_is_input": Exit.USAGE,
     "unknown_option": Exit.USAGE,
     "option_not_available": Exit.USAGE,
     "unknown_profile": Exit.USAGE,

@@ -44,6 +44,7 @@ def show(
     """Show what a profile with options does, its digest, table edition and rule revision."""
     policy, _ = policy_and_settings(config, profile, retain, clean)
     described = asdict(describe(policy))
+    described["overrides"] = [f"{rule.target} {rule.action}" for rule in policy.overrides]
     described["claims"] = [f"{code.value} {code.meaning}" for code in describe(policy).claims]
     if as_json:
         typer.echo(json.dumps(described, default=sorted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from stowgate.faces.cli.asked import policy_and_settings
 from stowgate.faces.cli.exits import Exit
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
+from stowgate.standard.dictionary import keyword_of
 from stowgate.verify.scan import Audit, scan_file, scan_folder
 
 
@@ -64,5 +66,11 @@ def _say(places: Counter[tuple[str, str]], files: int, found_in: int) -> None:
     for code in codes:
         typer.echo(f"{code}: {REASONS[code].sentence}")
         for (_, where), count in sorted(((key, n) for key, n in places.items() if key[0] == code), key=lambda p: -p[1]):
-            typer.echo(f"  {count:>7,} x {where}")
+            typer.echo(f"  {count:>7,} x {where}  {_keyword(where)}".rstrip())
     typer.echo(f"{files:,} files, {found_in:,} with something left." if places else f"{files:,} files, nothing left.")
+
+
+def _keyword(where: str) -> str:
+    """The keyword of the last tag of a path, "" for parts of the file and private tags."""
+    found = re.search(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)$", where)
+    return keyword_of(int("".join(found.groups()), 16)) or "" if found else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from stowgate.batch import Settled
-from stowgate.errors import Misconfigured
+from stowgate.errors import Misconfigured, disk_code
 from stowgate.folder_run import Tally
 
 _EVERY = 10.0
@@ -70,7 +70,17 @@ def write_whole(path: Path, text: str) -> None:
     """Write a small file so that it is there whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError:
-        raise Misconfigured("output_unwritable", str(path)) from None
+        try:
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise Misconfigured(disk_code(error, "output_unwritable"), str(path)) from None
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Raise `Misconfigured("output_unwritable")` before a long run, not after it."""
+    for path in paths:
+        if path and (path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)):
+            raise Misconfigured("output_unwritable", str(path))

@@ -11,7 +11,7 @@ CREATE TABLE targets (
     policy  TEXT NOT NULL,
     key_id  TEXT NOT NULL,
     out     TEXT NOT NULL,
-    UNIQUE (policy, key_id, out)
+    UNIQUE (out, policy, key_id)
 );
 
 -- Every input ever seen, in exactly one state of lifecycle.State. Rows are never deleted.
