@@ -114,7 +114,7 @@ class TestEveryEmitter:
     def test_says_that_the_source_changed_when_it_ends_before_the_range(
         self, make: Callable[[], Output], source: ByteSource
     ) -> None:
-        with pytest.raises(Temporary) as stop:
+        with pytest.raises(Rejected) as stop:
             make().emitter.emit([b"header", Range(len(DATA) - 10, 11)], source)
         assert stop.value.code == "source_changed"
 

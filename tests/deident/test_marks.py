@@ -153,11 +153,13 @@ class TestEarlierMarks:
         assert claimed(found) == [(BASIC, "DCM"), ("113110", "99LOCAL"), ("113110", "DCM")]
 
     def test_earlier_codes_are_cleaned_like_any_item(self) -> None:
-        dirty = item(*code(BASIC).elements, el("ReferringPhysicianName", "Okonkwo^Ada"), el("ContextUID", "1.2.3.4"))
+        dirty = item(
+            *code(BASIC).elements, el("ReferringPhysicianName", "Okonkwo^Ada"), el("StudyInstanceUID", "1.2.3")
+        )
         found = cleaned(el("DeidentificationMethodCodeSequence", dirty))
         assert claimed(found) == [(BASIC, "DCM")]
         assert found.value("(0012,0064)[0].(0008,0090)") == b""
-        assert str(found.value("(0012,0064)[0].(0008,0117)")).startswith("b'2.25.")
+        assert str(found.value("(0012,0064)[0].(0020,000D)")).startswith("b'2.25.")
         assert b"Okonkwo" not in found.data
 
     def test_an_earlier_sequence_that_is_none_gives_way(self) -> None:

@@ -91,9 +91,7 @@ class Server:
             [sys.executable, script, *samples], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(
-        self, stage: Stage, argv: list[str], tracer: list[str], env: Mapping[str, str], stop: Stop | None
-    ) -> Done:
+    def run(self, stage: Stage, argv: list[str], tracer: list[str], env: Mapping[str, str], stop: Stop | None) -> Done:
         """Run a command line to its end, `tracer` being what strace shall do to it."""
         assert self._process.stdin
         out, err = stage.root / "stdout", stage.root / "stderr"
@@ -250,4 +248,6 @@ def may_trace() -> bool:
 needs_strace = pytest.mark.skipif(
     not may_trace(), reason="strace is absent or not allowed here: no kill or disk error at every single step"
 )
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this: mount a small disk, become another user")
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can do this: mount a small disk, become another user"
+)

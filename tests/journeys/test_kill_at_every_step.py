@@ -39,7 +39,15 @@ class Step:
 
     def injected(self, what: str) -> tuple[str, ...]:
         """strace's arguments to make `what` happen there."""
-        return (*QUIET, "-o", os.devnull, "-e", f"trace={self.call}", "-e", f"inject={self.call}:{what}:when={self.number}")
+        return (
+            *QUIET,
+            "-o",
+            os.devnull,
+            "-e",
+            f"trace={self.call}",
+            "-e",
+            f"inject={self.call}:{what}:when={self.number}",
+        )
 
 
 QUIET = ("-f", "-qqq")

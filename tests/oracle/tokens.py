@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import cache
 
 from pydicom import Dataset
 
@@ -72,11 +73,17 @@ class Tokens:
         for word in self.words:
             if word.isdigit() and vr == "CS":
                 continue
-            if len(word) >= 4 and re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", plain):
+            if len(word) >= 4 and word in plain and _as_a_whole_word(word).search(plain):
                 return True
             if len(word) < 4 and vr in SHORT_VRS and word in _wholes(text, vr):
                 return True
         return False
+
+
+@cache
+def _as_a_whole_word(word: str) -> re.Pattern[str]:
+    """Neither a letter nor a digit beside it."""
+    return re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])")
 
 
 def _wholes(text: str, vr: str) -> set[str]:
