@@ -15,13 +15,14 @@ from pathlib import Path
 
 TABLES = Path(__file__).parent.parent / "src" / "stowgate" / "deident" / "tables"
 NAMES = frozenset(
-    """abernathy adam add address alpha any bernard billing bin bins birth branch breed bridge caltech carrier cid city
-    cloud colin count country day delta dublin edd eddy england ethnic fan font gas general gps gray green holder home
-    hospital household huffman insurance ion isabella issuer itinerary itis jacob job josephine kirsch law lee little
-    long lookat lot lots mac major mas matthews max may mayo meta mic military min montreal mother mouse name names nissl
-    occupation on page papyrus parent party pcm people person phone poll postal power prior rat ray religious residence
-    room rose sad sid skip species spring stage state stock street strobe summer talairach telephone true unique valid
-    vial wall welder white winter wood york young zip zz zzz""".split()
+    """abernathy adam add address alpha any bernard billing bin bins birth branch breed bridge caltech carrier
+    cid city cloud colin count country day delta dublin edd eddy england ethnic fan font gas general gps gray
+    green holder home hospital household huffman insurance ion isabella issuer itinerary itis jacob job
+    josephine kirsch law lee little long lookat lot lots mac major mas matthews max may mayo meta mic military
+    min montreal mother mouse name names nissl occupation on page papyrus parent party pcm people person phone
+    poll postal power prior rat ray religious residence room rose sad sid skip species spring stage state stock
+    street strobe summer talairach telephone true unique valid vial wall welder white winter wood york young zip
+    zz zzz""".split()
 )
 HEAD = "# Words of PS3.6 names and of code meanings (c) NEMA; made by tools/build_vocabulary.py, do not edit by hand.\n"
 

@@ -18,7 +18,7 @@ from stowgate.dicom.source import FileSource
 from stowgate.ingest.folder import Input, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
-from stowgate.objects import CleanRef, Raw
+from stowgate.objects import CleanRef, Place, Raw
 from stowgate.pipeline import Bench, Passed, Shelf, Way, process, stopped
 from stowgate.store.store import Known, Ledger, Made, Outcome, Start, Target
 
@@ -31,7 +31,7 @@ MOST_STARTS = 3
 class KeepingShelf(Shelf, Protocol):
     """A shelf that can make a group durable under its final names."""
 
-    def keep(self, pairs: Iterable[tuple[Path, str]]) -> None:
+    def keep(self, pairs: Iterable[tuple[Place, str]]) -> None:
         """(temporary, relative path) of each; see `store.shelf.FolderShelf.keep`."""
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Settled:
     """What became of one input. `source` is for its owner only; `item` is safe to show."""
 
     source: str = field(repr=False)
-    output: Path | None = field(repr=False)
+    out: Path = field(repr=False)
     item: Item
     size: int
     relative: str = ""
@@ -64,6 +64,11 @@ class Settled:
     already_done: bool = False
     place: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Path | None:
+        """Where the clean object lies, None if there is none."""
+        return self.out / self.relative if self.relative else None
 
 
 CHUNK = 20
@@ -111,7 +116,7 @@ class Batch:
         self._benches = threading.local()
         self.target: Target = ledger.target(way.policy.digest, order.out, order.layout)
         self._begun: set[str] = set()
-        self._made: dict[str, tuple[str, Path]] = {}
+        self._made: dict[str, tuple[str, Place]] = {}
         """New SOP Instance UID -> item and temporary, of the group that is being settled."""
 
     def run(self) -> Iterator[Settled]:
@@ -142,7 +147,7 @@ class Batch:
             known = self._ledger.lookup(ids, self.target)
             calm: list[_Work] = []
             for one, item_id in zip(several, ids, strict=True):
-                work = _Work(one, Raw(item_id, Path(one.path)), known.get(item_id))
+                work = _Work(one, Raw(item_id, one.path), known.get(item_id))
                 if work.is_suspect():
                     yield [work]
                 else:
@@ -198,7 +203,7 @@ class Batch:
         refs = [result.ref for _, result in passed if result.ref]
         earlier = self._ledger.by_instance([ref.names.instance for ref in refs], self.target)
         outcomes: list[Outcome] = []
-        keep: list[tuple[Path, str]] = []
+        keep: list[tuple[Place, str]] = []
         settled: list[Settled] = []
         for work, result in passed:
             before = earlier.get(result.ref.names.instance) if result.ref else None
@@ -232,9 +237,9 @@ class Batch:
         self._way.shelf.drop(ref.path)
         if same:
             return Passed(Item(passed.item.id, State.DUPLICATE, None, passed.item.study))
-        return stopped(Raw(passed.item.id, Path()), "uid_reuse")
+        return stopped(Raw(passed.item.id, ""), "uid_reuse")
 
-    def _same(self, one: Path, other: Path) -> bool:
+    def _same(self, one: Place, other: Place) -> bool:
         with FileSource(one) as mine, FileSource(other) as theirs:
             return same_content(mine, theirs, self._way.limits)
 
@@ -242,13 +247,19 @@ class Batch:
         return Made(ref.names.instance, layout.path_of(self._order.layout, ref.names), ref.size)
 
     def _said(self, work: _Work, final: Passed, made: Made | None) -> Settled:
-        output = self._order.out / made.relative if made else None
         duplicate = final.item.state is State.DUPLICATE
         relative = made.relative if made else ""
         return Settled(
-            work.input.path, output, final.item, work.input.size, relative, duplicate, final.place, final.counts
+            work.input.path,
+            self._order.out,
+            final.item,
+            work.input.size,
+            relative,
+            duplicate,
+            final.place,
+            final.counts,
         )
 
     def _already(self, work: _Work) -> Settled:
         item = Item(work.raw.id, State.CLEANED)
-        return Settled(work.input.path, self._order.out / work.done, item, work.input.size, work.done, True)
+        return Settled(work.input.path, self._order.out, item, work.input.size, work.done, True)

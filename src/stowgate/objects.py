@@ -6,8 +6,11 @@ holds the gate's verdict). A test over the syntax tree keeps it so.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
-from pathlib import Path
+
+Place = str | os.PathLike[str]
+"""A path. Plain text where thousands are handled: a `pathlib.Path` costs as much as a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,7 @@ class Raw:
     """An input on the identified side, read where it lies. Never printed: its path may carry a name."""
 
     id: str
-    path: Path = field(repr=False)
+    path: Place = field(repr=False)
     issuer: str = field(default="", repr=False)
     """Issuer of Patient ID to assume when the object names none (PS3.3 C.7.1.1)."""
 
@@ -85,7 +88,7 @@ class Clean:
 class CleanRef:
     """A written object that the gate has passed: the only thing that may leave."""
 
-    path: Path
+    path: Place
     size: int
     names: Names
     sop_class: str

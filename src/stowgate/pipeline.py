@@ -22,7 +22,7 @@ from stowgate.dicom.source import ByteSource, DescriptorSource, FileSource
 from stowgate.errors import Rejected, StowgateError
 from stowgate.item import Item
 from stowgate.lifecycle import State
-from stowgate.objects import Clean, CleanRef, Raw
+from stowgate.objects import Clean, CleanRef, Place, Raw
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
 from stowgate.validate.checks import check
@@ -42,10 +42,10 @@ _STATES = {
 class Shelf(Protocol):
     """Where clean objects are written before they are kept."""
 
-    def new(self) -> tuple[int, Path]:
+    def new(self) -> tuple[int, Place]:
         """A fresh file of a random name, open for writing and reading."""
 
-    def drop(self, path: Path) -> None:
+    def drop(self, path: Place) -> None:
         """Take a file away that must not stay."""
 
 

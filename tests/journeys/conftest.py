@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.builder import BIG_ENDIAN
 from tests.journeys.stage import Servers, Stage, scan
 
 

@@ -37,6 +37,10 @@ def become(request: dict[str, object]) -> None:
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.chdir(str(request["cwd"]))
+    if request["user"] is not None:
+        os.setgroups([])
+        os.setgid(request["user"])  # type: ignore[arg-type]
+        os.setuid(request["user"])  # type: ignore[arg-type]
     os.environ.clear()
     os.environ.update(request["env"])  # type: ignore[call-overload]
     sys.argv = ["stowgate", *request["argv"]]  # type: ignore[misc]

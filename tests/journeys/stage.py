@@ -1,4 +1,4 @@
-"""A place to run `stowgate` in as a person would: inputs, an output folder, a state folder, and processes of their own."""
+"""A place to run `stowgate` in as a person would: inputs, output and state folder, and a process for each run."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ CHANGES = (
     "link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,ftruncate"
 )
 """Every system call that changes what lies on the disk, apart from opening a new file."""
+
+
+QUIET = ("-f", "-qqq")
+
+
+def at_call(call: str, number: int, what: str) -> tuple[str, ...]:
+    """strace's arguments to make something happen at the n-th call of a kind."""
+    return (*QUIET, "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={number}")
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,16 @@ class Stop:
                 os.close(handle)
 
 
+@dataclass(frozen=True)
+class How:
+    """What is special about a run: strace's arguments, variables, a signal, another user's number."""
+
+    tracer: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    stop: Stop | None = None
+    user: int | None = None
+
+
 class Server:
     """One fork server; serves one run at a time."""
 
@@ -91,8 +109,8 @@ class Server:
             [sys.executable, script, *samples], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, stage: Stage, argv: list[str], tracer: list[str], env: Mapping[str, str], stop: Stop | None) -> Done:
-        """Run a command line to its end, `tracer` being what strace shall do to it."""
+    def run(self, stage: Stage, argv: list[str], how: How) -> Done:
+        """Run a command line to its end."""
         assert self._process.stdin
         out, err = stage.root / "stdout", stage.root / "stderr"
         for file in (out, err):
@@ -100,17 +118,18 @@ class Server:
         request = {
             "argv": argv,
             "cwd": str(stage.root),
-            "env": {**os.environ, **env},
+            "env": {**os.environ, **how.env},
             "out": str(out),
             "err": str(err),
-            "traced": bool(tracer),
+            "traced": bool(how.tracer),
+            "user": how.user,
         }
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         child = int(self._answer("started"))
-        strace = subprocess.Popen(["strace", *tracer, "-p", str(child)], stderr=subprocess.DEVNULL) if tracer else None
-        if stop:
-            stop.send(child)
+        strace = subprocess.Popen(["strace", *how.tracer, "-p", str(child)]) if how.tracer else None
+        if how.stop:
+            how.stop.send(child)
         code = int(self._answer("ended"))
         if strace:
             strace.wait()
@@ -175,28 +194,19 @@ class Stage:
         path.write_bytes(data)
         return path
 
-    def run(
-        self, *argv: object, tracer: tuple[str, ...] = (), env: Mapping[str, str] = {}, stop: Stop | None = None
-    ) -> Done:
-        """Any command line, in a process of its own."""
+    def run(self, *argv: object, **how: Any) -> Done:
+        """Any command line, in a process of its own; `how` are the fields of `How`."""
         with self.servers.one() as server:
-            return server.run(self, [str(part) for part in argv], list(tracer), env, stop)
+            return server.run(self, [str(part) for part in argv], How(**how))
 
     def line(self, *more: object, inputs: tuple[object, ...] = ()) -> list[str]:
         """The command line of `deid` for this stage."""
         where = ["-o", self.out, "--state", self.state, "--json"]
         return [str(part) for part in ("deid", *(inputs or (self.inputs,)), *where, *more)]
 
-    def deid(
-        self,
-        *more: object,
-        inputs: tuple[object, ...] = (),
-        tracer: tuple[str, ...] = (),
-        env: Mapping[str, str] = {},
-        stop: Stop | None = None,
-    ) -> Done:
+    def deid(self, *more: object, inputs: tuple[object, ...] = (), **how: Any) -> Done:
         """`stowgate deid IN -o OUT --state STATE --json` and more."""
-        return self.run(*self.line(*more, inputs=inputs), tracer=tracer, env=env, stop=stop)
+        return self.run(*self.line(*more, inputs=inputs), **how)
 
     def outputs(self) -> dict[str, bytes]:
         """Everything below OUT by its relative path."""
@@ -248,6 +258,4 @@ def may_trace() -> bool:
 needs_strace = pytest.mark.skipif(
     not may_trace(), reason="strace is absent or not allowed here: no kill or disk error at every single step"
 )
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root can do this: mount a small disk, become another user"
-)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk or become another user")

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from stowgate.reasons import REASONS
-from tests.journeys.stage import CHANGES, Done, Servers, Stage, Stop, files, needs_strace, scan
+from tests.journeys.stage import CHANGES, COMMAND, QUIET, Done, Servers, Stage, Stop, at_call, files, needs_strace, scan
 
 LARGE = bytes(2 * 192 * 192)
 """More than one write takes with the header: its end is copied inside the kernel."""
@@ -39,18 +40,7 @@ class Step:
 
     def injected(self, what: str) -> tuple[str, ...]:
         """strace's arguments to make `what` happen there."""
-        return (
-            *QUIET,
-            "-o",
-            os.devnull,
-            "-e",
-            f"trace={self.call}",
-            "-e",
-            f"inject={self.call}:{what}:when={self.number}",
-        )
-
-
-QUIET = ("-f", "-qqq")
+        return at_call(self.call, self.number, what)
 
 
 def objects(count: int) -> list[bytes]:
@@ -244,10 +234,6 @@ def test_twenty_kills_at_any_time_of_a_batch_with_two_workers_lose_and_spoil_not
 @pytest.mark.parametrize("call", ["rename", "syncfs"])
 @needs_strace
 def test_the_installed_command_itself_survives_a_kill(tmp_path: Path, servers: Servers, call: str) -> None:
-    import subprocess
-
-    from tests.journeys.stage import COMMAND
-
     data = objects(3)
     stage = filled(tmp_path, servers, data)
     traced = ["strace", *QUIET, "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when=1"]

@@ -294,7 +294,8 @@ class Oracle:
         self._put(clean, 0x00120062, "CS", b"YES")
         method = f"Stowgate {policy.edition} r{policy.revision} {policy.digest[:16]}".encode()
         earlier = raw_value(raw(clean, 0x00120063)).rstrip(b" \0")
-        self._put(clean, 0x00120063, "LO", earlier + b"\\" + method if earlier else method)
+        methods = earlier.split(b"\\") if earlier else []
+        self._put(clean, 0x00120063, "LO", b"\\".join(methods if method in methods else [*methods, method]))
         before = raw(clean, 0x00120064)
         items = list(items_of(before) or []) if before is not None else []
         there = {self._code(i) for i in items}

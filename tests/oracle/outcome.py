@@ -19,6 +19,11 @@ RISKY_CLASSES = (
     IMAGE + "77.1.1.1", IMAGE + "77.1.2.1", IMAGE + "77.1.4.1",  # video
     IMAGE + "77.1.5.1", IMAGE + "77.1.5.2", IMAGE + "77.1.5.4",  # ophthalmic
 )  # fmt: skip
+FAMILIES = (
+    ("88.", "structured_content"), ("11.", "graphics"), ("9.100.", "graphics"), ("131", "graphics"), ("8", "graphics"),
+    ("9", "graphics"), ("104.", "encapsulated_document"), ("9.4.", "recorded_voice"), ("68.", "recognizable_surface"),
+    ("66", "kind_not_reviewed"), ("201.", "kind_not_reviewed"),
+)  # fmt: skip
 RISKY_WORDS = (b"SCREEN SAVE", b"REPORT", b"LABEL", b"OVERVIEW")
 
 
@@ -34,6 +39,8 @@ def expected(data: bytes, policy: Policy) -> str:
         return "quarantined:missing_sop_class"
     if not _text(ds, 0x00080018):
         return "quarantined:missing_instance_uid"
+    if tables.must_have_pixels(sop_class) and not any(_value(ds, tag) for tag in (0x7FE00010, 0x00287FE0)):
+        return "quarantined:no_pixel_data"
     return why_held(ds, sop_class, policy)
 
 
@@ -41,17 +48,21 @@ def why_held(ds: Dataset, sop_class: str, policy: Policy) -> str:
     """Whether a person or an option has to decide."""
     if tables.uid_type(sop_class) != "SOPClass" or not sop_class.startswith("1.2.840.10008.5.1.4."):
         return "held:unknown_sop_class"
-    for family, code in (("88.", "structured_content"), ("11.", "graphics"), ("104.", "encapsulated_document")):
-        if sop_class.startswith(IMAGE + family):
+    for family, code in FAMILIES:
+        if sop_class == IMAGE + family or (family.endswith(".") and sop_class.startswith(IMAGE + family)):
             return f"held:{code}"
     if policy.pixels_risk == "pass":
         return "cleaned"
     if _text(ds, 0x00280301) == "YES" or sop_class in RISKY_CLASSES:
         return "held:burned_in_risk"
-    if any(word in raw_value(raw(ds, 0x00080008)) for word in RISKY_WORDS):
+    if any(word in _value(ds, 0x00080008) for word in RISKY_WORDS):
         return "held:burned_in_risk"
     return "cleaned"
 
 
+def _value(ds: Dataset, tag: int) -> bytes:
+    return raw_value(raw(ds, tag))
+
+
 def _text(ds: Dataset, tag: int) -> str:
-    return raw_value(raw(ds, tag)).strip(b" \0").decode("latin-1")
+    return _value(ds, tag).strip(b" \0").decode("latin-1")

@@ -176,6 +176,15 @@ def strictest(leaves: Any) -> str:
     return min(types, key=_RANK.index, default="")
 
 
+def must_have_pixels(sop_class: str) -> bool:
+    """Whether the Image Pixel Module is a mandatory part of the IOD."""
+    if not has_iod(sop_class):
+        return False
+    types = _table("iod_types")
+    modules = [module for module, usage, _ in types["iods"][types["sop"][sop_class]] if usage == "M"]
+    return any("7FE00010" in types["modules"][module] for module in modules)
+
+
 def attributes_at(sop_class: str, path: tuple[int, ...]) -> dict[int, str]:
     """Every attribute the IOD has at a place, with its strictest type."""
     if not has_iod(sop_class):

@@ -402,6 +402,8 @@ def test_private_values_of_every_kind() -> None:
         sample.clean.top[tag] = (vr, value)  # type: ignore[assignment]
         assert stopped(sample) == code_
         sample.clean.top[tag] = kept
+    sample.both(0x7E011010, b"UN", b"abcd")
+    assert stopped(sample) == "gate_private"
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,21 @@ import re
 from dataclasses import dataclass
 
 from stowgate.deident.actions import Frame
-from stowgate.deident.rules import Rule
+from stowgate.deident.rules import PRIVATE, Rule
 from stowgate.dicom.inspect import TEXT_VRS, shown
-from stowgate.dicom.walk import SHORT_VRS
+from stowgate.dicom.scanner import BULK_VRS
+from stowgate.dicom.walk import SHORT_VRS, is_undefined
 from stowgate.objects import Change
+from stowgate.policy import Option
 from stowgate.standard.dictionary import keyword_of
 
 _STEP = re.compile(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)(?:\[(\d+)\])?")
 _SHOWN = 64
 """Characters of a value that are shown."""
+_KEPT_PRIVATE = PRIVATE._replace(
+    origin=f"option:{Option.SAFE_PRIVATE}",
+    why="the standard's list, the source's own statement or a rule of the user's own calls it safe",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,8 @@ class Recorder:
     def record(self, frame: Frame, tag: int, vr: bytes, rule: Rule, new: bytes | None) -> None:
         """See `deident.actions.Record`."""
         where = f"{frame.where}({tag >> 16:04X},{tag & 0xFFFF:04X})"
-        action = _action(rule, new, frame.job.explicit)
+        action = _action(rule, vr, new, frame.job.explicit)
+        rule = _KEPT_PRIVATE if rule is PRIVATE and action != "X" else rule
         after = _value(new, vr, frame) if new else None
         change = Change(where, action, rule.origin, rule.why, after)
         self._lines.append(
@@ -59,18 +66,23 @@ class Recorder:
         if not self._values:
             return None
         _, _, value, end = frame.elements[tag]
-        return _shown(bytes(frame.view[value : min(end, value + 4 * _SHOWN)]), end - value, vr, frame)
+        length = end - value
+        if vr in BULK_VRS and not is_undefined(frame.view, value):  # one that was left where it lies counts whole
+            length = int.from_bytes(frame.view[value - 4 : value], "little")
+        return _shown(bytes(frame.view[value : min(end, value + 4 * _SHOWN)]), length, vr, frame)
 
 
-def _action(rule: Rule, new: bytes | None, explicit: bool) -> str:
-    """What really happened: a kept text with a name in it went after all."""
+def _action(rule: Rule, vr: bytes, new: bytes | None, explicit: bool) -> str:
+    """What really happened: a kept text with a name in it went after all, a kept sequence was cleaned inside."""
     if new is None:
         return "K"
     if not new:
         return "X"
+    if len(new) == _header(new, explicit):
+        return "Z"
     if rule.action in ("Z", "D", "U", "C"):
-        return "Z" if len(new) == _header(new, explicit) and rule.action != "U" else rule.action
-    return "C" if new[4:6] == b"SQ" or not explicit else "D"
+        return rule.action
+    return {b"SQ": "C", b"AS": "C", b"UI": "U"}.get(vr, "D")
 
 
 def _header(new: bytes, explicit: bool) -> int:

@@ -8,20 +8,19 @@ with and without the memo the bytes are the same; a test holds that.
 from __future__ import annotations
 
 import struct
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from stowgate.deident import marks
 from stowgate.deident.actions import Frame, Job
 from stowgate.deident.context import identity_in
 from stowgate.deident.plan import carried_out
-from stowgate.deident.rewrite import INSTANCE_NUMBER, SOP_INSTANCE, deidentify, mapped, names_of, number
-from stowgate.deident.template import NAMED, Header, Template, header_of, may_vary, template_of
+from stowgate.deident.rewrite import deidentify, names_of
+from stowgate.deident.template import Header, Template, header_of, may_vary, template_of
 from stowgate.dicom.limits import Limits
 from stowgate.dicom.scanner import Begun, Buffer, Scan, begin, finish, hop_fragments
 from stowgate.dicom.source import ByteSource
 from stowgate.dicom.walk import SHORT_VRS, UNDEFINED, Element, Elements
-from stowgate.objects import Clean, Names, Piece, Range
+from stowgate.objects import Clean, Piece, Range
 from stowgate.policy import Policy
 
 _KEPT = 4
@@ -163,7 +162,7 @@ def _quick(found: Remembered, policy: Policy, key: bytes) -> Clean | None:
     plan, context, view = template.plan, template.context, begun.view
     job = Job(policy, key, found.explicit, context, found.budget)
     frame = Frame(job, view, found.variable, context.codecs, 0)
-    names = _names(found, template, policy, key)
+    names = names_of(found, policy, key, context)
     out: list[bytes | memoryview] = [
         marks.file_meta(template.sop_class.encode(), names.instance.encode(), template.syntax.encode())
     ]
@@ -182,16 +181,8 @@ def _quick(found: Remembered, policy: Policy, key: bytes) -> Clean | None:
             out.append(new)
             job.done.append(entry[3])
     out.append(template.pixel_header)
-    counts = template.counts + Counter(job.done)
-    findings = tuple(sorted(template.findings | job.findings))
-    return Clean((b"".join(out), found.pixels), names, template.sop_class, template.syntax, dict(counts), findings)
-
-
-def _names(found: Remembered, template: Template, policy: Policy, key: bytes) -> Names:
-    if template.variable & NAMED:
-        return names_of(found, policy, key, template.context)
-    return replace(
-        template.names,
-        instance=mapped(found, SOP_INSTANCE, policy, key),
-        instance_number=number(found, INSTANCE_NUMBER),
-    )
+    counts = template.counts.copy()
+    for done in job.done:
+        counts[done] = counts.get(done, 0) + 1
+    findings = tuple(sorted(template.findings | job.findings)) if job.findings else template.findings_sorted
+    return Clean((b"".join(out), found.pixels), names, template.sop_class, template.syntax, counts, findings)

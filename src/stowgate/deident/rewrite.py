@@ -157,33 +157,57 @@ _EARLIER = {marks.METHOD: _earlier_method, marks.METHOD_CODES: _earlier_codes}
 
 def names_of(scan: Scan, policy: Policy, key: bytes, context: Context) -> Names:
     """Clean values for the output path; UIDs stay only under Retain UIDs."""
+    shared = _shared_names(*map(scan.get, _SHARED), policy.has(Option.UIDS), key)
     return Names(
-        patient=context.patient.pseudonym.decode(),
-        study=mapped(scan, STUDY, policy, key),
-        series=mapped(scan, SERIES, policy, key),
-        instance=mapped(scan, SOP_INSTANCE, policy, key),
-        modality=_coded(scan, 0x00080060),
-        view=_coded(scan, 0x00185101),
-        laterality=_coded(scan, 0x00200062) or _coded(scan, 0x00200060),
-        series_number=number(scan, 0x00200011),
-        instance_number=number(scan, INSTANCE_NUMBER),
+        context.patient.pseudonym.decode(),
+        *shared[:2],
+        mapped(scan.get(SOP_INSTANCE), policy.has(Option.UIDS), key),
+        *shared[2:],
+        number(scan.get(INSTANCE_NUMBER)),
     )
 
 
-def mapped(scan: Scan, tag: int, policy: Policy, key: bytes) -> str:
+_SHARED = (STUDY, SERIES, 0x00080060, 0x00185101, 0x00200062, 0x00200060, 0x00200011)
+"""Study and series UIDs, Modality, View Position, Image Laterality, Laterality, Series Number."""
+
+
+@lru_cache(maxsize=256)
+def _shared_names(
+    study: bytes | None,
+    series: bytes | None,
+    modality: bytes | None,
+    view: bytes | None,
+    image_side: bytes | None,
+    side: bytes | None,
+    series_number: bytes | None,
+    uids_stay: bool,
+    key: bytes,
+) -> tuple[str, str, str, str, str, str]:
+    """The names all objects of a series share, in the order of `Names` without patient and instance."""
+    return (
+        mapped(study, uids_stay, key),
+        mapped(series, uids_stay, key),
+        _coded(modality),
+        _coded(view),
+        _coded(image_side) or _coded(side),
+        number(series_number),
+    )
+
+
+def mapped(raw: bytes | None, stays: bool, key: bytes) -> str:
     """A UID of the top level as it stands in the output."""
-    raw = (scan.get(tag) or b"").strip(b" \0")
-    return (raw if policy.has(Option.UIDS) else uid(key, raw)).decode("ascii", "replace")
+    value = (raw or b"").strip(b" \0")
+    return (value if stays else uid(key, value)).decode("ascii", "replace")
 
 
-def number(scan: Scan, tag: int) -> str:
+def number(raw: bytes | None) -> str:
     """An integer string as plain digits, empty if it is none."""
-    text = scan.text(tag)
+    text = (raw or b"").decode("ascii", "replace").strip(" \0")
     return str(int(text)) if _INTEGER.fullmatch(text) else ""
 
 
-def _coded(scan: Scan, tag: int) -> str:
-    return _safe(scan.text(tag))
+def _coded(raw: bytes | None) -> str:
+    return _safe((raw or b"").decode("ascii", "replace").strip(" \0"))
 
 
 @lru_cache(maxsize=256)

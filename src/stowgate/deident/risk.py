@@ -8,7 +8,7 @@ from typing import Protocol
 from stowgate.policy import Policy
 from stowgate.standard.uids import is_storage_sop_class
 
-_IMAGE = "1.2.840.10008.5.1.4.1.1."
+_IMAGE, _PRINT = "1.2.840.10008.5.1.4.1.1.", "1.2.840.10008.5.1.1."
 
 _KINDS: tuple[tuple[str, str], ...] = (
     (_IMAGE + "88.", "structured_content"),  # SR documents, Key Object Selection included
@@ -22,9 +22,9 @@ _KINDS: tuple[tuple[str, str], ...] = (
     (_IMAGE + "9.4.", "recorded_voice"),  # audio waveforms
     (_IMAGE + "9.100.", "graphics"),  # waveform presentation states
     (_IMAGE + "131", "graphics"),  # basic structured display
-    (_IMAGE + "27", "burned_in_risk"),  # stored print
-    (_IMAGE + "29", "burned_in_risk"),  # hardcopy greyscale
-    (_IMAGE + "30", "burned_in_risk"),  # hardcopy colour
+    (_PRINT + "27", "burned_in_risk"),  # stored print
+    (_PRINT + "29", "burned_in_risk"),  # hardcopy greyscale
+    (_PRINT + "30", "burned_in_risk"),  # hardcopy colour
     (_IMAGE + "68.", "recognizable_surface"),  # surface scan mesh and point cloud
     (_IMAGE + "66", "kind_not_reviewed"),  # raw data, by itself
     (_IMAGE + "201.", "kind_not_reviewed"),  # inventory

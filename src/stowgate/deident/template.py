@@ -14,7 +14,7 @@ from stowgate.deident.plan import Plan
 from stowgate.deident.rewrite import job_for, marks_of
 from stowgate.dicom.scanner import Scan, Segment
 from stowgate.dicom.walk import PIXEL_DATA, Elements
-from stowgate.objects import Clean, Names
+from stowgate.objects import Clean
 from stowgate.policy import Policy
 
 _LARGEST = 256 * 1024
@@ -27,9 +27,6 @@ _ALWAYS_CONSTANT = IDS | frozenset(PHRASES) | _MARKS | {0x00080005, 0x00080016, 
 """What the context and the rules hang on: an object that differs here takes the full way."""
 
 _IDENTITY_VRS = frozenset((b"PN", b"AE"))
-NAMED = frozenset((0x0020000E, 0x00080060, 0x00185101, 0x00200062, 0x00200060, 0x00200011))
-"""What an output path can be made of, besides the instance's own UID and number."""
-
 Step = tuple[bytes, int, bytes]
 """A constant run, then the tag and VR of the variable element behind it (0 at the end)."""
 
@@ -49,9 +46,9 @@ class Template:
     values: dict[int, bytes]
     context: Context
     plan: Plan
-    names: Names
     findings: frozenset[str]
-    counts: Counter[str]
+    findings_sorted: tuple[str, ...]
+    counts: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -118,9 +115,9 @@ def template_of(
         values,
         context,
         plan,
-        clean.names,
         frozenset(job.findings),
-        Counter(job.done),
+        tuple(sorted(job.findings)),
+        dict(Counter(job.done)),
     )
 
 

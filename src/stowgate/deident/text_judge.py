@@ -120,8 +120,10 @@ def _mark_unknown(plain: str, runs: list[Run], known: frozenset[str]) -> None:
             continue
         if run.folded.isascii() and run.folded.isdigit():
             run.fate = "" if _is_number(plain, runs, at) else "number"
-        elif len(run.text) > _LONGEST or _is_particle_of_name(plain, run) or not (
-            run.folded in lists.beside or is_harmless(run.text, known) or _is_unit(plain, runs, at)
+        elif (
+            len(run.text) > _LONGEST
+            or _is_particle_of_name(plain, run)
+            or not (run.folded in lists.beside or is_harmless(run.text, known) or _is_unit(plain, runs, at))
         ):
             run.fate = "unknown" if run.text.isalpha() else "number"
 

@@ -23,7 +23,7 @@ _MONTH: Final = (
 )
 # These short forms are words of radiology too: month first, they are a date only with a day and a year.
 _WEAK: Final = frozenset("mar set out oct ago may mai dec sep".split())
-_YEAR: Final = r"(?:(?:1[89]|20)\d\d|['’]?\d\d)"
+_YEAR: Final = r"(?:(?:1[89]|20)\d\d|['\u2019]?\d\d)"
 _QUANTITY: Final = r"(?![\d./,%]|(?:mm|cm|s\b|ms|sec|x))"
 _STREET: Final = (
     r"(?:stra(?:ss|ß)e|str\.|gasse|allee|platz|weg|ufer|damm|ring|chaussee|straat|laan|plein|gracht|kade|singel|dijk"
@@ -149,19 +149,19 @@ _PLACES: Final = _rules(
     ),
     (rf"(?<!\w)(?:{_SURE_WORDS})[.:#=\s]*(?:[a-z]{{0,3}}-?)?\d[\w./-]*", _always),
     (
-        r"(?<!\w)\d{1,5}[a-z]?,?\s+(?:[\w.'’-]+\s+){1,3}(?:street|avenue|boulevard|blvd|highway|parkway|str\.|ave\.|rd\."
+        r"(?<!\w)\d{1,5}[a-z]?,?\s+(?:[\w.'\u2019-]+\s+){1,3}(?:street|avenue|boulevard|blvd|highway|parkway|str\.|ave\.|rd\."
         r"|st\.)(?!\w)",
         _always,
     ),
     (rf"(?<![\w-])([\w-]*{_STREET})\s*\d{{1,4}}\s?[a-z]?(?!\w)", _unknown),
     (
         r"(?<!\w)\d{1,4}(?:\s?bis)?,?\s+(?:rue|avenue|boulevard|place|all[eé]e|chemin|quai|impasse|cours)\s+"
-        r"(?:(?:de|du|des|la|le|les)\s+|[ld]['’])*[\w'’-]+(?:\s+[A-ZÀ-Ý][\w'’-]+)?",
+        r"(?:(?:de|du|des|la|le|les)\s+|[ld]['\u2019])*[\w'\u2019-]+(?:\s+[A-ZÀ-Ý][\w'\u2019-]+)?",
         _always,
     ),
     (
         r"\b(?:calle|avenida|avda\.?|plaza|paseo|via|viale|piazza|corso|rua|travessa|pra[cç]a|carrera|rue)\s+"
-        r"((?:[\w'’.-]+\s+){0,3}?[\w'’-]+?)[,\s]\s*(?:n[º°.o]*\s*)?\d{1,5}(?!\w)",
+        r"((?:[\w'\u2019.-]+\s+){0,3}?[\w'\u2019-]+?)[,\s]\s*(?:n[º°.o]*\s*)?\d{1,5}(?!\w)",
         _unknown,
     ),
     (r"\b(?:p\.?\s?o\.?\s?box|postfach|apartado|postbus|bo[iî]te postale)\s*\d+", _always),
@@ -171,7 +171,7 @@ _PLACES: Final = _rules(
 
 
 def spans(text: str) -> Iterator[Span]:
-    """Where a text has the shape of identity; spans may overlap. Single numbers and mixed words are judged elsewhere."""
+    """Where a text has the shape of identity; spans may overlap. Single numbers are judged elsewhere."""
     apart = text.replace("_", " ")
     for rules, form in ((_NETWORK, text), (_NETWORK + _DATES + _PLACES, apart)):
         for pattern, holds in rules:

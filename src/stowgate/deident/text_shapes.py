@@ -67,13 +67,12 @@ def _is_technical(folded: str, run: str, known: frozenset[str]) -> bool:
     if not known.isdisjoint(letters) or len(numbers) > 3 or not all(_fits_number(runs, at) for at in numbers):
         return False
     single = [one for one in letters if len(one) == 1]
-    if len(numbers) > 1 and not (single and _REPEATING.issuperset(single)) and len(single) > 0:
+    if len(numbers) > 1 and not _REPEATING.issuperset(single):
         return False
     if len(runs) == 3 and len(single) == 2 and len(max(runs, key=len)) > 2:
         return False
     lists = vocabulary()
-    split = [part for part in _CAMEL.findall(run) if len(part) > 1] if len(letters) == len(single) else []
-    return not split and all(
+    return all(
         len(one) == 1 or one in UNITS or one in lists.words or one in lists.eponyms or _joined(one, run, known)
         for one in letters
     )
@@ -101,4 +100,6 @@ def _fits_number(runs: list[str], at: int) -> bool:
         return True
     if size == 3:
         return after in UNITS or len(before) != 1 or before in _WITH_HUNDREDS or before in SETTINGS
-    return size == 4 and (before in SETTINGS or (not before and after in UNITS and (len(after) > 1 or after == "b")))
+    if before:
+        return size == 4 and runs[at][-1] == "0" and before in SETTINGS and (len(before) > 1 or before == "b")
+    return size == 4 and after in UNITS and (len(after) > 1 or after == "b")

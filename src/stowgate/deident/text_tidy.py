@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from stowgate.deident.text_judge import Run
 from stowgate.deident.vocabulary import vocabulary
-
-if TYPE_CHECKING:
-    from stowgate.deident.text_judge import Run
 
 _EDGES: Final = " ,;:-_/|&.^\\'\u2019\t\r\n"
 _CLOSING: Final = re.compile(r"[%°²³*™®]*\s?[)\]}>]*|[+]+(?=\s|$)")

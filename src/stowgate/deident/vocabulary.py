@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -64,21 +64,20 @@ def forms(word: str) -> tuple[str, ...]:
 
 
 def _lines(name: str) -> list[str]:
-    text = (TABLES / f"vocabulary_{name}.txt").read_text("utf-8")
+    text = (TABLES / f"vocabulary_{name}.txt").read_text("utf-8").lower()
     return [line for line in text.splitlines() if line and line[0] != "#"]
 
 
-def _words(name: str) -> Iterator[str]:
-    for word in " ".join(_lines(name)).split():
-        if word.isascii():
-            yield word.lower()
-        else:
-            yield from forms(word)
+def _words(name: str) -> set[str]:
+    words = " ".join(_lines(name)).split()
+    plain = set(filter(str.isascii, words))
+    accented = " ".join(set(words) - plain)
+    return plain.union(fold(accented).split(), transcribed(accented).split())
 
 
 def _pairs(name: str) -> dict[str, frozenset[str]]:
     pairs = (line.partition(":") for line in _lines(name))
-    return {head: frozenset(form for word in rest.split() for form in forms(word)) for head, _, rest in pairs}
+    return {head: frozenset((*fold(rest).split(), *transcribed(rest).split())) for head, _, rest in pairs}
 
 
 @cache
@@ -87,7 +86,7 @@ def vocabulary() -> Vocabulary:
     particles = _pairs("particles")
     beside = _pairs("ambiguous")
     eponyms = frozenset(_words("eponyms"))
-    words = {word for name in PLAIN for word in _words(name)} | particles["linking"]
+    words = particles["linking"].union(*map(_words, PLAIN))
     return Vocabulary(
         words=frozenset(words - beside.keys() - eponyms),
         eponyms=eponyms,
@@ -95,7 +94,7 @@ def vocabulary() -> Vocabulary:
         names=particles["names"],
         linking=particles["linking"],
         chain=frozenset(_words("chain")),
-        endings=tuple(sorted(set(_words("compounds")), key=len, reverse=True)),
+        endings=tuple(sorted(_words("compounds"), key=len, reverse=True)),
     )
 
 

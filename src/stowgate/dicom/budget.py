@@ -7,7 +7,6 @@ import time
 from stowgate.dicom.limits import Limits
 from stowgate.errors import Rejected
 
-
 MOST_IN_ONE = 100_000
 """Elements of one data set without those inside its sequences: all of them are in memory at once."""
 

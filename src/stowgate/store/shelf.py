@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 
 from stowgate.errors import Misconfigured, Temporary, disk_code
+from stowgate.objects import Place
 
 _NO_SYNCFS = frozenset((errno.ENOSYS, errno.EINVAL, errno.EPERM))
 
@@ -31,20 +32,21 @@ class FolderShelf:
         except OSError as error:
             raise Misconfigured(disk_code(error, "output_unwritable"), str(folder)) from None
         self._folders: set[str] = set()
+        self._numbers = count()
 
-    def new(self) -> tuple[int, Path]:
-        """See `pipeline.Shelf.new`."""
-        path = self._aside / secrets.token_hex(16)
+    def new(self) -> tuple[int, Place]:
+        """See `pipeline.Shelf.new`: the folder aside is ours alone, so a number is name enough."""
+        path = f"{self._aside}/{next(self._numbers)}"
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), path
         except OSError as error:
             raise Temporary(disk_code(error, "cannot_write")) from None
 
-    def drop(self, path: Path) -> None:
+    def drop(self, path: Place) -> None:
         """See `pipeline.Shelf.drop`."""
-        path.unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)
 
-    def keep(self, pairs: Iterable[tuple[Path, str]]) -> None:
+    def keep(self, pairs: Iterable[tuple[Place, str]]) -> None:
         """Make written temporaries durable and give them their names below the folder, as one step of a group.
 
         pairs -- (temporary, relative path). Afterwards every file and every folder entry is on disk; before, no file
@@ -82,7 +84,7 @@ class FolderShelf:
             self._folders.add(parent)
         return touched
 
-    def _sync(self, paths: list[Path]) -> None:
+    def _sync(self, paths: list[Place]) -> None:
         if _syncfs is not None and _syncfs(self._descriptor) == 0:
             return
         if _syncfs is not None and ctypes.get_errno() not in _NO_SYNCFS:
@@ -100,20 +102,21 @@ class ScratchShelf:
 
     def __init__(self) -> None:
         self._aside = tempfile.TemporaryDirectory(prefix="stowgate-")
+        self._numbers = count()
 
-    def new(self) -> tuple[int, Path]:
+    def new(self) -> tuple[int, Place]:
         """See `pipeline.Shelf.new`."""
-        path = Path(self._aside.name, secrets.token_hex(16))
+        path = f"{self._aside.name}/{next(self._numbers)}"
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
 
-    def drop(self, path: Path) -> None:
+    def drop(self, path: Place) -> None:
         """See `pipeline.Shelf.drop`."""
-        path.unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)
 
-    def keep(self, pairs: Iterable[tuple[Path, str]]) -> None:
+    def keep(self, pairs: Iterable[tuple[Place, str]]) -> None:
         """Forget a group."""
         for path, _ in pairs:
-            path.unlink()
+            Path(path).unlink()
 
     def close(self) -> None:
         """See `FolderShelf.close`."""

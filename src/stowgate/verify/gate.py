@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
-from stowgate.objects import CleanRef, Names
+from stowgate.objects import CleanRef, Names, Place
 from stowgate.policy import Option, Policy
 from stowgate.standard.codes import BASIC_PROFILE, code_of_column, deidentification_methods
 from stowgate.verify import pixels
@@ -60,7 +59,7 @@ class Pair:
     secret: bytes
 
 
-def check(raw: ByteSource, written: ByteSource, policy: Policy, names: Names, path: Path, secret: bytes) -> CleanRef:
+def check(raw: ByteSource, written: ByteSource, policy: Policy, names: Names, path: Place, secret: bytes) -> CleanRef:
     """Judge one output by its source; the only way to a `CleanRef` for a new object.
 
     raw -- the identified object, a little endian file (others have been brought to explicit little endian before);

@@ -180,8 +180,9 @@ class Judge:
     def _private(self, elements: DataSet, source: DataSet, path: Path, tag: int) -> None:
         expected = self.private.expected(elements, tag)
         value = elements[tag][1]
-        if expected is None:
-            raise Rejected("gate_private", place(tag, path))
+        unread = expected and expected.items and expected.kind != NOT_SOUGHT and not isinstance(value, list)
+        if expected is None or (unread and value):
+            raise Rejected("gate_private", place(tag, path))  # not safe, or a sequence that was not read as one
         if isinstance(value, list):
             if not expected.items:
                 raise Rejected("gate_private", place(tag, path))
