@@ -88,7 +88,7 @@ class Memo:
         for old in self._templates:
             if old.tags == before.tags and old.sop_class == clean.sop_class:
                 variable |= old.variable
-        if not may_vary(scan, variable):
+        if not may_vary(scan, variable, policy):
             return
         made = template_of(scan, variable, policy, key, issuer, clean)
         if made is not None:

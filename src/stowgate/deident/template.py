@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from stowgate.deident import marks
 from stowgate.deident.actions import Frame, Job
 from stowgate.deident.compile import plan_for
-from stowgate.deident.context import IDS, PHRASES, Context, gather
+from stowgate.deident.context import IDS, PHRASES, Context, gather, identity_in
 from stowgate.deident.data_set import Inserts, rewrite
 from stowgate.deident.plan import Plan
 from stowgate.deident.rewrite import job_for, marks_of
 from stowgate.dicom.scanner import Scan, Segment
-from stowgate.dicom.walk import PIXEL_DATA, Elements
+from stowgate.dicom.walk import PIXEL_DATA, Elements, is_undefined
 from stowgate.objects import Clean
 from stowgate.policy import Policy
+from stowgate.standard.dictionary import implicit_vr
 
 _LARGEST = 256 * 1024
 """Bytes of a header that is remembered."""
@@ -26,7 +27,7 @@ _MARKS = frozenset((marks.REMOVED_FLAG, marks.METHOD, marks.METHOD_CODES, marks.
 _ALWAYS_CONSTANT = IDS | frozenset(PHRASES) | _MARKS | {0x00080005, 0x00080016, 0x00080300, 0x00100021, 0x0020000D}
 """What the context and the rules hang on: an object that differs here takes the full way."""
 
-_IDENTITY_VRS = frozenset((b"PN", b"AE"))
+_IDENTITY_VRS = frozenset((b"PN", b"AE", b"SQ"))
 Step = tuple[bytes, int, bytes]
 """A constant run, then the tag and VR of the variable element behind it (0 at the end)."""
 
@@ -72,10 +73,21 @@ def header_of(scan: Scan) -> Header | None:
     return Header(list(elements), values)
 
 
-def may_vary(scan: Scan, variable: set[int]) -> bool:
+def may_vary(scan: Scan, variable: set[int], policy: Policy) -> bool:
     """Whether a template may leave these elements open: none of them names anybody or steers the rules."""
-    vrs = {scan.segments[0].elements[tag][0] for tag in variable}
-    return len(variable) <= _MOST_VARIABLE and not variable & _ALWAYS_CONSTANT and not vrs & _IDENTITY_VRS
+    if len(variable) > _MOST_VARIABLE or variable & _ALWAYS_CONSTANT:
+        return False
+    return not any(_may_name(scan, tag, policy) for tag in variable)
+
+
+def _may_name(scan: Scan, tag: int, policy: Policy) -> bool:
+    """Whether words of this element are, or could be in another slice, among those the context knows."""
+    view = scan.segments[0].view
+    vr, _, value, end = scan.segments[0].elements[tag]
+    known = implicit_vr(tag) if vr == b"UN" else vr
+    if known != b"SQ" or vr == b"UN":
+        return known in _IDENTITY_VRS
+    return is_undefined(view, value) or identity_in(view, value, end, scan.codecs, scan, policy)
 
 
 def template_of(

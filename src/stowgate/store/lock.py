@@ -10,6 +10,21 @@ from stowgate.errors import Misconfigured, disk_code
 from stowgate.vault import folder as state
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process owns the folder right now; asking changes nothing."""
+    try:
+        handle = os.open(folder / state.LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 class FolderLock:
     """Held from creation until `release`; a second process gets Misconfigured("state_in_use") with the holder's id."""
 

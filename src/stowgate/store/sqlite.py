@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, Self
 
 from stowgate.errors import Misconfigured, disk_code
 from stowgate.lifecycle import State
 from stowgate.store.aliases import Aliases
-from stowgate.store.lock import FolderLock
+from stowgate.store.lock import FolderLock, is_held
 from stowgate.store.migrate import migrate, shipped
 from stowgate.store.plain import plain_errors
 from stowgate.store.queries import queries
@@ -61,8 +63,21 @@ def open_ledger(folder: Path, key: Key, clock: Callable[[], float] = time.time) 
 def rehearse(folder: Path, key: Key, clock: Callable[[], float] = time.time) -> SqliteLedger:
     """A copy in memory of a folder's ledger (empty if there is none), for dry runs: nothing is written, none waits."""
     path = folder / state.LEDGER
-    with plain_errors(folder):
-        return _ledger(":memory:", key, None, None, clock, path if path.exists() else None)
+    with plain_errors(folder), TemporaryDirectory(prefix="stowgate-") as private:
+        original = _readable(path, Path(private)) if path.exists() else None
+        return _ledger(":memory:", key, None, None, clock, original)
+
+
+def _readable(path: Path, private: Path) -> str:
+    """The address under which a ledger can be read without SQLite making or changing a file beside it."""
+    log = path.with_name(f"{path.name}-wal")
+    if not log.exists():
+        return f"{path.absolute().as_uri()}?immutable=1"  # without a log nobody is writing
+    if is_held(path.parent):
+        return f"{path.absolute().as_uri()}?mode=ro"  # the writer's files are there already
+    for left in (path, log):  # a killed run's log has to be applied to be read
+        shutil.copy(left, private)
+    return (private / path.name).as_uri()
 
 
 class SqliteLedger:
@@ -265,15 +280,13 @@ def _ledger(
     path: Path | None,
     lock: FolderLock | None,
     clock: Callable[[], float],
-    copy_of: Path | None = None,
+    copy_of: str | None = None,
 ) -> SqliteLedger:
     """Connect and bring up to date; the connection is closed again if that fails."""
     db = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
     try:
         if copy_of:
-            # without a log nobody is writing, and only immutable makes no files of its own beside the original
-            how = "mode=ro" if copy_of.with_name(f"{copy_of.name}-wal").exists() else "immutable=1"
-            with closing(sqlite3.connect(f"{copy_of.absolute().as_uri()}?{how}", uri=True)) as original:
+            with closing(sqlite3.connect(copy_of, uri=True)) as original:
                 original.backup(db)
         for pragma in _PRAGMAS:
             db.execute(pragma)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+import struct
 
 from stowgate.dicom.source import ByteSource
 from stowgate.verify.elements import Bulk
 
 ENDS = 64 * 1024
 WINDOW, WINDOWS = 4 * 1024, 16
+_numbers = struct.Struct(f">{WINDOWS}Q").unpack
 _CHUNK = 512 * 1024
 """Read at a time from each side, so that at most 1 MiB of Pixel Data is in memory."""
 
@@ -26,25 +27,21 @@ def same(raw: ByteSource, written: ByteSource, before: Bulk, after: Bulk, window
         return False
     if padding and written.read(after.offset + before.length, 1) != b"\0":
         return False
-    return all(
-        raw.read(before.offset + at, length) == written.read(after.offset + at, length)
-        for at, length in _places(before.length, windows)
-    )
+    read, reread, old, new = raw.read, written.read, before.offset, after.offset
+    for at, length in _places(before.length, windows):  # a plain loop: it runs eighteen times for every object
+        if read(old + at, length) != reread(new + at, length):
+            return False
+    return True
 
 
-def _places(length: int, windows: bytes) -> Iterator[tuple[int, int]]:
+def _places(length: int, windows: bytes) -> list[tuple[int, int]]:
     """Offsets and lengths to compare, ascending."""
     if not windows or length <= 2 * ENDS + WINDOW * WINDOWS:
-        for at in range(0, length, _CHUNK):
-            yield at, min(_CHUNK, length - at)
-        return
-    numbers = hashlib.shake_256(windows).digest(8 * WINDOWS)
-    inner = length - 2 * ENDS - WINDOW
-    starts = (ENDS + int.from_bytes(numbers[at : at + 8], "big") % (inner + 1) for at in range(0, 8 * WINDOWS, 8))
-    yield 0, ENDS
-    for start in sorted(starts):
-        yield start, WINDOW
-    yield length - ENDS, ENDS
+        return [(at, min(_CHUNK, length - at)) for at in range(0, length, _CHUNK)]
+    room = length - 2 * ENDS - WINDOW + 1
+    numbers = _numbers(hashlib.shake_256(windows).digest(8 * WINDOWS))
+    starts = sorted([ENDS + number % room for number in numbers])
+    return [(0, ENDS), *[(start, WINDOW) for start in starts], (length - ENDS, ENDS)]
 
 
 def windows_of(secret: bytes, instance: str) -> bytes:

@@ -41,12 +41,18 @@ def _root(version: bool = typer.Option(False, "--version", help="Show the versio
 
 def run() -> int:
     """Carry out the command line; the exit code."""
+    code = _carried_out()
+    if code == Exit.INTERRUPTED:
+        say("Stopped. What was finished stays; run the same command again to go on. Nothing was lost.")
+    return code
+
+
+def _carried_out() -> int:
     try:
-        return int(app(standalone_mode=False) or 0)
+        return int(app(standalone_mode=False) or 0)  # Typer gives 130 for an interruption
     except typer.Exit as done:
         return done.exit_code
-    except (typer.Abort, KeyboardInterrupt):  # Typer turns the one into the other, wherever it can
-        say("Stopped. What was finished stays; run the same command again to go on. Nothing was lost.")
+    except (typer.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except _UsageError as error:
         error.show()
