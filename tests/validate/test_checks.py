@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stowgate.dicom.budget import OddEncoding
 from stowgate.dicom.charset import codecs_of
 from stowgate.dicom.limits import Limits
 from stowgate.dicom.scanner import Buffer, scan
 from stowgate.dicom.source import MemorySource
-from stowgate.dicom.budget import OddEncoding
 from stowgate.errors import Rejected
 from stowgate.reasons import REASONS
 from stowgate.validate import checks

@@ -28,7 +28,7 @@ def same(raw: ByteSource, written: ByteSource, before: Bulk, after: Bulk, window
     if padding and written.read(after.offset + before.length, 1) != b"\0":
         return False
     read, reread, old, new = raw.read, written.read, before.offset, after.offset
-    for at, length in _places(before.length, windows):  # a plain loop: it runs eighteen times for every object
+    for at, length in _places(before.length, windows):  # noqa: SIM110 - a plain loop: it runs eighteen times for every object
         if read(old + at, length) != reread(new + at, length):
             return False
     return True
