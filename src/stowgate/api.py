@@ -23,6 +23,7 @@ from stowgate.objects import Change, Clean
 from stowgate.pipeline import cleaned, in_plain_encoding
 from stowgate.policy import Policy
 from stowgate.vault.key import Key
+from stowgate.verify import gate
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -33,8 +34,8 @@ def deidentify_bytes(
 ) -> bytes:
     """De-identify one Part 10 object in memory; `data` is not changed.
 
-    key -- the project key, 32 bytes. Raises `Rejected` with the code of why it is held or quarantined. The output has
-    not passed the gate: what leaves the house goes through `pipeline.process`.
+    key -- the project key, 32 bytes. Raises `Rejected` with the code of why it is held, quarantined or was stopped by
+    the gate.
     """
     return _in_memory(data, policy, key, issuer, record, limits)[0]
 
@@ -46,6 +47,7 @@ def _in_memory(
         clean = cleaned(source, policy, key, issuer, limits, record=record)
         emitter = MemoryEmitter()
         emitter.emit(clean.pieces, source)
+        gate.check(source, MemorySource(emitter.data), policy, clean.names, "", key)
         return bytes(emitter.data), clean
 
     with tempfile.TemporaryDirectory(prefix="stowgate-") as folder:

@@ -28,9 +28,11 @@ def check(template: str) -> str:
         raise Misconfigured("bad_layout", f"unknown field {{{unknown[0]}}}")
     if not plain or "instance" not in fields:
         raise Misconfigured("bad_layout", "{instance} has to be part of it, plainly")
-    parts = template.split("/")
-    if not template.endswith(".dcm") or any(part.strip() in ("", ".", "..") or "\\" in part for part in parts):
+    parts = [part.strip() for part in template.split("/")]
+    if not template.endswith(".dcm") or not all(parts) or "\\" in template or not template.isprintable():
         raise Misconfigured("bad_layout", "it has to be a relative path that ends in .dcm")
+    if any(part.startswith(".") for part in parts):
+        raise Misconfigured("bad_layout", "no part of it may begin with a dot: hidden files are lost sight of")
     return template
 
 

@@ -164,16 +164,21 @@ def test_04_private_blocks_at_any_number_twice_without_creator_padded_nested_and
         el(0x00190011, "SIEMENS CT VA0  COAD", "LO"),
         el(0x00211001, NAME, "LO"),
         el(0x00010010, suv, "LO"), el(0x00011000, NAME, "LO"),
-        el(0xFFFF0010, suv, "LO"), el(0xFFFF1000, "1", "DS"),
         equipment(el(0x70530010, suv, "LO"), el(0x70531000, "3.5", "DS"), el(0x70532000, "4.5", "DS")),
         policy=SAFE,
     )  # fmt: skip
-    kept = sorted(place for place in values if place[:5] in ("(7053", "(0019", "(0021", "(0001", "(FFFF"))
+    kept = sorted(place for place in values if place[:5] in ("(7053", "(0019", "(0021", "(0001"))
     assert kept == ["(7053,00F0)", "(7053,00F7)", "(7053,F000)", "(7053,F709)"]
     step = at("ContributingEquipmentSequence") + "[0]."
     assert values[step + "(7053,0010)"].strip() == suv.encode()
     assert values[step + "(7053,1000)"].strip() == b"3.5"
     assert step + "(7053,2000)" not in values
+
+
+def test_04_nothing_passes_that_stands_in_group_ffff() -> None:
+    with pytest.raises(Rejected) as stop:
+        out(el(0xFFFF0010, "Philips PET Private Group", "LO"), el(0xFFFF1000, "1", "DS"), policy=SAFE)
+    assert stop.value.code == "bad_structure"
 
 
 def test_05_group_lengths_command_and_directory_groups_padding_trailing_bytes_deflated_and_big_endian() -> None:

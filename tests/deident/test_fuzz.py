@@ -239,6 +239,15 @@ def swap_elements(data: bytearray, rng: random.Random) -> bytearray:
     return data[: a.pos] + second + data[a.value + a.length : b.pos] + first + data[b.value + b.length :]
 
 
+def stretch_value(data: bytearray, rng: random.Random) -> bytearray:
+    """A long value of one short pattern again and again, which slow searches dislike."""
+    spot = rng.choice(_spots(data))
+    pattern = "".join(rng.choices("1aA-./: (+@#,'^\\", k=rng.choice((1, 2, 3))))
+    new = (pattern * 20000)[: rng.choice((64, 1024, 20000))].encode()
+    data = data[: spot.value] + new + data[spot.value + spot.length :]
+    return _with_length(data, spot, len(new))
+
+
 def drop_element(data: bytearray, rng: random.Random) -> bytearray:
     spot = rng.choice(_spots(data))
     return data[: spot.pos] + data[spot.value + spot.length :]
@@ -305,7 +314,7 @@ WILD: tuple[Mutation, ...] = (
     flip_bytes, flip_bits, truncate, cut_out, splice, repeat, edit_length, edit_tag, edit_vr, double_element,
     swap_elements, depth_bomb,
 )  # fmt: skip
-SOUND: tuple[Mutation, ...] = (swallow, retag_in_order, edit_short_vr, edit_value, drop_element)
+SOUND: tuple[Mutation, ...] = (swallow, retag_in_order, edit_short_vr, edit_value, stretch_value, drop_element)
 """The structure mostly stays whole, so that the rules meet what was changed."""
 
 

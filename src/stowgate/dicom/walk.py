@@ -74,6 +74,8 @@ def _walk_explicit(view: memoryview, pos: int, end: int, into: Elements, budget:
         budget.spend(len(into) - before)
     if pos < end:
         raise NeedMore
+    if last >> 16 == 0xFFFF:  # nothing may stand there (PS3.5 7.8)
+        raise Rejected("bad_structure")
     return pos
 
 
@@ -111,6 +113,8 @@ def _walk_implicit(view: memoryview, pos: int, end: int, into: Elements, budget:
         budget.spend(len(into) - before)
     if pos < end:
         raise NeedMore
+    if last >> 16 == 0xFFFF:  # nothing may stand there (PS3.5 7.8)
+        raise Rejected("bad_structure")
     return pos
 
 
