@@ -147,12 +147,16 @@ def _written(dataset: Dataset) -> bytes:
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
 
-    copy = FileDataset("", dict(dataset), file_meta=FileMetaDataset(getattr(dataset, "file_meta", None) or {}))
-    copy.file_meta.TransferSyntaxUID = copy.file_meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)
+    for keyword, code in (("SOPClassUID", "missing_sop_class"), ("SOPInstanceUID", "missing_instance_uid")):
+        if not dataset.get(keyword):
+            raise Rejected(code)
     buffer = io.BytesIO()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            meta = FileMetaDataset(getattr(dataset, "file_meta", None) or {})
+            copy = FileDataset("", dict(dataset), file_meta=meta)
+            meta.TransferSyntaxUID = meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)
             dcmwrite(buffer, copy, enforce_file_format=True)
     except Exception:  # noqa: BLE001 - whatever pydicom says may quote a value
         raise Rejected("cannot_normalise") from None

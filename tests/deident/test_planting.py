@@ -106,8 +106,12 @@ ELSEWHERE: dict[str, tuple[tuple[Element, ...], Policy]] = {
     "a text of digits": ((el("SliceThickness", "Quxenwald", "DS"),), engine.policy()),
     "a palette": ((el("RedPaletteColorLookupTableData", b"by Quxenwald", "OW"),), engine.policy()),
     "a colour profile": ((el("ICCProfile", b"by Quxenwald", "OB"),), engine.policy()),
-    "text, the name itself written as LO": ((el("PatientName", "Quxenwald", "LO"), el("SoftwareVersions", "Quxenwald 3")), engine.policy()),
-    "text, the name itself written as UN": ((el("PatientName", "Quxenwald", "UN"), el("SoftwareVersions", "Quxenwald 3")), engine.policy()),
+    "text, the name written as LO": (
+        (el("PatientName", "Quxenwald", "LO"), el("SoftwareVersions", "Quxenwald 3")), engine.policy()
+    ),
+    "text, the name written as UN": (
+        (el("PatientName", "Quxenwald", "UN"), el("SoftwareVersions", "Quxenwald 3")), engine.policy()
+    ),
 }  # fmt: skip
 
 
@@ -133,7 +137,7 @@ HIDDEN = {
 @pytest.mark.xfail(strict=True, reason="kept values of UI, TM, DA, DT and binary numbers are not held against their VR")
 @pytest.mark.parametrize("place", list(HIDDEN))
 def test_words_nobody_knows_do_not_stay_in_a_value_that_cannot_hold_words(place: str) -> None:
-    """No search can find an unknown name; but a time, a date, a UID or four numbers are of a form that can be checked."""
+    """No search finds an unknown name; but a time, a date, a UID and numbers are of a form that can be checked."""
     element, policy = HIDDEN[place]
     assert b"Quxenwald" not in engine.gated(small(element), policy).data
 

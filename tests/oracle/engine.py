@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from stowgate.api import deidentify_bytes
+from stowgate.dicom.emit import MemoryEmitter
+from stowgate.dicom.limits import DEFAULT
+from stowgate.dicom.source import ByteSource, MemorySource
 from stowgate.errors import Rejected
+from stowgate.pipeline import cleaned, in_plain_encoding
 from stowgate.policy import AVAILABLE, Option, Policy
 from stowgate.reasons import REASONS
 
@@ -30,38 +35,29 @@ class Outcome:
 
 
 def clean(data: bytes, policy: Policy | None = None, key: bytes = KEY, issuer: str = "") -> bytes:
-    """The de-identified file; raises `Rejected`."""
-    from stowgate.api import deidentify_bytes
+    """What the engine alone makes of a file, without the gate behind it; raises `Rejected`."""
 
-    return bytes(deidentify_bytes(data, policy or Policy(), key, issuer))
+    def emitted(source: ByteSource) -> bytes:
+        made, emitter = cleaned(source, policy or Policy(), key, issuer), MemoryEmitter()
+        emitter.emit(made.pieces, source)
+        return bytes(emitter.data)
+
+    with TemporaryDirectory(prefix="stowgate-") as folder:
+        return in_plain_encoding(MemorySource(data), DEFAULT, Path(folder), emitted)
 
 
 def run(data: bytes, policy: Policy | None = None, key: bytes = KEY, issuer: str = "") -> Outcome:
-    """What became of an input; only `Rejected` is caught."""
+    """What the engine alone makes of an input; only `Rejected` is caught."""
     try:
         return Outcome("cleaned", data=clean(data, policy, key, issuer))
     except Rejected as stop:
         return Outcome(REASONS[stop.code].fate, stop.code)
 
 
-def gated(data: bytes, policy: Policy, key: bytes = KEY) -> Outcome:
-    """The same, with the gate behind it: what would really leave."""
-    from stowgate.dicom.emit import MemoryEmitter
-    from stowgate.dicom.limits import DEFAULT
-    from stowgate.dicom.source import ByteSource, MemorySource
-    from stowgate.pipeline import cleaned, in_plain_encoding
-    from stowgate.verify import gate
-
-    def both(source: ByteSource) -> bytes:
-        made, emitter = cleaned(source, policy, key), MemoryEmitter()
-        emitter.emit(made.pieces, source)
-        written = bytes(emitter.data)
-        gate.check(source, MemorySource(written), policy, made.names, Path("-"), key)
-        return written
-
+def gated(data: bytes, policy: Policy | None = None, key: bytes = KEY, issuer: str = "") -> Outcome:
+    """What really leaves: the front door, with the gate behind the engine."""
     try:
-        with TemporaryDirectory(prefix="stowgate-") as folder:
-            return Outcome("cleaned", data=in_plain_encoding(MemorySource(data), DEFAULT, Path(folder), both))
+        return Outcome("cleaned", data=deidentify_bytes(data, policy or Policy(), key, issuer))
     except Rejected as stop:
         return Outcome(REASONS[stop.code].fate, stop.code)
 
