@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,8 +142,6 @@ def _secret(key: bytes | Key | None) -> bytes:
 
 def _written(dataset: Dataset) -> bytes:
     """The data set as a Part 10 object; pydicom's complaints quote values, so they go no further."""
-    import warnings
-
     from pydicom import dcmwrite
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
@@ -152,8 +151,7 @@ def _written(dataset: Dataset) -> bytes:
             raise Rejected(code)
     buffer = io.BytesIO()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             meta = FileMetaDataset(getattr(dataset, "file_meta", None) or {})
             copy = FileDataset("", dict(dataset), file_meta=meta)
             meta.TransferSyntaxUID = meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)
@@ -161,6 +159,22 @@ def _written(dataset: Dataset) -> bytes:
     except Exception:  # noqa: BLE001 - whatever pydicom says may quote a value
         raise Rejected("cannot_normalise") from None
     return buffer.getvalue()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing that pydicom has to say about a value gets out, neither as a warning nor into a log."""
+    import logging
+    import warnings
+
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
 
 
 def _read(data: bytes) -> Dataset:

@@ -13,8 +13,10 @@ from typing import Protocol
 
 from stowgate import layout
 from stowgate.deident.memo import Memo
+from stowgate.dicom.budget import NeedMore, OddEncoding
 from stowgate.dicom.same import same_content
 from stowgate.dicom.source import FileSource
+from stowgate.errors import Rejected
 from stowgate.ingest.folder import Input, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
@@ -240,8 +242,12 @@ class Batch:
         return stopped(Raw(passed.item.id, ""), "uid_reuse")
 
     def _same(self, one: Place, other: Place) -> bool:
-        with FileSource(one) as mine, FileSource(other) as theirs:
-            return same_content(mine, theirs, self._way.limits)
+        """Whether two clean objects say the same; one that somebody damaged or changed since cannot be asked."""
+        try:
+            with FileSource(one) as mine, FileSource(other) as theirs:
+                return same_content(mine, theirs, self._way.limits)
+        except (Rejected, OddEncoding, NeedMore):
+            return False
 
     def _relative(self, ref: CleanRef) -> Made:
         return Made(ref.names.instance, layout.path_of(self._order.layout, ref.names), ref.size)

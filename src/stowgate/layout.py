@@ -49,7 +49,5 @@ def _fields(template: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _part(value: str) -> str:
     """A value as part of a path: retained UIDs are others' text, and none of it may climb, hide or clash."""
-    plain = _UNSAFE.sub("_", value).strip(".")[:64]
-    if plain == value:
-        return plain or "none"
-    return f"{plain}-{sha256(value.encode()).hexdigest()[:12]}"
+    plain = _UNSAFE.sub("_", value).strip(".").lstrip("-.")[:64] or "none"
+    return plain if plain == value or not value else f"{plain}-{sha256(value.encode()).hexdigest()[:12]}"

@@ -85,7 +85,12 @@ def process(raw: Raw, way: Way, bench: Bench) -> Passed:
     """Take one object through; never raises for the object's sake. What the disk or a setting does wrong is raised."""
     try:
         with FileSource(raw.path) as source:
-            return in_plain_encoding(source, way.limits, way.scratch, lambda plain: _journey(raw, plain, way, bench))
+            before = source.stamp()
+            passed = in_plain_encoding(source, way.limits, way.scratch, lambda plain: _journey(raw, plain, way, bench))
+            if passed.ref and source.stamp() != before:  # header and pixels may be of two objects
+                way.shelf.drop(passed.ref.path)
+                return stopped(raw, "source_changed")
+            return passed
     except Rejected as error:
         return stopped(raw, error.code, error.place)
     except StowgateError:

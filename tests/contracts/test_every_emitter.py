@@ -137,14 +137,32 @@ class TestFileEmitter:
         def fails(*_: object) -> int:
             raise OSError(number, "/a/secret/path")
 
-        for call, pieces in (("writev", [b"bytes"]), ("sendfile", [Range(0, 9)])):
+        for pieces in ([b"bytes"], [Range(0, 9)]):
             with monkeypatch.context() as patch, FileSource(Path(__file__)) as source:
                 output = _file(tmp_path)
-                patch.setattr(os, call, fails)
+                patch.setattr(os, "writev", fails)
+                patch.setattr(os, "sendfile", fails)
                 with pytest.raises(Temporary) as stop:
                     output.emitter.emit(pieces, source)
             assert stop.value.code == code
             assert "secret" not in str(stop.value)
+
+    def test_copies_by_hand_where_the_kernel_will_not(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And so it is known whether the source or the place to write to has failed."""
+
+        def fails(*_: object) -> int:
+            raise OSError(22, "")
+
+        (tmp_path / "source").write_bytes(DATA)
+        output = _file(tmp_path)
+        monkeypatch.setattr(os, "sendfile", fails)
+        with FileSource(tmp_path / "source") as source:
+            assert output.emitter.emit([b"head", Range(3, 70_000)], source) == 70_004
+            assert output.written() == b"head" + DATA[3:70_003]
+            monkeypatch.setattr(os, "pread", fails)
+            with pytest.raises(Rejected) as stop:
+                output.emitter.emit([Range(0, 9)], source)
+        assert stop.value.code == "unreadable"
 
     def test_writes_on_after_a_short_write(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         writev, write, sendfile = os.writev, os.write, os.sendfile

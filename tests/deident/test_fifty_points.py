@@ -301,6 +301,14 @@ def test_12_uids_inside_text_urls_and_private_data_do_not_survive() -> None:
         assert b"1.2.3.4.5.6" not in data
 
 
+@pytest.mark.xfail(
+    strict=True, reason="the engine seeks UIDs of six numbers and more; the gate stops the object instead"
+)
+@pytest.mark.parametrize("uid", ["2.25.329800735698586629295641978511506172918", "1.2.3.4.5"])
+def test_12_instance_uids_of_few_numbers_inside_text_go_too(uid: str) -> None:
+    assert uid.encode() not in written(el("SoftwareVersions", f"from {uid}", "LO"), uid=uid)
+
+
 def test_13_frames_of_reference_and_other_linking_uids_keep_their_links() -> None:
     links = (
         "FrameOfReferenceUID",

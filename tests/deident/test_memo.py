@@ -196,6 +196,16 @@ def test_identity_and_kind_may_change_midway(change: Element, place: str) -> Non
         same(objects, policy)
 
 
+def test_objects_without_patient_id_and_study_are_people_of_their_own() -> None:
+    bare = el("PatientID", ""), el("StudyInstanceUID", "")
+    objects = [slice_of(number, *bare) for number in range(5)]
+    assert same(objects, POLICIES["dates"]) == 0
+    run = Run(Policy(), Memo())
+    assert len({outcome[1].patient for outcome in map(run.of, objects)}) == 5  # type: ignore[union-attr]
+    with_study = [slice_of(number, bare[0]) for number in range(5)]
+    assert same(with_study, POLICIES["dates"]) == 3
+
+
 # ---------------------------------------------------------------- identity where it is not expected
 
 

@@ -84,6 +84,14 @@ def test_spaces_and_encodings_of_an_id_do_not_make_two_people() -> None:
     assert len({value(clean(data), PATIENT_ID) for data in (latin, utf, apart)}) == 1
 
 
+def test_ids_of_bytes_outside_their_character_set_stay_apart() -> None:
+    odd = [
+        small(el("PatientID", b"M" + byte + b"LLER7"), el("SpecificCharacterSet", "ISO_IR 192"))
+        for byte in (b"\xdc", b"\xd6")
+    ]
+    assert len({value(clean(data), PATIENT_ID) for data in odd}) == 2
+
+
 def test_an_empty_id_never_merges_people() -> None:
     studies = [small(el("PatientID", ""), el("StudyInstanceUID", f"1.2.{n}")) for n in (1, 2)]
     again = small(el("PatientID", "  "), el("StudyInstanceUID", "1.2.1"), uid="1.9")

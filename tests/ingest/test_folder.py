@@ -1,4 +1,4 @@
-"""Everything below a folder is found once, in a stable order; what is no instance is accounted for, no link followed."""
+"""Everything below a folder is found once, in a stable order; what is no instance counts too, no link is followed."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class TestWhatIsNoInstance:
                 ".hidden": "hidden_file", ".DS_Store": "hidden_file", ".empty": "hidden_file",
                 "DICOMDIR": "dicomdir", "dicomdir": "dicomdir", "sub/DicomDir": "dicomdir",
                 "empty": "empty_file", "sub/DICOMDIR": "empty_file",
-                "link": "symbolic_link", "broken": "symbolic_link", "folder link": "symbolic_link", ".link": "symbolic_link",
+                "link": "symbolic_link", "broken": "symbolic_link", "folder link": "symbolic_link",
+                ".link": "symbolic_link",
                 "pipe": "special_file", "socket": "special_file",
             }  # fmt: skip
 
@@ -90,7 +91,7 @@ class TestWhatIsNoInstance:
         listdir = os.listdir
 
         def refuses(path: str) -> list[str]:
-            if os.path.basename(path) == "shut":
+            if Path(path).name == "shut":
                 raise PermissionError
             return listdir(path)
 
@@ -192,7 +193,7 @@ class TestOrder:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         for _ in range(300):
-            os.mkdir("d")
+            Path("d").mkdir()
             os.chdir("d")
         Path("file").write_text("x")
         os.chdir(tmp_path)

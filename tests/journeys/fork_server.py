@@ -1,7 +1,8 @@
 """Runs `stowgate` as often as asked, each time in a process of its own that need not import anything first.
 
 A request is one JSON line on standard input: argv, cwd, env, and files for the child's output. Two lines
-answer it: the child's process id, and when it has ended its exit code (negative: the signal that killed it).
+answer it: the child's process id, and when it has ended its exit code (negative: the signal that killed
+it), the processor seconds and the MiB of memory it used at most, its own children included.
 """
 
 from __future__ import annotations
@@ -69,8 +70,9 @@ def main() -> None:
             leave_with(run())
         answers.write(f"started {child}\n")
         answers.flush()
-        _, status = os.waitpid(child, 0)
-        answers.write(f"ended {os.waitstatus_to_exitcode(status)}\n")
+        _, status, used = os.wait4(child, 0)
+        seconds = used.ru_utime + used.ru_stime
+        answers.write(f"ended {os.waitstatus_to_exitcode(status)} {seconds} {used.ru_maxrss // 1024}\n")
         answers.flush()
 
 

@@ -46,11 +46,13 @@ def at_call(call: str, number: int, what: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Done:
-    """How a run ended: exit code (negative: a signal), what it said, and what it said to scripts."""
+    """How a run ended: exit code (negative: a signal), what it said, processor seconds and MiB of memory at most."""
 
     code: int
     out: str
     err: str
+    seconds: float = 0.0
+    memory: int = 0
 
     @cached_property
     def lines(self) -> list[dict[str, Any]]:
@@ -130,10 +132,10 @@ class Server:
         strace = subprocess.Popen(["strace", *how.tracer, "-p", str(child)]) if how.tracer else None
         if how.stop:
             how.stop.send(child)
-        code = int(self._answer("ended"))
+        code, seconds, memory = self._answer("ended").split()
         if strace:
             strace.wait()
-        return Done(code, out.read_text("utf-8"), err.read_text("utf-8"))
+        return Done(int(code), out.read_text("utf-8"), err.read_text("utf-8"), float(seconds), int(memory))
 
     def _answer(self, word: str) -> str:
         assert self._process.stdout

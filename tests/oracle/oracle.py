@@ -37,6 +37,12 @@ WORDS = {
 }
 
 
+def _permitted(vr: str, tag: int) -> bool:
+    """Whether a value of this VR may stand here; OB and OW stand for one another."""
+    permitted = tables.dictionary_vrs(tag)
+    return vr in permitted or (vr in ("OB", "OW") and bool({"OB", "OW"} & set(permitted)))
+
+
 class UnknownSequence(Exception):
     """A sequence written as UN has to be kept: the object is to be brought to explicit VR first."""
 
@@ -54,12 +60,14 @@ class Oracle:
         charset = Charset().inside(ds)
         study = raw_value(raw(ds, 0x0020000D)).strip(b" \0")
         patient_id = self._text(ds, PATIENT_ID, charset)
+        if "\N{REPLACEMENT CHARACTER}" in patient_id:  # bytes outside their character set still tell people apart
+            patient_id = raw_value(raw(ds, PATIENT_ID)).decode("latin-1")
         issuer = self._text(ds, 0x00100021, charset).strip(" \0") or self.issuer
         self.pseudonym = derive.pseudonym(self.key, patient_id, issuer, study)
         self.offset = derive.offset_days(self.key, patient_id, issuer, study)
         self.tokens = gather(ds, self.policy, Charset())
         clean = self._data_set(ds, (), Charset())
-        self._mark(clean)
+        self._mark(ds, clean)
         return clean
 
     def _text(self, ds: Dataset, tag: int, charset: Charset) -> str:
@@ -85,6 +93,8 @@ class Oracle:
         tag = int(element.tag)
         decision = decide(self.policy, self.sop_class if path is not None else "", path or (), tag)
         letter = decision.letter
+        if letter in ("K", "C", "U") and not _permitted(vr_of(element), tag):
+            letter = decision.removal
         if letter == "C":
             letter = self._clean(element, decision, clean, charset)
         if letter == "K":
@@ -125,9 +135,6 @@ class Oracle:
     def _keep(self, element: Any, decision: Decision, path: Any, clean: Dataset, charset: Charset) -> str:
         """Keep, or say what to do instead."""
         tag, vr, value = int(element.tag), vr_of(element), raw_value(element)
-        permitted = tables.dictionary_vrs(tag)
-        if vr not in permitted and not (vr in ("OB", "OW") and {"OB", "OW"} & set(permitted)):
-            return decision.removal
         if items_of(element) is not None:
             self._recurse(element, path, clean, charset)
             return ""
@@ -289,15 +296,16 @@ class Oracle:
 
     # ------------------------------------------------------------ marks
 
-    def _mark(self, clean: Dataset) -> None:
+    def _mark(self, ds: Dataset, clean: Dataset) -> None:
         policy = self.policy
         self._put(clean, 0x00120062, "CS", b"YES")
         method = f"Stowgate {policy.edition} r{policy.revision} {policy.digest[:16]}".encode()
-        earlier = raw_value(raw(clean, 0x00120063)).rstrip(b" \0")
+        earlier = raw_value(raw(clean, 0x00120063))
+        earlier = earlier.strip(b" \0") if earlier == raw_value(raw(ds, 0x00120063)) else b""
         methods = earlier.split(b"\\") if earlier else []
         self._put(clean, 0x00120063, "LO", b"\\".join(methods if method in methods else [*methods, method]))
-        before = raw(clean, 0x00120064)
-        items = list(items_of(before) or []) if before is not None else []
+        was_sequence = 0x00120064 in ds and items_of(raw(ds, 0x00120064)) is not None
+        items = list(items_of(raw(clean, 0x00120064)) or []) if was_sequence else []
         there = {self._code(i) for i in items}
         items += [self._claim(code) for code in self._claims() if (code, "DCM") not in there]
         if items:

@@ -117,7 +117,7 @@ def _gather(ds: Dataset, policy: Policy, charset: Charset, tokens: Tokens) -> No
             for value in text_of(element, charset, vr).split("\\"):
                 tokens.others.append(value)
                 tokens.add(value)
-    tokens.uids -= {uid for uid in tokens.uids if not uid or tables.is_registered(uid.decode("latin-1"))}
+    tokens.uids -= {uid for uid in tokens.uids if not uid.strip(b".") or tables.is_registered(uid.decode("latin-1"))}
 
 
 def _is_source(tag: int, vr: str, policy: Policy) -> bool:

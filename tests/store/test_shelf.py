@@ -73,14 +73,14 @@ class TestTemporaries:
     def test_one_that_is_dropped_is_gone_and_dropping_it_twice_does_no_harm(self, shelf: FolderShelf) -> None:
         path = written(shelf, b"bad")
         shelf.drop(path)
-        assert not os.path.exists(path)
+        assert not Path(path).exists()
         shelf.drop(path)
 
     def test_what_a_dead_run_left_is_swept_and_what_another_owner_works_on_is_not(self, out: Path) -> None:
         dead, other = FolderShelf(out, ALIAS), FolderShelf(out, "f" * 32)
         left, alive = written(dead, b"dead"), written(other, b"alive")
         again = FolderShelf(out, ALIAS)
-        assert not os.path.exists(left)
+        assert not Path(left).exists()
         assert Path(alive).read_bytes() == b"alive"
         again.close()
         other.close()
@@ -97,7 +97,7 @@ class TestKeeping:
         pairs = [(written(shelf, b"%d" % n), f"p{n % 2}/s/{n}.dcm") for n in range(6)]
         shelf.keep(pairs)
         assert visible(out) == {f"p{n % 2}/s/{n}.dcm": b"%d" % n for n in range(6)}
-        assert not any(os.path.exists(path) for path, _ in pairs)
+        assert not any(Path(path).exists() for path, _ in pairs)
 
     def test_a_name_that_was_there_is_replaced_whole(self, shelf: FolderShelf, out: Path) -> None:
         shelf.keep([(written(shelf, b"old"), "a.dcm")])
@@ -133,7 +133,7 @@ class TestKeeping:
         for missing in (None, lambda _: ctypes.set_errno(errno.ENOSYS) or -1):
             monkeypatch.setattr(module, "_syncfs", missing)
             paths = [written(shelf, b"%d" % n) for n in range(3)]
-            inodes = [os.stat(path).st_ino for path in paths]
+            inodes = [Path(path).stat().st_ino for path in paths]
             synced.clear()
             shelf.keep([(path, f"{n}.dcm") for n, path in enumerate(paths)])
             assert synced[:3] == inodes
@@ -170,9 +170,10 @@ class TestFailing:
 
         monkeypatch.setattr(module, "_syncfs", None)
         pairs = [(written(shelf, b"%d" % n), f"p{n}/{n}.dcm") for n in range(3)]
-        with monkeypatch.context() as patch, pytest.raises(Temporary) as stop:
+        with monkeypatch.context() as patch:
             patch.setattr(os, call, fails)
-            shelf.keep(pairs)
+            with pytest.raises(Temporary) as stop:
+                shelf.keep(pairs)
         assert stop.value.code == code
         assert "secret" not in str(stop.value)
         assert visible(out) == {}
@@ -192,19 +193,24 @@ class TestFailing:
             left -= 1
             replace(old, new)
 
-        with monkeypatch.context() as patch, pytest.raises(Temporary):
+        with monkeypatch.context() as patch:
             patch.setattr(os, "replace", stops)
-            shelf.keep(pairs)
+            with pytest.raises(Temporary):
+                shelf.keep(pairs)
         assert visible(out) == {"0.dcm": b"whole", "1.dcm": b"whole"}
 
+    @pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "disk_full"), (errno.EROFS, "cannot_write")])
     def test_a_fresh_file_that_cannot_be_made_says_why(
-        self, shelf: FolderShelf, monkeypatch: pytest.MonkeyPatch
+        self, number: int, code: str, shelf: FolderShelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for number, code in ((errno.ENOSPC, "disk_full"), (errno.EROFS, "cannot_write")):
-            with monkeypatch.context() as patch, pytest.raises(Temporary) as stop:
-                patch.setattr(os, "open", lambda *_, number=number, **__: (_ for _ in ()).throw(OSError(number, "")))
+        def fails(*_: object, **__: object) -> int:
+            raise OSError(number, "")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", fails)
+            with pytest.raises(Temporary) as stop:
                 shelf.new()
-            assert stop.value.code == code
+        assert stop.value.code == code
 
     def test_a_folder_that_cannot_be_made_is_a_setting_to_correct(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("no folder")
@@ -252,9 +258,10 @@ class TestFullDisk:
             raise OSError(errno.ENOSPC, "")
 
         descriptor, path = shelf.new()
-        with monkeypatch.context() as patch, pytest.raises(Temporary) as stop:
+        with monkeypatch.context() as patch:
             patch.setattr(os, "writev", full)
-            FileEmitter(descriptor).emit([b"bytes"], MemorySource(b""))
+            with pytest.raises(Temporary) as stop:
+                FileEmitter(descriptor).emit([b"bytes"], MemorySource(b""))
         os.close(descriptor)
         assert stop.value.code == "disk_full"
         shelf.drop(path)

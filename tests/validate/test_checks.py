@@ -225,7 +225,8 @@ def test_real_files_are_judged_without_a_crash_and_few_are_quarantined() -> None
     assert len(judged) > 50
     assert grave.pop("MR_small_padded.dcm") == "pixel_length_mismatch"
     assert grave.pop("MR_truncated.dcm", "truncated") in ("pixel_length_mismatch", "truncated")
-    assert len(grave) < len(judged) / 5
+    bare = [name for name, code in grave.items() if code == "no_pixel_data"]  # test objects made without a picture
+    assert len(grave) - len(bare) < len(judged) / 6
     assert sum(not found for found in judged.values()) > len(judged) / 4
     charsets = {name: found for name, found in judged.items() if "/charset" in name}
     assert charsets

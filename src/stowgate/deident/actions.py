@@ -68,7 +68,12 @@ _PSEUDONYM_ON_DUMMY = frozenset((PATIENT_ID, PATIENT_NAME, 0x00120040, 0x0012004
 
 _TEXT_VRS = frozenset((b"AE", b"LO", b"SH", b"ST", b"LT", b"UC", b"UR", b"UT", b"PN", b"CS"))
 _NUMBER_VRS = frozenset((b"DS", b"IS"))
-_UID_IN_TEXT = re.compile(rb"[0-9]+(?:\.[0-9]+){5,}")
+_UID_DOTS = 5
+"""Dots from which on numbers in a text are taken for a UID."""
+_LONGEST_CLEANED = 10240
+"""Characters of the longest text that is cleaned, as many as LT has; what reads a text takes more than linear time."""
+_TO_RUNS = bytes(code if code in b"0123456789." else 0x20 for code in range(256))
+_two_dots = re.compile(rb"\.[0-9]+\.").search
 _NUMERIC = b"0123456789 +-.eE\\\0"
 
 
@@ -143,14 +148,17 @@ def keep_text(vr: bytes, otherwise: Verb) -> Verb:
 
 def _holds_uid(value: bytes) -> bool:
     """Whether a text holds an instance UID: six or more numbers with dots between that no registry knows."""
-    return any(not is_registered(run.decode()) for run in _UID_IN_TEXT.findall(value))
+    runs = (part for run in value.translate(_TO_RUNS).split() for part in run.replace(b"..", b" ").split())
+    uids = (run.strip(b".") for run in runs if run.count(b".") >= _UID_DOTS)  # by hand: a pattern would go to and fro
+    return any(uid.count(b".") >= _UID_DOTS and not is_registered(uid.decode()) for uid in uids)
 
 
 def keep_number(otherwise: Verb) -> Verb:
-    """K on decimal and integer strings: stays, unless it is no number at all."""
+    """K on decimal and integer strings: stays, unless it is no number at all; two dots make a UID or a date."""
 
     def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
-        if not bytes(frame.view[value:end]).translate(None, _NUMERIC):
+        old = bytes(frame.view[value:end])
+        if not old.translate(None, _NUMERIC) and not _two_dots(old):
             return None
         frame.job.findings.add("nonconforming_number")
         return otherwise(frame, start, value, end)
@@ -187,7 +195,7 @@ def keep(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb | None:
 def shift(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb | None:
     """C on dates: moved by the patient's offset, times stay; what cannot be moved safely goes."""
     if vr == b"TM":
-        return None
+        return _keep_time(otherwise)
     if vr not in (b"DA", b"DT"):
         return otherwise
     move = dates.shift_da if vr == b"DA" else dates.shift_dt
@@ -202,6 +210,15 @@ def shift(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb | None:
     return verb
 
 
+def _keep_time(otherwise: Verb) -> Verb:
+    """C on times: they stay; what is no time could be a date that would not move, or anything else."""
+
+    def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
+        return None if dates.is_time(bytes(frame.view[value:end])) else otherwise(frame, start, value, end)
+
+    return verb
+
+
 def clean_text(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb:
     """C on descriptions: harmless vocabulary stays, the rest goes (PS3.15 E.3.5)."""
     from stowgate.deident import text  # its vocabulary is only read where the option is on
@@ -210,8 +227,9 @@ def clean_text(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb:
         old = bytes(frame.view[value:end])
         if not old.strip(b" \0"):
             return None
+        frame.job.budget.spend(0)
         before = decode(old, frame.codecs)
-        after = text.clean(before, frame.job.context.known)
+        after = text.clean(before, frame.job.context.known) if len(before) <= _LONGEST_CLEANED else ""
         if after == before:
             return None
         new = _encode(after, frame.codecs) if after else None

@@ -12,6 +12,7 @@ EARLIEST, LATEST = 1700, 9998
 
 _PADDING = b" \0"
 _time_of_day = re.compile(rb"(?:\d\d(?:\d\d(?:\d\d(?:\.\d{1,6})?)?)?)?").fullmatch
+_time = re.compile(rb"(?:\d\d(?::?\d\d(?::?\d\d(?:\.\d*)?)?)?)?").fullmatch
 _zone = re.compile(rb"(.*?)([+-])(\d{4})", re.DOTALL).fullmatch
 _ZONES = {b"-": 1200, b"+": 1400}
 """Offsets from UTC lie between -1200 and +1400 (PS3.5 6.2); anything beyond is the second half of a range."""
@@ -32,6 +33,11 @@ def shift_dt(value: bytes, days: int) -> bytes | None:
     None for partial dates, ranges, impossible days and anything that is not a DT. Result as with `shift_da`.
     """
     return _each(value, days, _shift_datetime)
+
+
+def is_time(value: bytes) -> bool:
+    """Whether each value of a TM is a time of day or empty; colons of ACR-NEMA and long fractions are forgiven."""
+    return all(_time(part.strip(_PADDING)) for part in value.split(b"\\"))
 
 
 def age(value: bytes) -> bytes | None:

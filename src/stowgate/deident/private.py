@@ -66,6 +66,8 @@ def _chosen(plan: Plan, tag: int, vr: bytes, creator: bytes, said: str, removed:
     rule = plan.node.private_rule(tag >> 16, creator.decode("latin-1"), tag & 0xFF)
     action = said if said and rule.origin != "override" else rule.action
     written = vr if vr != b"UN" else (rule.vr.encode() or vr)
+    if rule.origin != "override" and not said and not _is_listed(vr, rule.vr):
+        return removed  # the table calls a number safe, not a text in its place
     if not creator or action == "X" or (written not in DUMMIES and written not in (b"UI", b"SQ")):
         return removed
     if written == b"SQ":
@@ -75,6 +77,11 @@ def _chosen(plan: Plan, tag: int, vr: bytes, creator: bytes, said: str, removed:
     if action == "D":
         return actions.dummy(tag, vr, plan.explicit)
     return _kept(plan, tag, written, action)
+
+
+def _is_listed(vr: bytes, listed: str) -> bool:
+    """Whether a file writes a safe attribute with the VR the table gives it; UN says nothing of what it is."""
+    return vr in (b"UN", listed.encode()) or {vr, listed.encode()} == {b"OB", b"OW"}
 
 
 def _kept(plan: Plan, tag: int, vr: bytes, action: str) -> Verb | None:

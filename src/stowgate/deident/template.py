@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stowgate.deident import marks
 from stowgate.deident.actions import Frame, Job
 from stowgate.deident.compile import plan_for
-from stowgate.deident.context import IDS, PHRASES, Context, gather, identity_in
+from stowgate.deident.context import IDS, PHRASES, STUDY_UID, Context, gather, identity_in
 from stowgate.deident.data_set import Inserts, rewrite
 from stowgate.deident.plan import Plan
 from stowgate.deident.rewrite import job_for, marks_of
@@ -100,6 +100,8 @@ def template_of(
     if plan.node.keeps_private or plan.entry(PIXEL_DATA, vr)[1] is not None:
         return None
     context = gather(scan, policy, key, issuer)
+    if context.no_patient_id and not scan.text(STUDY_UID):
+        return None  # each object is a person of its own
     job = job_for(scan, policy, key, context)
     coming = marks_of(Frame(job, segment.view, segment.elements, context.codecs, 0), plan)
     steps: list[Step] = []

@@ -67,12 +67,20 @@ class FileEmitter:
                 data = source.read(offset, min(left, CHUNK))
                 count = self._write([data])
             else:
-                count = os.sendfile(self._fd, descriptor, offset, left)
+                count = self._send(descriptor, offset, left, source)
             if count == 0:
                 raise Rejected("source_changed")
             offset += count
             left -= count
         return piece.length
+
+
+    def _send(self, descriptor: int, offset: int, left: int, source: ByteSource) -> int:
+        """One sendfile; where it fails, reading and writing tell whose fault it is: that of one object, or of the disk."""
+        try:
+            return os.sendfile(self._fd, descriptor, offset, left)
+        except OSError:
+            return self._write([source.read(offset, min(left, CHUNK))])
 
 
 class MemoryEmitter:

@@ -222,4 +222,11 @@ def normalise(source: ByteSource, limits: Limits, folder: Path) -> ByteSource:
     Raises `Rejected` (not_dicom, truncated, bad_structure, duplicate_element, limit_..., unknown_transfer_syntax,
     cannot_normalise), or `Temporary` when there is no room, no child process or the source changed.
     """
+    if not _may_be_dicom(source.read(0, 132)):
+        raise Rejected("not_dicom")  # before gigabytes are copied for the child to find the same
     return _SHARED.normalise(source, limits, folder)
+
+
+def _may_be_dicom(head: bytes) -> bool:
+    """Whether the prefix is there, or a first tag of group 0002 or 0008 in either byte order."""
+    return b"DICM" in (head[128:], head[:4]) or head[:2] in (b"\2\0", b"\0\2", b"\10\0", b"\0\10")

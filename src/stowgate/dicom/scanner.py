@@ -192,6 +192,7 @@ def _read_segments(result: Scan, start: int, view: memoryview, filled: int, limi
                 elements = {}
                 _check_order(view, filled, last)
             else:
+                _check_room(result, need, base, limits)
                 view, filled = _larger_view(result.source, base, filled, limits, buffer)
     _note_pixels(result)
 
@@ -210,6 +211,17 @@ def _bulk(result: Scan, need: NeedMore, base: int, filled: int) -> Range | None:
     if offset + need.length > result.source.size:
         raise Rejected("truncated")
     return Range(offset, need.length) if need.length > BUFFER // 16 else None
+
+
+def _check_room(result: Scan, need: NeedMore, base: int, limits: Limits) -> None:
+    """Refuse a value that is cut off or never fits before room is made for it."""
+    if need.length == UNDEFINED:
+        return
+    end = need.value + need.length
+    if base + end > result.source.size:
+        raise Rejected("truncated")
+    if end > limits.header:
+        raise Rejected("limit_header")
 
 
 def hop_fragments(source: ByteSource, offset: int, budget: Budget) -> int:

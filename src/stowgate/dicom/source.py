@@ -77,6 +77,11 @@ class DescriptorSource(_Closing):
         """See `ByteSource.fileno`."""
         return self._fd
 
+    def stamp(self) -> tuple[int, int]:
+        """Size and time of change of the file as it is now."""
+        status = os.fstat(self._fd)
+        return status.st_size, status.st_mtime_ns
+
 
 class FileSource(DescriptorSource):
     """A regular file, opened without following a link and without waiting for a pipe."""

@@ -13,7 +13,7 @@ from stowgate.verify import pixels, private
 from stowgate.verify.elements import Bulk, DataSet, Value
 from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Expectation, all_dummies, rules_of
 from stowgate.verify.precedent import left_to_judge, set_precedent
-from stowgate.verify.search import CODE, NUMBER, NUMERIC, TEXT, Search
+from stowgate.verify.search import CODE, NUMBER, TEXT, Search, is_number
 from stowgate.verify.verdicts import Case, blank
 from stowgate.verify.walk import Walked, is_pixels
 
@@ -119,7 +119,7 @@ class Judge:
         expected = self.rules[tag]
         if expected.kind in (TEXT, CODE) or vr not in expected.vrs:
             return True
-        return expected.kind == NUMBER and bool(old.translate(None, NUMERIC))
+        return expected.kind == NUMBER and not is_number(old)
 
     def _is_mark(self, elements: DataSet, tag: int, value: bytes, old: bytes, path: Path) -> bool:
         if path:

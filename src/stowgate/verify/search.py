@@ -38,6 +38,7 @@ _RETAINED = {
 
 _words = re.compile(r"[^\W_]+").findall
 _runs = re.compile(r"[0-9.]+").findall
+_dotted = re.compile(rb"\.[0-9]+\.").search
 _long_words = re.compile(rb"[0-9a-z]{4,}").findall
 _long_runs = re.compile(rb"[0-9.]{7,}").findall
 _wide_runs = re.compile(rb"(?:[0-9.]\0){6,}[0-9.]").findall
@@ -45,7 +46,7 @@ _TO_WORDS = bytes(c if c < 128 and bytes((c,)).isalnum() else 0x20 for c in byte
 _THAI_KANA, _HAN_HANGUL = "\u0e00-\u0e7f\u3040-\u30ff", "\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 _unspaced = re.compile(f"[{_THAI_KANA}{_HAN_HANGUL}]").search
 NUMERIC = b"0123456789 +-.eE\\\0"
-"""All that numbers, dates and UIDs are made of: UIDs are judged where they stand, not sought."""
+"""All that numbers, dates and UIDs are made of."""
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 
@@ -55,6 +56,11 @@ def fold(text: str) -> str:
         return text.lower()
     apart = unicodedata.normalize("NFKD", text.casefold())
     return unicodedata.normalize("NFC", "".join(c for c in apart if not unicodedata.combining(c))).casefold()
+
+
+def is_number(value: bytes) -> bool:
+    """Whether a value may be numbers, dates or times and nothing else: of two dots in one, it is a UID or the like."""
+    return not value.translate(None, NUMERIC) and not _dotted(value)
 
 
 class Tokens:
@@ -254,7 +260,7 @@ class Search:
         key = value if len(value) <= _CLEARED_VALUE else hashlib.blake2b(value, digest_size=16).digest()
         if key in cleared:
             return ""
-        if kind != NUMBER or value.translate(None, NUMERIC):
+        if kind != NUMBER or not is_number(value):
             code, runs = self.tokens.search(value, kind)
             if code:
                 return code
