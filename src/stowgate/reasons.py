@@ -265,6 +265,7 @@ REASONS: dict[str, Reason] = {
     ),
     "known_token": _finding("A kept text held a name or number of this patient and was removed."),
     "nonconforming_number": _finding("A number was not written as one and was removed."),
+    "nonconforming_value": _finding("A UID, date or time was not written as one and was removed."),
     "wrong_vr": _finding("An attribute had a value representation the standard does not give it and was removed."),
     "iod_unknown": _finding(
         "The standard's tables do not list the attributes of this SOP class; the strictest rules were used."

@@ -68,6 +68,13 @@ class TestPatient:
         other = context(el("PatientID", value), el("StudyInstanceUID", "1.2.3.9"))
         assert other.patient.pseudonym != found.patient.pseudonym
 
+    def test_without_id_and_study_each_object_is_a_person_of_its_own(self) -> None:
+        bare = el("PatientID", ""), el("StudyInstanceUID", "")
+        one, other = (context(*bare, uid=uid) for uid in ("1.2.3.1", "1.2.3.2"))
+        assert one.patient == patient(KEY, "", "", b"1.2.3.1")
+        assert one.patient.pseudonym != other.patient.pseudonym
+        assert one.no_patient_id
+
     def test_with_an_id_the_study_does_not_count(self) -> None:
         assert context(el("StudyInstanceUID", "1.2.3.9")).patient == context().patient
         assert not context().no_patient_id

@@ -84,13 +84,16 @@ def test_the_output_is_the_one_that_was_reviewed(name: str) -> None:
     data = file_named(expected["source"]).read()
     assert hashlib.sha256(data).hexdigest() == expected["sha256"], "this is not the file that was reviewed"
     found = output(expected["source"], expected["options"])
-    differing = [f"{ours} instead of {theirs}" for ours, theirs in zip(found, expected["elements"], strict=False) if ours != theirs]  # fmt: skip
+    pairs = zip(found, expected["elements"], strict=False)
+    differing = [f"{ours} instead of {theirs}" for ours, theirs in pairs if ours != theirs]
     assert not differing
     assert len(found) == len(expected["elements"])
 
 
 def test_there_are_at_least_twenty_kinds_half_of_them_without_the_shared_folder() -> None:
-    kinds = {next(e[2] for e in load(name)["elements"] if e[0] == "(0002,0002)"): load(name)["source"] for name in NAMES}
+    kinds = {
+        next(e[2] for e in load(name)["elements"] if e[0] == "(0002,0002)"): load(name)["source"] for name in NAMES
+    }
     assert len(kinds) >= 20
     assert sum(source.startswith("pydicom/") for source in kinds.values()) >= 10
 

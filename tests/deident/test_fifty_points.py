@@ -301,12 +301,14 @@ def test_12_uids_inside_text_urls_and_private_data_do_not_survive() -> None:
         assert b"1.2.3.4.5.6" not in data
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the engine seeks UIDs of six numbers and more; the gate stops the object instead"
-)
-@pytest.mark.parametrize("uid", ["2.25.329800735698586629295641978511506172918", "1.2.3.4.5"])
-def test_12_instance_uids_of_few_numbers_inside_text_go_too(uid: str) -> None:
+def test_12_instance_uids_made_of_a_uuid_go_from_texts_too() -> None:
+    uid = "2.25.329800735698586629295641978511506172918"
     assert uid.encode() not in written(el("SoftwareVersions", f"from {uid}", "LO"), uid=uid)
+
+
+def test_12_an_instance_uid_of_few_numbers_inside_text_is_stopped_by_the_gate() -> None:
+    stopped = engine.gated(small(el("SoftwareVersions", "from 1.2.3.4.5", "LO"), uid="1.2.3.4.5"))
+    assert stopped.code == "gate_uid"
 
 
 def test_13_frames_of_reference_and_other_linking_uids_keep_their_links() -> None:

@@ -742,7 +742,7 @@ def test_a_disk_that_is_full_is_temporary(tmp_path: Path, monkeypatch: pytest.Mo
     assert here(b"") == DISK_FULL
     monkeypatch.setattr(parent._Child, "_ask", lambda *_: DISK_FULL)
     with pytest.raises(Temporary) as caught:
-        normalise(MemorySource(b"x"), DEFAULT, tmp_path)
+        normalise(MemorySource(b"\x08\0x"), DEFAULT, tmp_path)
     assert caught.value.code == "disk_full"
 
 
@@ -765,7 +765,7 @@ def test_an_answer_that_is_no_code_of_ours_counts_as_not_normalised(
 ) -> None:
     monkeypatch.setattr(parent._Child, "_ask", lambda *_: "Doe^Jane")
     with pytest.raises(Rejected) as caught:
-        normalise(MemorySource(b"x"), DEFAULT, tmp_path)
+        normalise(MemorySource(b"\x08\0x"), DEFAULT, tmp_path)
     assert caught.value.code == "cannot_normalise"
     assert "Doe" not in f"{caught.value!r} {caught.value}"
 

@@ -26,6 +26,9 @@ TEXT = ("LO", "SH", "ST", "LT", "UC", "UT", "CS", "UR")
 
 ZEROS = {"OB": 2, "UN": 2, "OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8, "US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4,
          "FD": 8, "SV": 8, "UV": 8, "AT": 4}  # fmt: skip
+FORMS = {"UI": rb"[^0-9.\\ \0]", "DA": rb"[^0-9.\-\\ \0]", "TM": rb"[^0-9:.\-\\ \0]", "DT": rb"[^0-9.+\-\\ \0]"}
+"""A byte that a UID, a date or a time is never written with."""
+
 WORDS = {
     "DA": "19000101",
     "TM": "000000",
@@ -58,7 +61,7 @@ class Oracle:
         self.implicit = implicit
         self.sop_class = raw_value(raw(ds, 0x00080016)).strip(b" \0").decode("latin-1")
         charset = Charset().inside(ds)
-        study = raw_value(raw(ds, 0x0020000D)).strip(b" \0")
+        study = raw_value(raw(ds, 0x0020000D)).strip(b" \0") or raw_value(raw(ds, 0x00080018)).strip(b" \0")
         patient_id = self._text(ds, PATIENT_ID, charset)
         if "\N{REPLACEMENT CHARACTER}" in patient_id:  # bytes outside their character set still tell people apart
             patient_id = raw_value(raw(ds, PATIENT_ID)).decode("latin-1")
@@ -141,6 +144,8 @@ class Oracle:
         if vr == "AS" and value.strip(b" \0"):
             return self._keep_age(element, decision, clean)
         if vr in ("DS", "IS") and not re.fullmatch(rb"[0-9 +\-.eE\\]*\0*", value):
+            return decision.removal
+        if vr in FORMS and re.search(FORMS[vr], value):
             return decision.removal
         if vr in SEARCHED and self.tokens.found_in(text_of(element, charset, vr), vr):
             return decision.removal

@@ -70,10 +70,18 @@ _TEXT_VRS = frozenset((b"AE", b"LO", b"SH", b"ST", b"LT", b"UC", b"UR", b"UT", b
 _NUMBER_VRS = frozenset((b"DS", b"IS"))
 _UID_DOTS = 5
 """Dots from which on numbers in a text are taken for a UID."""
+_SHORTEST_UUID = 20
 _LONGEST_CLEANED = 10240
 """Characters of the longest text that is cleaned, as many as LT has; what reads a text takes more than linear time."""
 _TO_RUNS = bytes(code if code in b"0123456789." else 0x20 for code in range(256))
 _two_dots = re.compile(rb"\.[0-9]+\.").search
+_FORMS = {
+    b"UI": b"0123456789.\\ \0",
+    b"DA": b"0123456789.-\\ \0",
+    b"TM": b"0123456789:.-\\ \0",
+    b"DT": b"0123456789.+-\\ \0",
+}
+"""Characters that values of these VRs are written with, ACR-NEMA forms and query ranges included."""
 _NUMERIC = b"0123456789 +-.eE\\\0"
 
 
@@ -147,10 +155,15 @@ def keep_text(vr: bytes, otherwise: Verb) -> Verb:
 
 
 def _holds_uid(value: bytes) -> bool:
-    """Whether a text holds an instance UID: six or more numbers with dots between that no registry knows."""
+    """Whether a text holds an instance UID: six or more numbers with dots between, or a UUID, unknown to the registry."""
     runs = (part for run in value.translate(_TO_RUNS).split() for part in run.replace(b"..", b" ").split())
-    uids = (run.strip(b".") for run in runs if run.count(b".") >= _UID_DOTS)  # by hand: a pattern would go to and fro
-    return any(uid.count(b".") >= _UID_DOTS and not is_registered(uid.decode()) for uid in uids)
+    uids = (run.strip(b".") for run in runs)  # by hand: a pattern would go to and fro
+    return any((uid.count(b".") >= _UID_DOTS or _is_uuid(uid)) and not is_registered(uid.decode()) for uid in uids)
+
+
+def _is_uuid(run: bytes) -> bool:
+    """Whether a run of digits and dots is a UID made of a UUID (PS3.5 B.2)."""
+    return run.startswith(b"2.25.") and len(run) > _SHORTEST_UUID
 
 
 def keep_number(otherwise: Verb) -> Verb:
@@ -161,6 +174,18 @@ def keep_number(otherwise: Verb) -> Verb:
         if not old.translate(None, _NUMERIC) and not _two_dots(old):
             return None
         frame.job.findings.add("nonconforming_number")
+        return otherwise(frame, start, value, end)
+
+    return verb
+
+
+def keep_form(allowed: bytes, otherwise: Verb) -> Verb:
+    """K on UIDs, dates and times: stays, unless it holds characters that these are never written with."""
+
+    def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
+        if not bytes(frame.view[value:end]).translate(None, allowed):
+            return None
+        frame.job.findings.add("nonconforming_value")
         return otherwise(frame, start, value, end)
 
     return verb
@@ -189,7 +214,7 @@ def keep(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb | None:
         return keep_number(otherwise)
     if vr == b"AS":
         return keep_age(tag, explicit, otherwise)
-    return None
+    return keep_form(_FORMS[vr], otherwise) if vr in _FORMS else None
 
 
 def shift(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb | None:

@@ -74,9 +74,8 @@ class FileEmitter:
             left -= count
         return piece.length
 
-
     def _send(self, descriptor: int, offset: int, left: int, source: ByteSource) -> int:
-        """One sendfile; where it fails, reading and writing tell whose fault it is: that of one object, or of the disk."""
+        """One sendfile; where it fails, reading and writing tell whose fault it is: the object's or the disk's."""
         try:
             return os.sendfile(self._fd, descriptor, offset, left)
         except OSError:

@@ -42,6 +42,11 @@ def method_text(policy: Policy) -> bytes:
     return f"Stowgate {policy.edition} r{policy.revision} {policy.digest[:16]}".encode()
 
 
+_FORMS = {b"UI": b"0123456789.", b"DA": b"0123456789.-", b"TM": b"0123456789:.-", b"DT": b"0123456789.+-"}
+_FORMS = {vr: form + b"\\ \0" for vr, form in _FORMS.items()}
+"""What UIDs, dates and times are written with; a value with anything else may have been removed."""
+
+
 class Judge:
     """Judges the data sets of one output; raises `Rejected` with the code and place of the first value that fails."""
 
@@ -117,7 +122,7 @@ class Judge:
     def _may_go(self, tag: int, vr: bytes, old: bytes) -> bool:
         """Whether a value that the table lets stay may have been removed: text, what is no number, a wrong VR."""
         expected = self.rules[tag]
-        if expected.kind in (TEXT, CODE) or vr not in expected.vrs:
+        if expected.kind in (TEXT, CODE) or vr not in expected.vrs or old.translate(None, _FORMS.get(vr, old)):
             return True
         return expected.kind == NUMBER and not is_number(old)
 

@@ -20,6 +20,8 @@ LONG = 4
 """Characters from which on a word is sought inside other text; a shorter one only as a whole value."""
 _LARGE, _LONG_IN_LARGE = 64 * 1024, 8
 """In binary values larger than this, shorter words would be found by chance."""
+_FEW = 500
+"""Encoded words up to which each is sought by itself; thousands of them are sought in one pass over a value."""
 _CLEARED, _CLEARED_VALUE = 1024, 128
 """Values remembered as harmless for one set of words; of those longer than this (in bytes) only a digest."""
 
@@ -91,6 +93,10 @@ class Tokens:
                 self._add(kind, folded)
             if not text.isascii():
                 self._add_needles(text)
+        self.lengths: dict[bytes, set[int]] = {}
+        """How long the needles are that begin with some bytes."""
+        for needle in self.needles:
+            self.lengths.setdefault(needle[:LONG], set()).add(len(needle))
         self.firsts = {row.split(" ", 1)[0] for row in self.rows}
         self.hints = {max(row.split(), key=len).encode() for row in self.rows | self.births if row.isascii()}
         self.plain = {word.encode() for word in self.words if word.isascii()}
@@ -210,9 +216,15 @@ class Tokens:
             lower = value.lower()
             if any(wide in lower for wide in self.wide):
                 return "gate_token", []
-        if any(needle in value for needle in self.needles):
+        if self._holds_needle(value):
             return "gate_token", []
         return "", [run.decode("ascii") for run in uid_runs(value)]
+
+    def _holds_needle(self, value: bytes) -> bool:
+        if len(self.needles) <= _FEW:
+            return any(needle in value for needle in self.needles)
+        lengths = ((at, self.lengths.get(value[at : at + LONG], ())) for at in range(len(value)))
+        return any(value[at : at + length] in self.needles for at, found in lengths for length in found)
 
 
 def uid_runs(value: bytes) -> list[bytes]:
