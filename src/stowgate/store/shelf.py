@@ -50,7 +50,7 @@ class FolderShelf:
         """Make written temporaries durable and give them their names below the folder, as one step of a group.
 
         pairs -- (temporary, relative path). Afterwards every file and every folder entry is on disk; before, no file
-        is under its name. Raises `Temporary` when the disk fails; nothing is half done then, a repeat is safe.
+        is under its name. Raises `Temporary` when the disk fails; no file is half there then, and another run is safe.
         """
         pairs = list(pairs)
         if not pairs:

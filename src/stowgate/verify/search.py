@@ -150,8 +150,8 @@ class Tokens:
             if word.isascii() or (len(word) < LONG and not _unspaced(word)):
                 continue
             for form in {word, word.upper(), word.lower(), word.title()}:
-                self.needles.update(form.encode(codec, "ignore") for codec in encodings)
-        self.needles = {needle for needle in self.needles if len(needle) >= LONG}
+                spelt = (form.encode(codec, "ignore") for codec in encodings)
+                self.needles.update(needle for needle in spelt if len(needle) >= LONG)
 
     def search(self, value: bytes, kind: int) -> tuple[str, list[str]]:
         """The code of what was found in a value, "" for nothing; and the runs of digits and dots in it."""
