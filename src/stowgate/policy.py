@@ -32,6 +32,20 @@ class Option(StrEnum):
     RECOGNIZABLE_VISUAL_FEATURES = "recognizable-visual-features"
 
 
+COLUMNS: dict[Option, str] = {
+    Option.SAFE_PRIVATE: "rtnSafePriv",
+    Option.UIDS: "rtnUIDs",
+    Option.DEVICE_IDENTITY: "rtnDevId",
+    Option.INSTITUTION_IDENTITY: "rtnInstId",
+    Option.PATIENT_CHARACTERISTICS: "rtnPatChars",
+    Option.FULL_DATES: "rtnLongFullDates",
+    Option.MODIFIED_DATES: "rtnLongModifDates",
+    Option.DESCRIPTORS: "cleanDesc",
+    Option.STRUCTURED_CONTENT: "cleanStructCont",
+    Option.GRAPHICS: "cleanGraph",
+}
+"""The column of Table E.1-1 of each option that has one; the two about pixels have none."""
+
 RETAIN = tuple(Option)[:7]
 CLEAN = tuple(Option)[7:]
 AVAILABLE = frozenset(RETAIN) | {Option.DESCRIPTORS}

@@ -188,7 +188,8 @@ class Oracle:
     def _dummy_value(self, tag: int, vr: str) -> bytes:
         if tag in PSEUDONYM_TAGS:
             return self.pseudonym.encode()
-        return bytes(ZEROS[vr]) if vr in ZEROS else WORDS.get(vr, "REMOVED").encode()
+        fewest = tables.fewest_values(tag)
+        return bytes(ZEROS[vr] * fewest) if vr in ZEROS else b"\\".join([WORDS.get(vr, "REMOVED").encode()] * fewest)
 
     def _dummy_item(self, path: tuple[int, ...]) -> Dataset:
         """Every Type 1 attribute with a dummy, every Type 2 attribute empty."""

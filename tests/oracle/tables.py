@@ -7,6 +7,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from pydicom.datadict import dictionary_VM
+
 from tests.shared import SHARED
 
 
@@ -90,6 +92,14 @@ def dictionary_vrs(tag: int) -> tuple[str, ...]:
     exact, masks = _dictionary()
     found = exact.get(tag8(tag)) or next((vr for mask, vr in masks if matches(mask, tag8(tag))), "")
     return tuple(found.split("/")) if found else ()
+
+
+def fewest_values(tag: int) -> int:
+    """How many values an attribute has at least, by pydicom's copy of the dictionary."""
+    try:
+        return int(dictionary_VM(tag).split("-")[0])
+    except (KeyError, ValueError):
+        return 1
 
 
 @cache

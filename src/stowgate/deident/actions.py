@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from stowgate.deident import dates, derive
 from stowgate.deident.context import CHARACTER_SET, Context
-from stowgate.deident.encode import DUMMIES, element
+from stowgate.deident.encode import dummy_value, element
 from stowgate.deident.rules import Rule
 from stowgate.dicom.budget import Budget
 from stowgate.dicom.charset import codecs_of, decode
 from stowgate.dicom.walk import Elements
+from stowgate.errors import Rejected
 from stowgate.policy import Policy
 from stowgate.standard.uids import is_registered
 
@@ -73,6 +74,8 @@ _UID_DOTS = 5
 _SHORTEST_UUID = 20
 _LONGEST_CLEANED = 10240
 """Characters of the longest text that is cleaned, as many as LT has; what reads a text takes more than linear time."""
+_LONGEST_KEPT = 1024 * 1024
+"""Bytes of the longest text that is searched for words: the search takes many times as much memory."""
 _TO_RUNS = bytes(code if code in b"0123456789." else 0x20 for code in range(256))
 _two_dots = re.compile(rb"\.[0-9]+\.").search
 _FORMS = {
@@ -121,7 +124,7 @@ def dummy(tag: int, vr: bytes, explicit: bool) -> Verb:
             return element(tag, vr, derive.uid(frame.job.key, named), explicit)
 
         return verb
-    return constant(element(tag, vr, DUMMIES[vr], explicit))
+    return constant(element(tag, vr, dummy_value(tag, vr), explicit))
 
 
 def map_uids(tag: int, vr: bytes, explicit: bool) -> Verb:
@@ -143,6 +146,8 @@ def keep_text(vr: bytes, otherwise: Verb) -> Verb:
     name = vr.decode()
 
     def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
+        if end - value > _LONGEST_KEPT:
+            raise Rejected("limit_header")
         known = frame.job.context.known
         old = bytes(frame.view[value:end])
         named = not known.clean_bytes(old, vr) and known.found_in(decode(old, frame.codecs), name)
@@ -155,7 +160,7 @@ def keep_text(vr: bytes, otherwise: Verb) -> Verb:
 
 
 def _holds_uid(value: bytes) -> bool:
-    """Whether a text holds an instance UID: six or more numbers with dots between, or a UUID, unknown to the registry."""
+    """Whether a text holds an instance UID: six or more numbers with dots between, or a UUID, and not registered."""
     runs = (part for run in value.translate(_TO_RUNS).split() for part in run.replace(b"..", b" ").split())
     uids = (run.strip(b".") for run in runs)  # by hand: a pattern would go to and fro
     return any((uid.count(b".") >= _UID_DOTS or _is_uuid(uid)) and not is_registered(uid.decode()) for uid in uids)

@@ -25,38 +25,46 @@ def rewrite(
     run = start
     queue = inserts if inserts is not None else []
     coming = queue[0][0] if queue else _NO_INSERT
-    changed = False
     for tag, (vr, at, value, stop) in frame.elements.items():
-        while tag >= coming:
-            if run < at:
-                pieces.append(view[run:at])
-            pieces.append(queue[0][1])
-            run = stop if tag == coming else at
-            queue.pop(0)
-            changed = True
-            replaced = tag == coming
+        if tag >= coming:
+            run = _put_in(queue, tag, pieces, view, run, at, stop)
             coming = queue[0][0] if queue else _NO_INSERT
-            if replaced:
-                break
-        else:
-            entry = entries.get(tag)
-            if entry is None or entry[0] != vr:
-                entry = plan.entry(tag, vr)
-            verb = entry[1]
-            new = verb if verb is None or verb.__class__ is bytes else verb(frame, at, value, stop)  # type: ignore[operator]
-            if record is not None:
-                record(frame, tag, vr, entry[2], new)
-            if new is None:
+            if run == stop:
                 continue
-            if run < at:
-                pieces.append(view[run:at])
-            if new:
-                pieces.append(new)
-            run = stop
-            changed = True
-            done.append(entry[3])
-    if not changed:
+        entry = entries.get(tag)
+        if entry is None or entry[0] != vr:
+            entry = plan.entry(tag, vr)
+        _, verb, rule, said = entry
+        if verb is None and record is None:
+            continue
+        new = verb if verb is None or verb.__class__ is bytes else verb(frame, at, value, stop)  # type: ignore[operator]
+        if record is not None:
+            record(frame, tag, vr, rule, new)
+        if new is None:
+            continue
+        if run < at:
+            pieces.append(view[run:at])
+        if new:
+            pieces.append(new)
+        run = stop
+        done.append(said)
+    if run == start and not pieces:
         return None
     if run < end:
         pieces.append(view[run:end])
     return pieces
+
+
+def _put_in(
+    queue: Inserts, tag: int, pieces: list[bytes | memoryview], view: memoryview, run: int, at: int, stop: int
+) -> int:
+    """Put in all that comes before `tag`, or in its place; from where on bytes are still untouched."""
+    if run < at:
+        pieces.append(view[run:at])
+    run = at
+    while queue and queue[0][0] <= tag:
+        coming, new = queue.pop(0)
+        pieces.append(new)
+        if coming == tag:
+            run = stop
+    return run

@@ -6,7 +6,7 @@ import struct
 from functools import lru_cache
 
 from stowgate.dicom.walk import SHORT_VRS
-from stowgate.standard.dictionary import implicit_vr, vr_of
+from stowgate.standard.dictionary import entry, implicit_vr, vr_of
 
 _short = struct.Struct("<HH2sH").pack
 _long = struct.Struct("<HH2sHI").pack
@@ -49,6 +49,14 @@ DUMMIES: dict[bytes, bytes] = {
     b"UV": bytes(8),
 }
 """One valid and conspicuous value for each VR but SQ and UI; the encoding pads odd ones."""
+
+
+@lru_cache(maxsize=8192)
+def dummy_value(tag: int, vr: bytes) -> bytes:
+    """The dummy of an attribute: as many values as the dictionary asks for at least (PS3.6 VM)."""
+    one, found = DUMMIES[vr], entry(tag)
+    fewest = int(found.vm.partition("-")[0]) if found and found.vm[:1].isdigit() else 1
+    return (b"\\" if one.strip(b"\0") else b"").join([one] * fewest)
 
 
 def element(tag: int, vr: bytes, value: bytes, explicit: bool) -> bytes:

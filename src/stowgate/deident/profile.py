@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from stowgate.deident.overrides import accepted, fits, meant
-from stowgate.deident.resolve import COLUMNS, judge
+from stowgate.deident.resolve import judge
 from stowgate.deident.rules import is_repeating, is_structure, private_key, private_rule
 from stowgate.errors import Misconfigured
-from stowgate.policy import AVAILABLE, CLEAN, RETAIN, Option, Override, Policy
+from stowgate.policy import AVAILABLE, CLEAN, COLUMNS, RETAIN, Option, Override, Policy
 from stowgate.standard import codes, dictionary
 from stowgate.standard.profile import PRIVATE, ROWS, row_of
 

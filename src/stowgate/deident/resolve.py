@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from stowgate.deident import roles
-from stowgate.policy import Option
+from stowgate.policy import COLUMNS, Option
 from stowgate.standard import dictionary, profile
 
 NO_TABLES = "?"
@@ -29,20 +29,6 @@ BY_TYPE: dict[str, tuple[str, str, str, str]] = {
 """The conditions of 1C and 2C cannot be judged once values are gone, so they count as 1 and 2."""
 
 _BRANCH = {"1": 0, "1C": 0, "2": 1, "2C": 1, "3": 2, "": 2, NO_TABLES: 3}
-
-COLUMNS: dict[Option, str] = {
-    Option.SAFE_PRIVATE: "rtnSafePriv",
-    Option.UIDS: "rtnUIDs",
-    Option.DEVICE_IDENTITY: "rtnDevId",
-    Option.INSTITUTION_IDENTITY: "rtnInstId",
-    Option.PATIENT_CHARACTERISTICS: "rtnPatChars",
-    Option.FULL_DATES: "rtnLongFullDates",
-    Option.MODIFIED_DATES: "rtnLongModifDates",
-    Option.DESCRIPTORS: "cleanDesc",
-    Option.STRUCTURED_CONTENT: "cleanStructCont",
-    Option.GRAPHICS: "cleanGraph",
-}
-"""The column of Table E.1-1 of each option that has one; the two about pixels have none."""
 
 TEXT_VRS = frozenset(("LO", "SH", "ST", "LT", "UC", "UT", "CS"))
 TEMPORAL_VRS = frozenset(("DA", "DT", "TM"))

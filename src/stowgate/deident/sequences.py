@@ -5,7 +5,7 @@ from __future__ import annotations
 from stowgate.deident import actions, derive
 from stowgate.deident.actions import REMOVED, Frame, Verb
 from stowgate.deident.data_set import rewrite
-from stowgate.deident.encode import DUMMIES, element, item, permitted_vrs
+from stowgate.deident.encode import dummy_value, element, item, permitted_vrs
 from stowgate.deident.plan import Plan
 from stowgate.deident.rules import Node, Rule
 from stowgate.dicom.walk import Walked, check_structure, is_undefined, items
@@ -80,6 +80,6 @@ def dummy_item(node: Node, explicit: bool, key: bytes, depth: int = 0) -> bytes:
         elif vr == b"SQ":
             value = item(dummy_item(node.child(tag), explicit, key, depth + 1) if depth < _DEEPEST_DUMMY else b"")
         else:
-            value = derive.uid(key, b"%08X" % tag) if vr == b"UI" else DUMMIES[vr]
+            value = derive.uid(key, b"%08X" % tag) if vr == b"UI" else dummy_value(tag, vr)
         body += element(tag, vr, value, explicit)
     return body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from stowgate.policy import Option
+from stowgate.policy import COLUMNS, Option
 from stowgate.standard.dictionary import vr_of
 from stowgate.standard.profile import row_of
 from stowgate.verify.elements import Bulk, DataSet, Value
@@ -39,15 +39,6 @@ _PSEUDONYM = frozenset((0x00100010, 0x00100020, 0x00120040, 0x00120042))
 STATION_NAME = 0x00081010
 _URL_AS_TEXT = 0x0040A992
 """Uniform Resource Locator (Trial), an address of VR ST."""
-_COLUMNS = {
-    Option.UIDS: "rtnUIDs",
-    Option.DEVICE_IDENTITY: "rtnDevId",
-    Option.INSTITUTION_IDENTITY: "rtnInstId",
-    Option.PATIENT_CHARACTERISTICS: "rtnPatChars",
-    Option.FULL_DATES: "rtnLongFullDates",
-    Option.MODIFIED_DATES: "rtnLongModifDates",
-    Option.DESCRIPTORS: "cleanDesc",
-}
 _TEMPORAL = frozenset(("DA", "TM", "DT"))
 _PERSONAL = _TEMPORAL | {"PN", "AE", "UR", "AS"}
 """VRs whose every unlisted attribute has to go."""
@@ -77,7 +68,7 @@ def effective_code(tag: int, options: frozenset[Option]) -> str:
     row = row_of(tag)
     if row is None:
         return ""
-    said = {option: row.options.get(column, "") for option, column in _COLUMNS.items() if option in options}
+    said = {option: row.options.get(column, "") for option, column in COLUMNS.items() if option in options}
     return _by_options(row.basic, {option: code for option, code in said.items() if code}, (vr_of(tag) or "")[:2])
 
 

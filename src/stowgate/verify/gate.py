@@ -11,7 +11,7 @@ from typing import NamedTuple
 from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
 from stowgate.objects import CleanRef, Names, Place
-from stowgate.policy import Option, Policy
+from stowgate.policy import COLUMNS, Option, Policy
 from stowgate.standard.codes import BASIC_PROFILE, code_of_column, deidentification_methods
 from stowgate.verify import pixels
 from stowgate.verify.elements import Broken, Bulk, DataSet
@@ -29,16 +29,6 @@ IMPLEMENTATION_CLASS = b"2.25.309132845913409427265319028736498154731"
 IMPLEMENTATION_VERSION = b"STOWGATE_1"
 """Who wrote the file, said a second time: a test holds them against what the engine writes."""
 _META = (0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012, 0x00020013)
-_COLUMNS = {
-    Option.SAFE_PRIVATE: "rtnSafePriv",
-    Option.UIDS: "rtnUIDs",
-    Option.DEVICE_IDENTITY: "rtnDevId",
-    Option.INSTITUTION_IDENTITY: "rtnInstId",
-    Option.PATIENT_CHARACTERISTICS: "rtnPatChars",
-    Option.FULL_DATES: "rtnLongFullDates",
-    Option.MODIFIED_DATES: "rtnLongModifDates",
-    Option.DESCRIPTORS: "cleanDesc",
-}
 _pseudonym = re.compile(r"[0-9A-HJKMNP-TV-Z]{16}").fullmatch
 _number = re.compile(r"-?[0-9]{0,12}").fullmatch
 _ENCODING = 132 + 12
@@ -159,7 +149,7 @@ class _Marks(NamedTuple):
 def _marks_of(policy: Policy) -> _Marks:
     """The marks an output has under a policy (PS3.15 E.1, PS3.3 C.12.1.1.1)."""
     kept = b"UNMODIFIED" if policy.has(Option.FULL_DATES) else b"REMOVED"
-    codes = {BASIC_PROFILE, *(code_of_column(_COLUMNS[option]) for option in policy.options if option in _COLUMNS)}
+    codes = {BASIC_PROFILE, *(code_of_column(COLUMNS[option]) for option in policy.options if option in COLUMNS)}
     if policy.has(Option.MODIFIED_DATES) and policy.has(Option.DEVICE_IDENTITY):
         codes.discard(code_of_column("rtnDevId"))  # device dates are not kept then
     return _Marks(

@@ -43,20 +43,25 @@ Verdict = Callable[[Case, int, bytes, DataSet], bool]
 """(case, tag, value, source data set at the same place) -> whether the value may stand there."""
 
 
+def is_dummy(plain: bytes) -> bool:
+    """Whether all values of an attribute, without padding, are dummies."""
+    return plain in DUMMIES or all(part in DUMMIES for part in plain.split(b"\\"))
+
+
 def never(_case: Case, _tag: int, _value: bytes, _source: DataSet) -> bool:
     """Nothing may stand there: the attribute has to be absent."""
     return False
 
 
 def blank(_case: Case, _tag: int, value: bytes, _source: DataSet) -> bool:
-    """Empty, or the dummy of some VR."""
-    return value.rstrip(b" \0") in DUMMIES
+    """Empty, or the dummy of some VR, once for each value there has to be."""
+    return is_dummy(value.rstrip(b" \0"))
 
 
 def pseudonym(case: Case, _tag: int, value: bytes, _source: DataSet) -> bool:
     """Empty, a dummy, or this patient's pseudonym."""
     plain = value.rstrip(b" \0")
-    return plain in DUMMIES or plain == case.names.patient.encode()
+    return is_dummy(plain) or plain == case.names.patient.encode()
 
 
 def station(case: Case, _tag: int, value: bytes, _source: DataSet) -> bool:
@@ -131,7 +136,7 @@ def age(_case: Case, tag: int, value: bytes, source: DataSet) -> bool:
 
 def shifted(case: Case, tag: int, value: bytes, source: DataSet) -> bool:
     """Empty, a dummy, or the source's dates, all moved back by the same number of whole weeks."""
-    if value.rstrip(b" \0") in DUMMIES:
+    if is_dummy(value.rstrip(b" \0")):
         return True
     found = source.get(tag)
     if found is None or not isinstance(found[1], bytes):
