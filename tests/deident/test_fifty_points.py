@@ -512,6 +512,16 @@ def test_23_legacy_dates_keep_their_dots_and_leap_days_stay_valid() -> None:
     assert date.fromisoformat(plain.decode())
 
 
+def test_23_a_date_in_a_time_does_not_stay_where_dates_move() -> None:
+    for text in ("20240131101530", "2024", "2024013110", "10h15", "31 Jan"):
+        values = out(el("StudyTime", text, "TM"), el("SeriesTime", text, "TM"), policy=SHIFT)
+        if text != "2024":  # 24 minutes past eight in the evening, for all anybody can tell
+            assert values[at("StudyTime")] == b""
+            assert at("SeriesTime") not in values
+    for text in ("101530", "10:15:30", "1015", "101530.123456"):
+        assert out(el("StudyTime", text, "TM"), policy=SHIFT)[at("StudyTime")].strip() == text.encode()
+
+
 def test_24_intervals_hold_over_series_nested_injection_times_and_midnight() -> None:
     dose = item(
         el("RadiopharmaceuticalStartDateTime", "20240130235500"),

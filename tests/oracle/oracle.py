@@ -29,6 +29,9 @@ ZEROS = {"OB": 2, "UN": 2, "OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8, "US": 2,
 FORMS = {"UI": rb"[^0-9.\\ \0]", "DA": rb"[^0-9.\-\\ \0]", "TM": rb"[^0-9:.\-\\ \0]", "DT": rb"[^0-9.+\-\\ \0]"}
 """A byte that a UID, a date or a time is never written with."""
 
+TIME = re.compile(rb"(\d\d(:?\d\d(:?\d\d(\.\d*)?)?)?)?")
+"""A time of day, with the colons of ACR-NEMA or without."""
+
 WORDS = {
     "DA": "19000101",
     "TM": "000000",
@@ -217,8 +220,7 @@ class Oracle:
         if tag == 0x00080201 or vr == "OB":
             return decision.basic
         if vr == "TM":
-            self._put(clean, tag, file_vr(element), value)
-            return ""
+            return "K" if all(TIME.fullmatch(v.strip(b" \0")) for v in value.split(b"\\")) else decision.basic
         new: bytes | None = None
         if vr == "AE":
             new = b"\\".join(derive.ae_alias(self.key, v.strip(b" \0")) for v in value.split(b"\\"))

@@ -78,7 +78,7 @@ _LONGEST_KEPT = 1024 * 1024
 """Bytes of the longest text that is searched for words: the search takes many times as much memory."""
 _TO_RUNS = bytes(code if code in b"0123456789." else 0x20 for code in range(256))
 _two_dots = re.compile(rb"\.[0-9]+\.").search
-_FORMS = {
+FORMS = {
     b"UI": b"0123456789.\\ \0",
     b"DA": b"0123456789.-\\ \0",
     b"TM": b"0123456789:.-\\ \0",
@@ -219,7 +219,7 @@ def keep(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb | None:
         return keep_number(otherwise)
     if vr == b"AS":
         return keep_age(tag, explicit, otherwise)
-    return keep_form(_FORMS[vr], otherwise) if vr in _FORMS else None
+    return keep_form(FORMS[vr], otherwise) if vr in FORMS else None
 
 
 def shift(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb | None:

@@ -13,18 +13,26 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base32: no letter that can be read as a digit."""
 
 
+_LONGEST = 256
+"""Bytes of a value that is remembered; a UID has 64 at most."""
+
+
 def base32(data: bytes) -> str:
     """80 bits as 16 readable characters."""
     number = int.from_bytes(data[:10], "big")
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
 
 
-@lru_cache(maxsize=8192)
 def uid(key: bytes, value: bytes) -> bytes:
     """The replacement of one UID value: 2.25.<128 bits>, at most 44 characters (PS3.5 B.2).
 
     Registered UIDs and empty values stay. Malformed ones are mapped like any other.
     """
+    return _uid(key, value) if len(value) <= _LONGEST else _uid.__wrapped__(key, value)
+
+
+@lru_cache(maxsize=8192)
+def _uid(key: bytes, value: bytes) -> bytes:
     trimmed = value.strip(b" \0")
     if not trimmed or is_registered(trimmed.decode("ascii", "replace")):
         return value

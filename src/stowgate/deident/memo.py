@@ -69,7 +69,7 @@ class Memo:
     def deidentify(self, scan: Scan, policy: Policy, key: bytes, issuer: str, limits: Limits, buffer: Buffer) -> Clean:
         """As `deident.rewrite.deidentify`; what takes the full way teaches a template."""
         if isinstance(scan, Remembered):
-            clean = _quick(scan, policy, key)
+            clean = _quick(scan, policy, key) if scan.template.issuer == issuer else None
             if clean is not None:
                 return clean
             codecs, scan = scan.codecs, finish(scan.begun, limits, buffer)

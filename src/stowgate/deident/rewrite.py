@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 
 from stowgate.deident import marks
-from stowgate.deident.actions import Frame, Job, Record
+from stowgate.deident.actions import FORMS, Frame, Job, Record
 from stowgate.deident.compile import plan_for
 from stowgate.deident.context import Context, gather
 from stowgate.deident.data_set import Inserts, rewrite
@@ -26,6 +26,8 @@ from stowgate.standard.iods import iod_of
 SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 INSTANCE_NUMBER = 0x00200013
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST = 1024
+"""Bytes of names that are remembered together; more is no set of names."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,12}")
 
 
@@ -157,7 +159,9 @@ _EARLIER = {marks.METHOD: _earlier_method, marks.METHOD_CODES: _earlier_codes}
 
 def names_of(scan: Scan, policy: Policy, key: bytes, context: Context) -> Names:
     """Clean values for the output path; UIDs stay only under Retain UIDs."""
-    shared = _shared_names(*map(scan.get, _SHARED), policy.has(Option.UIDS), key)
+    raws = tuple(map(scan.get, _SHARED))
+    remembered = sum(len(raw) for raw in raws if raw) < _LONGEST
+    shared = (_shared_names if remembered else _shared_names.__wrapped__)(*raws, policy.has(Option.UIDS), key)
     return Names(
         context.patient.pseudonym.decode(),
         *shared[:2],
@@ -195,9 +199,11 @@ def _shared_names(
 
 
 def mapped(raw: bytes | None, stays: bool, key: bytes) -> str:
-    """A UID of the top level as it stands in the output."""
+    """A UID of the top level as it stands in the output: what is no UID does not stay, and several are several."""
     value = (raw or b"").strip(b" \0")
-    return (value if stays else uid(key, value)).decode("ascii", "replace")
+    if not stays or value.translate(None, FORMS[b"UI"]):
+        value = b"\\".join(uid(key, one) for one in value.split(b"\\"))
+    return value.decode("ascii", "replace")
 
 
 def number(raw: bytes | None) -> str:

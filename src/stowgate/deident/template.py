@@ -46,6 +46,7 @@ class Template:
     variable: frozenset[int]
     values: dict[int, bytes]
     context: Context
+    issuer: str
     plan: Plan
     findings: frozenset[str]
     findings_sorted: tuple[str, ...]
@@ -128,6 +129,7 @@ def template_of(
         frozenset(variable),
         values,
         context,
+        issuer,
         plan,
         frozenset(job.findings),
         tuple(sorted(job.findings)),

@@ -97,12 +97,12 @@ class Scan:
 
 def _ready(result: Scan) -> None:
     """Make `get` one look-up and one slice for the usual object of one segment: it is asked a hundred times."""
-    if len(result.segments) != 1:
-        return
     segment = result.segments[0]
     elements, bulk = segment.elements, segment.bulk
-    head = bytes(segment.view[: next(reversed(elements.values()))[2]]) if elements else b""
-    reach = len(head)
+    reach = next(reversed(elements.values()))[2] if elements else 0
+    if len(result.segments) != 1 or reach > 4 * FIRST:
+        return
+    head = bytes(segment.view[:reach])
 
     def get(tag: int) -> bytes | None:
         found = elements.get(tag)
@@ -235,12 +235,10 @@ def _bulk(result: Scan, need: NeedMore, base: int, filled: int) -> Range | None:
 
 def _check_room(result: Scan, need: NeedMore, base: int, limits: Limits) -> None:
     """Refuse a value that is cut off or never fits before room is made for it."""
-    if need.length == UNDEFINED:
-        return
     end = need.value + need.length
-    if base + end > result.source.size:
+    if need.length != UNDEFINED and base + end > result.source.size:
         raise Rejected("truncated")
-    if end > limits.header:
+    if need.length != UNDEFINED and end > limits.header:
         raise Rejected("limit_header")
 
 

@@ -26,6 +26,8 @@ class Check:
 
 
 _C = Check
+_ORDINARY = 16 * 1024
+"""Bytes of values that are remembered; larger ones would stay in memory for the sake of a hostile file."""
 _LENGTH = (px.ROWS, px.COLUMNS, px.ALLOCATED, px.FRAMES, px.SAMPLES, px.PHOTOMETRIC)
 
 CHECKS: tuple[Check, ...] = (
@@ -79,9 +81,11 @@ def check(values: Values) -> tuple[Finding, ...]:
     get = values.get
     has_pixels = values.encapsulated or values.pixel_length is not None or get(px.ROWS) is not None
     modules = _modules(get(rel.SOP_CLASS), has_pixels)
-    found = _steady(
+    raws = tuple(map(get, modules.tags))
+    ordinary = sum(len(raw) for raw in raws if raw) <= _ORDINARY
+    found = (_steady if ordinary else _steady.__wrapped__)(
         modules,
-        tuple(map(get, modules.tags)),
+        raws,
         values.codecs,
         values.pixel_length,
         values.encapsulated,
@@ -147,7 +151,7 @@ def _steady(
     raw = dict(zip(modules.tags, raws, strict=True))
     known = _Known(raw, pixel_length, encapsulated, transfer_syntax, media_sop_class, codecs)
     found = tuple(Finding(row.code, place(row.place)) for row in _STEADY_CHECKS if row.broken(known))
-    return sum((_remembered(name, tuple(map(known.get, _TAGS[name])), codecs) for name in modules.names), found)
+    return sum((_recalled(name, tuple(map(known.get, _TAGS[name])), codecs) for name in modules.names), found)
 
 
 def _judged(name: str, raws: tuple[bytes | None, ...], codecs: tuple[str, ...]) -> tuple[Finding, ...]:
@@ -160,3 +164,9 @@ def _judged(name: str, raws: tuple[bytes | None, ...], codecs: tuple[str, ...]) 
 
 
 _remembered = lru_cache(maxsize=1024)(_judged)
+
+
+def _recalled(name: str, raws: tuple[bytes | None, ...], codecs: tuple[str, ...]) -> tuple[Finding, ...]:
+    """As `_judged`; of values of ordinary size what was found before."""
+    ordinary = sum(len(raw) for raw in raws if raw) <= _ORDINARY
+    return (_remembered if ordinary else _judged)(name, raws, codecs)

@@ -117,9 +117,14 @@ def _values(source: DataSet, tag: int) -> list[bytes]:
 
 
 def kept_uid(case: Case, tag: int, value: bytes, source: DataSet) -> bool:
-    """A definition, or a UID that is retained: as in the source, unless it names an instance that is not retained."""
-    new = [part.strip(b" \0") for part in value.split(b"\\")]
-    return new == [b""] or (new == _values(source, tag) and case.uids.isdisjoint(new))
+    """A definition, or a UID that is retained: as in the source, unless it names an instance that is not retained.
+
+    What has other characters than a UID is none and may have been mapped.
+    """
+    new, old = [part.strip(b" \0") for part in value.split(b"\\")], _values(source, tag)
+    if new == [b""] or (new == old and case.uids.isdisjoint(new)):
+        return True
+    return any(part.translate(None, b"0123456789.") for part in old) and derived_uid(case, tag, value, source)
 
 
 def age(_case: Case, tag: int, value: bytes, source: DataSet) -> bool:
