@@ -318,3 +318,21 @@ def test_importing_the_package_costs_nothing() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError):
         _ = stowgate.nonsense
+
+
+def test_what_the_gate_stops_is_gone_before_anybody_hears_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise Rejected("gate_token")
+
+    monkeypatch.setattr("stowgate.verify.gate.check", stopped)
+    (tmp_path / "1.dcm").write_bytes(small())
+    left: list[Path] = []
+    stowgate.deidentify_folder(
+        tmp_path / "1.dcm",
+        tmp_path / "out",
+        state=tmp_path / "state",
+        each=lambda _: left.extend(path for path in (tmp_path / "out").rglob("*") if path.is_file()),
+    )
+    assert left == []

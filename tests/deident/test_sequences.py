@@ -196,7 +196,7 @@ class TestDummyItems:
             syntax=syntax,
         )
         assert found.value("(0040,B020)") == 1
-        assert found.value("(0040,B020)[0].(0040,A0B0)") == b"\0\0"
+        assert found.value("(0040,B020)[0].(0040,A0B0)") == bytes(4)  # VM 2-2n
         assert found.value("(0040,B020)[0].(0070,0006)") is None
         assert b"Vandermeer" not in found.data
 

@@ -9,9 +9,9 @@ from functools import cache
 from pages.markdown import code, table, tag
 from pages.rules import under
 from stowgate.deident import marks
-from stowgate.deident.resolve import COLUMNS, is_upgrade, resolve
+from stowgate.deident.resolve import is_upgrade, resolve
 from stowgate.deident.rules import ALWAYS_REMOVED, is_repeating
-from stowgate.policy import AVAILABLE, CLEAN, EDITION, RETAIN, RULE_REVISION, Option
+from stowgate.policy import AVAILABLE, CLEAN, COLUMNS, EDITION, RETAIN, RULE_REVISION, Option
 from stowgate.standard import codes, dictionary, iods, profile, safe_private
 from stowgate.standard.iods import Place
 

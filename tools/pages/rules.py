@@ -8,8 +8,8 @@ from collections import Counter
 from pages.markdown import code, listed, page, table
 from stowgate.deident import roles
 from stowgate.deident.encode import DUMMIES
-from stowgate.deident.resolve import BY_TYPE, COLUMNS, judge
-from stowgate.policy import AVAILABLE, EDITION, RULE_REVISION, Option
+from stowgate.deident.resolve import BY_TYPE, judge
+from stowgate.policy import AVAILABLE, COLUMNS, EDITION, RULE_REVISION, Option
 from stowgate.standard import dictionary, profile
 from stowgate.verify.wording import ACTIONS
 
