@@ -151,6 +151,12 @@ class Oracle:
         if vr in FORMS and re.search(FORMS[vr], value):
             return decision.removal
         if vr in SEARCHED and self.tokens.found_in(text_of(element, charset, vr), vr):
+            if vr == "CS" and decision.removal == "D":
+                old = value.strip(b" \0").split(b"\\")
+                new = [b"REMOVED" if self.tokens.found_in(part.decode("latin-1"), vr) else part for part in old]
+                if new != old:
+                    self._put(clean, tag, self._out_vr(element), b"\\".join(new))
+                    return ""
             return decision.removal
         self._put(clean, tag, file_vr(element), value)
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from stowgate.deident import actions, sequences
+from stowgate.deident import actions, keeping, sequences
 from stowgate.deident.actions import REMOVED, Frame, Verb
 from stowgate.deident.encode import DUMMIES
 from stowgate.deident.plan import Plan, carried_out
@@ -95,7 +95,7 @@ def _kept(plan: Plan, tag: int, vr: bytes, action: str) -> Verb | None:
         return None if plan.node.dates == "keep" else gone
     if action == "U":
         return gone
-    return actions.keep(tag, vr, plan.explicit, gone)
+    return keeping.keep(tag, vr, plan.explicit, gone)
 
 
 def _creator(plan: Plan, tag: int) -> Verb:

@@ -7,12 +7,13 @@ from collections import Counter
 from functools import lru_cache
 
 from stowgate.deident import marks
-from stowgate.deident.actions import FORMS, Frame, Job, Record
+from stowgate.deident.actions import Frame, Job, Record
 from stowgate.deident.compile import plan_for
 from stowgate.deident.context import Context, gather
 from stowgate.deident.data_set import Inserts, rewrite
 from stowgate.deident.derive import uid
 from stowgate.deident.encode import element
+from stowgate.deident.keeping import FORMS
 from stowgate.deident.plan import Plan, carried_out
 from stowgate.deident.private import declared_by, is_opaque
 from stowgate.deident.profile import claim_findings, claims
