@@ -17,6 +17,7 @@ from stowgate import layout
 from stowgate.batch import Batch, KeepingShelf, Order, Settled
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.errors import Misconfigured, disk_code
+from stowgate.events import Event, ItemSettled, Listener, RunEnded, RunStarted
 from stowgate.ingest.folder import check, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
@@ -49,6 +50,8 @@ class Request:
     limits: Limits = DEFAULT
     memo: bool = True
     """Off only to measure the memo: what comes out is the same."""
+    listeners: tuple[Listener, ...] = ()
+    """Told of what happens as it happens: codes and counts, never values."""
 
 
 @dataclass(slots=True)
@@ -68,12 +71,14 @@ class Tally:
     """One item for each code, to judge the run by."""
     started: float = field(default_factory=time.time)
 
-    def add(self, settled: Settled) -> None:
-        """Count one input, which is in exactly one place of the conservation line."""
-        item = settled.item
+    def hear(self, event: Event) -> None:
+        """A listener: counts each input, which is in exactly one place of the conservation line."""
+        if not isinstance(event, ItemSettled):
+            return
+        item = event.item
         self.received += 1
-        self.bytes += settled.size
-        if settled.already_done:
+        self.bytes += event.size
+        if event.already_done:
             self.already_done += 1
             return
         self.states[item.state] += 1
@@ -83,7 +88,7 @@ class Tally:
         else:
             self.modalities[item.modality or "none"] += 1
         self.findings.update(item.findings)
-        self.rules.update(settled.counts)
+        self.rules.update(event.counts)
 
     def line(self) -> dict[str, int]:
         """The conservation line of scripts: a hold counts as quarantined, a duplicate as already done."""
@@ -145,14 +150,22 @@ class FolderRun:
     """Where a key was made just now, None if there was one."""
     dry_run: bool
     tally: Tally = field(default_factory=Tally)
+    listeners: tuple[Listener, ...] = ()
+    """Told of everything that happens, after the tally."""
 
     def settled(self) -> Iterator[Settled]:
-        """Take every input through, counting; each is yielded once, when it is durable."""
+        """Take every input through; each is told of and yielded once, when it is durable."""
         number = self.ledger.start_run(self.batch.target)
+        self._tell(RunStarted(self.policy.digest))
         for settled in self.batch.run():
-            self.tally.add(settled)
+            self._tell(ItemSettled(settled.item, settled.size, settled.already_done, settled.counts))
             yield settled
         self.ledger.end_run(number, self.tally.line())
+        self._tell(RunEnded(self.tally.received))
+
+    def _tell(self, event: Event) -> None:
+        for hear in (self.tally.hear, *self.listeners):
+            hear(event)
 
     def report(self) -> Report:
         """What has been done so far."""
@@ -178,7 +191,15 @@ def opened(request: Request) -> Iterator[FolderRun]:
         held.callback(shelf.close)
         way = Way(request.policy, key.secret, shelf, scratch, request.limits, request.memo)
         made_at = state / KEY if made else None
-        yield FolderRun(Batch(order, way, shelf, ledger), ledger, request.policy, key.id, made_at, request.dry_run)
+        yield FolderRun(
+            Batch(order, way, shelf, ledger),
+            ledger,
+            request.policy,
+            key.id,
+            made_at,
+            request.dry_run,
+            listeners=request.listeners,
+        )
 
 
 def count_inputs(request: Request) -> int:

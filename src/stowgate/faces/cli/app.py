@@ -49,7 +49,7 @@ def run() -> int:
 
 def _carried_out() -> int:
     try:
-        return int(app(standalone_mode=False) or 0)  # Typer gives 130 for an interruption
+        return int(app(standalone_mode=False, prog_name="stowgate") or 0)  # Typer gives 130 for an interruption
     except typer.Exit as done:
         return done.exit_code
     except (typer.Abort, KeyboardInterrupt):
