@@ -135,9 +135,23 @@ HIDDEN = {
 
 @pytest.mark.parametrize("place", list(HIDDEN))
 def test_words_nobody_knows_do_not_stay_in_a_value_that_cannot_hold_words(place: str) -> None:
-    """No search finds an unknown name; but a time, a date, a UID and numbers are of a form that can be checked."""
+    """No search finds an unknown name; but a time, a date and a UID are of a form that can be checked."""
     element, policy = HIDDEN[place]
     assert b"Quxenwald" not in engine.gated(small(element), policy).data
+
+
+STILL_HIDDEN = {
+    "four numbers": el("AcquisitionMatrix", b"call Mrs Quxenwald", "US"),
+    "a code": el("BodyPartExamined", "Mrs Quxenwald, 12 High Street", "CS"),
+}
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a leak that is open: binary numbers and codes are not held to VM, length or alphabet"
+)
+@pytest.mark.parametrize("place", list(STILL_HIDDEN))
+def test_words_nobody_knows_do_not_stay_in_numbers_and_codes(place: str) -> None:
+    assert b"Quxenwald" not in engine.gated(small(STILL_HIDDEN[place]), engine.policy()).data
 
 
 def test_the_search_of_these_tests_finds_what_is_left() -> None:
