@@ -21,7 +21,8 @@ from stowgate.ingest.folder import Input, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
 from stowgate.objects import CleanRef, Place, Raw
-from stowgate.pipeline import Bench, Passed, Shelf, Way, process, stopped
+from stowgate.pipeline import Bench, Passed, Way, process, stopped
+from stowgate.store.sheet import Shelf
 from stowgate.store.store import Known, Ledger, Made, Outcome, Start, Target
 
 GROUP = 200

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from stowgate.deident.actions import Record
 from stowgate.deident.memo import Memo
@@ -14,17 +13,17 @@ from stowgate.deident.rewrite import deidentify
 from stowgate.deident.risk import why_held
 from stowgate.dicom.budget import OddEncoding
 from stowgate.dicom.charset import codecs_of
-from stowgate.dicom.emit import FileEmitter
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.normalise import normalise
 from stowgate.dicom.scanner import Buffer, Scan, scan
-from stowgate.dicom.source import ByteSource, DescriptorSource, FileSource
+from stowgate.dicom.source import ByteSource, FileSource
 from stowgate.errors import Rejected, StowgateError
 from stowgate.item import Item
 from stowgate.lifecycle import State
-from stowgate.objects import Clean, CleanRef, Place, Raw
+from stowgate.objects import Clean, CleanRef, Raw
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
+from stowgate.store.sheet import Original, Shelf
 from stowgate.validate.checks import check
 from stowgate.validate.values import Finding
 from stowgate.verify import gate
@@ -39,14 +38,9 @@ _STATES = {
 }
 
 
-class Shelf(Protocol):
-    """Where clean objects are written before they are kept."""
-
-    def new(self) -> tuple[int, Place]:
-        """A fresh file of a random name, open for writing and reading."""
-
-    def drop(self, path: Place) -> None:
-        """Take a file away that must not stay."""
+def in_place(raw: Raw) -> Original:
+    """A batch reads its inputs where they lie."""
+    return FileSource(raw.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +55,8 @@ class Way:
     limits: Limits = DEFAULT
     memo: bool = True
     """Off only to measure: what comes out is the same."""
+    open: Callable[[Raw], Original] = in_place
+    """How an original is read: a file in place, or an object of the encrypted spool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +80,7 @@ class Bench:
 def process(raw: Raw, way: Way, bench: Bench) -> Passed:
     """Take one object through; never raises for the object's sake. What the disk or a setting does wrong is raised."""
     try:
-        with FileSource(raw.path) as source:
+        with way.open(raw) as source:
             before = source.stamp()
             passed = in_plain_encoding(source, way.limits, way.scratch, lambda plain: _journey(raw, plain, way, bench))
             if passed.ref and source.stamp() != before:  # header and pixels may be of two objects
@@ -165,13 +161,13 @@ def _journey(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Passed:
 
 def _written(source: ByteSource, clean: Clean, way: Way) -> CleanRef:
     """Write the object aside and show it to the gate; what the gate stops is gone before anybody hears of it."""
-    descriptor, path = way.shelf.new()
+    sheet = way.shelf.new()
     try:
         try:
-            FileEmitter(descriptor).emit(clean.pieces, source)
-            return gate.check(source, DescriptorSource(descriptor), way.policy, clean.names, path, way.key)
+            sheet.emit(clean.pieces, source)
+            return gate.check(source, sheet.reread(), way.policy, clean.names, sheet.place, way.key)
         finally:
-            os.close(descriptor)
+            sheet.close()
     except BaseException:
-        way.shelf.drop(path)
+        way.shelf.drop(sheet.place)
         raise

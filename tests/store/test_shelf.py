@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from stowgate.dicom.emit import FileEmitter
 from stowgate.dicom.source import MemorySource
 from stowgate.errors import Misconfigured, Temporary
 from stowgate.store import shelf as module
@@ -37,10 +36,10 @@ def shelf(out: Path) -> Iterator[FolderShelf]:
 
 def written(shelf: FolderShelf | ScratchShelf, data: bytes) -> str:
     """A temporary with some bytes in it."""
-    descriptor, path = shelf.new()
-    os.write(descriptor, data)
-    os.close(descriptor)
-    return os.fspath(path)
+    sheet = shelf.new()
+    sheet.emit([data], MemorySource(b""))
+    sheet.close()
+    return os.fspath(sheet.place)
 
 
 def visible(folder: Path) -> dict[str, bytes]:
@@ -64,11 +63,11 @@ class TestTemporaries:
 
     def test_no_two_have_one_name_and_each_can_be_read_back(self, shelf: FolderShelf) -> None:
         several = [shelf.new() for _ in range(50)]
-        assert len({os.fspath(path) for _, path in several}) == 50
-        for number, (descriptor, _) in enumerate(several):
-            os.write(descriptor, b"%d" % number)
-            assert os.pread(descriptor, 9, 0) == b"%d" % number
-            os.close(descriptor)
+        assert len({os.fspath(sheet.place) for sheet in several}) == 50
+        for number, sheet in enumerate(several):
+            sheet.emit([b"%d" % number], MemorySource(b""))
+            assert sheet.reread().read(0, 9) == b"%d" % number
+            sheet.close()
 
     def test_one_that_is_dropped_is_gone_and_dropping_it_twice_does_no_harm(self, shelf: FolderShelf) -> None:
         path = written(shelf, b"bad")
@@ -240,12 +239,12 @@ class TestFullDisk:
         with small_disk(folder):
             shelf = FolderShelf(folder / "out", ALIAS)
             shelf.keep([(written(shelf, b"x" * 20_000), "first.dcm")])
-            descriptor, path = shelf.new()
+            sheet = shelf.new()
             with pytest.raises(Temporary) as stop:
-                FileEmitter(descriptor).emit([b"y" * 30_000, b"z" * 30_000], MemorySource(b""))
-            os.close(descriptor)
+                sheet.emit([b"y" * 30_000, b"z" * 30_000], MemorySource(b""))
+            sheet.close()
             assert stop.value.code == "disk_full"
-            shelf.drop(path)
+            shelf.drop(sheet.place)
             assert visible(folder / "out") == {"first.dcm": b"x" * 20_000}
             shelf.keep([(written(shelf, b"y" * 20_000), "second.dcm")])
             assert len(visible(folder / "out")) == 2
@@ -257,14 +256,14 @@ class TestFullDisk:
         def full(fd: int, pieces: list[bytes]) -> int:
             raise OSError(errno.ENOSPC, "")
 
-        descriptor, path = shelf.new()
+        sheet = shelf.new()
         with monkeypatch.context() as patch:
             patch.setattr(os, "writev", full)
             with pytest.raises(Temporary) as stop:
-                FileEmitter(descriptor).emit([b"bytes"], MemorySource(b""))
-        os.close(descriptor)
+                sheet.emit([b"bytes"], MemorySource(b""))
+        sheet.close()
         assert stop.value.code == "disk_full"
-        shelf.drop(path)
+        shelf.drop(sheet.place)
         assert visible(out) == {}
 
 

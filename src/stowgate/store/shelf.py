@@ -11,10 +11,29 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
+from stowgate.dicom.emit import FileEmitter
+from stowgate.dicom.source import ByteSource, DescriptorSource
 from stowgate.errors import Misconfigured, Temporary, disk_code
 from stowgate.objects import Place
 
 _NO_SYNCFS = frozenset((errno.ENOSYS, errno.EINVAL, errno.EPERM))
+
+
+class FileSheet(FileEmitter):
+    """One temporary file: see `store.sheet.Sheet`."""
+
+    def __init__(self, place: str, mode: int) -> None:
+        self.place: Place = place
+        self._descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        super().__init__(self._descriptor)
+
+    def reread(self) -> ByteSource:
+        """See `store.sheet.Sheet.reread`."""
+        return DescriptorSource(self._descriptor)
+
+    def close(self) -> None:
+        """See `store.sheet.Sheet.close`."""
+        os.close(self._descriptor)
 
 
 class FolderShelf:
@@ -34,16 +53,15 @@ class FolderShelf:
         self._folders: set[str] = set()
         self._numbers = count()
 
-    def new(self) -> tuple[int, Place]:
-        """See `pipeline.Shelf.new`: the folder aside is ours alone, so a number is name enough."""
-        path = f"{self._aside}/{next(self._numbers)}"
+    def new(self) -> FileSheet:
+        """See `store.sheet.Shelf.new`: the folder aside is ours alone, so a number is name enough."""
         try:
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), path
+            return FileSheet(f"{self._aside}/{next(self._numbers)}", 0o644)
         except OSError as error:
             raise Temporary(disk_code(error, "cannot_write")) from None
 
     def drop(self, path: Place) -> None:
-        """See `pipeline.Shelf.drop`."""
+        """See `store.sheet.Shelf.drop`."""
         Path(path).unlink(missing_ok=True)
 
     def keep(self, pairs: Iterable[tuple[Place, str]]) -> None:
@@ -104,13 +122,12 @@ class ScratchShelf:
         self._aside = tempfile.TemporaryDirectory(prefix="stowgate-")
         self._numbers = count()
 
-    def new(self) -> tuple[int, Place]:
-        """See `pipeline.Shelf.new`."""
-        path = f"{self._aside.name}/{next(self._numbers)}"
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
+    def new(self) -> FileSheet:
+        """See `store.sheet.Shelf.new`."""
+        return FileSheet(f"{self._aside.name}/{next(self._numbers)}", 0o600)
 
     def drop(self, path: Place) -> None:
-        """See `pipeline.Shelf.drop`."""
+        """See `store.sheet.Shelf.drop`."""
         Path(path).unlink(missing_ok=True)
 
     def keep(self, pairs: Iterable[tuple[Place, str]]) -> None:
