@@ -216,6 +216,33 @@ REASONS: dict[str, Reason] = {
         "A manifest is written as .csv, .json or .xml.", "Give it a name that ends in one of them."
     ),
     "settings_unreadable": _failed("The configuration file cannot be read.", "Check its name and permissions."),
+    # custody: what the spool, its keys and its callers say
+    "spool_reserve": _failed(
+        "The spool has reached its reserve, so nothing new is taken in; what is held is safe.",
+        "Make room, or wait until what is held has been delivered; then intake opens by itself.",
+    ),
+    "spool_failed": _failed(
+        "The disk under the spool failed while an object was made durable, so intake has stopped.",
+        "Check the disk. What was answered with success is safe; start the gateway again when the disk is sound.",
+    ),
+    "intake_stopped": _failed(
+        "The gateway is stopping or was told to take nothing in.", "Send again later; nothing was lost."
+    ),
+    "spool_damaged": _quarantined("An object in the spool is not what was written there: its seal does not fit."),
+    "spool_in_use": _failed(
+        "Another process works with this spool.", "Stop that one first; two gateways never share a spool."
+    ),
+    "spool_unwritable": _failed(
+        "The spool cannot be made or written.", "Name another folder in [spool] path, or correct its permissions."
+    ),
+    "payload_lost": _failed(
+        "The ledger knows an object that is not on its shelf.",
+        "This must never happen: keep the disk as it is and report this with the audit log.",
+    ),
+    "caller_not_allowed": _failed(
+        "A caller that is not on the list was turned away.",
+        "`stowgate source list` shows it; allow it in the [[source]] if it is one of yours.",
+    ),
     # failures of the profile: options and overrides
     "unknown_profile": _failed("There is no such profile.", "`stowgate profile list` shows those there are."),
     "unknown_option": _failed("There is no such option.", "`stowgate profile list` shows those there are."),

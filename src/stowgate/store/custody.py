@@ -1,0 +1,244 @@
+"""The contract of the gateway's ledger: every arrival one row for ever, every move guarded by the lifecycle table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+from stowgate.lifecycle import State
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """An arrival whose bytes are durable on the raw shelf (or whose bytes were refused), about to get its row.
+
+    Aliases are keyed (32 hex digits): nobody without the key can tell what they stand for.
+    id       -- of the raw object on the shelf, 32 random hex digits; of the row, too
+    source   -- name of the source in the configuration
+    size     -- bytes of the PS3.10 file
+    instance -- alias of the SOP Instance UID
+    content  -- alias of the data set's bytes: equal for equal data sets
+    study    -- alias of the Study Instance UID
+    scanner, protocol -- aliases of station and protocol, for fleet quality
+    code     -- why it was rejected (then nothing lies on the shelf), "" for one that is taken into custody
+    """
+
+    id: str
+    source: str
+    size: int
+    instance: str = ""
+    content: str = ""
+    study: str = ""
+    modality: str = ""
+    sop_class: str = ""
+    scanner: str = ""
+    protocol: str = ""
+    peer: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """Work for one worker: an item in received whose start is counted already, and committed."""
+
+    id: str
+    source: str
+    attempts: int
+    """Starts without an end before this one: 2 means that this is the third."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleanObject:
+    """A clean object on the clean shelf, as the gate passed it.
+
+    id       -- on the clean shelf, 32 random hex digits
+    instance -- its new SOP Instance UID
+    digest   -- SHA-256 (hex) of its bytes
+    policy, key_id -- what it was made with
+    study    -- its new Study Instance UID; series likewise
+    names    -- the fields of `objects.Names`, clean values only, for paths and listings
+    """
+
+    id: str
+    instance: str
+    study: str
+    series: str
+    size: int
+    digest: str
+    policy: str
+    key_id: str
+    sop_class: str
+    transfer_syntax: str
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the work on one leased item ended. `clean` is there exactly when it was cleaned, and then it waits."""
+
+    id: str
+    state: State
+    code: str = ""
+    place: str = ""
+    findings: tuple[str, ...] = ()
+    modality: str = ""
+    clean: CleanObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One item as people and scripts may see it: aliases and codes only.
+
+    number   -- ascending in the order of arrival, a cursor for listings
+    arrived, updated -- seconds since 1970, UTC, for display only
+    next_try -- seconds since 1970 of the next move by itself, None if a person has to act or nothing is due
+    has_raw, has_clean -- whether the payload is still there
+    """
+
+    number: int
+    id: str
+    source: str
+    state: State
+    code: str
+    place: str
+    size: int
+    study: str
+    modality: str
+    sop_class: str
+    attempts: int
+    arrived: float
+    updated: float
+    has_raw: bool
+    has_clean: bool
+    next_try: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One study of one source: how many of its instances are in each state."""
+
+    alias: str
+    source: str
+    modality: str
+    counts: Mapping[State, int]
+    first: float
+    last: float
+    complete: bool
+    """Nothing came for the idle time of its source, or the expected number is there."""
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller that was turned away, so that a person can allow it. Its titles name equipment, no patient."""
+
+    source: str
+    calling: str
+    address: str
+    first: float
+    last: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an item or to the gateway: a code, never a value."""
+
+    at: float
+    kind: str
+    item: str = ""
+    source: str = ""
+    code: str = ""
+
+
+class Custody(Protocol):
+    """The ledger of one spool. One process owns it; calls come from any thread, each is one whole durable step.
+
+    Every member passes tests/contracts/test_every_custody.py. `State` moves are legal by `lifecycle.NEXT` alone: a
+    guarded statement that finds its row elsewhere leaves it and says so.
+    """
+
+    def receive(self, group: Sequence[Coming]) -> list[str]:
+        """Give each a row in received (rejected if it has a code); one commit, waited for together with others'.
+
+        For each, "" or the id of the item that it is a duplicate of: same source-side instance and content as one that
+        is not dropped or rejected. Such a row goes to duplicate at once, and its raw object may be deleted. Adopting an
+        id that has a row already changes nothing.
+        """
+
+    def lease(self, worker: str, most: int) -> list[Leased]:
+        """The oldest received items nobody works on; their start is counted and committed before this returns."""
+
+    def end(self, group: Sequence[Ended]) -> frozenset[str]:
+        """Record how work ended, with the clean objects; cleaned ones go on to waiting in the same commit.
+
+        Returns the ids that were no longer in received under this lease. Attempts go back to 0.
+        """
+
+    def release(self, ids: Collection[str]) -> None:
+        """Give leases back and take back the counted start: an orderly stop is no fault of the object."""
+
+    def release_all(self) -> int:
+        """At start-up: end every lease a dead process left, keeping the counted start; how many there were."""
+
+    def clean_of_instance(self, instances: Collection[str], policy: str) -> dict[str, tuple[str, CleanObject]]:
+        """The clean objects that stand for these new SOP Instance UIDs already: instance -> (item, object)."""
+
+    def clean_of_item(self, id: str) -> CleanObject | None:
+        """The clean object of an item that has one."""
+
+    def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
+        """A person's or the gateway's decision: hold, release (back to received or waiting), drop, purge.
+
+        Returns the ids that the lifecycle table does not let go there. Releasing from held or quarantined goes to
+        received and is judged again; a waiting item that was held goes back to received as well.
+        """
+
+    def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
+        """Note that the files are gone; the rows stay and count."""
+
+    def payloads(self) -> Iterator[tuple[str, str | None]]:
+        """Every (raw id, clean id or None) that has to be on the shelves; for the check at start-up."""
+
+    def unpayloaded(self, ids: Collection[str]) -> frozenset[str]:
+        """Of these raw ids, those that have a row but no payload any more: their file may be deleted."""
+
+    def row(self, id: str) -> Row | None:
+        """One item; an unambiguous beginning of an id of at least 6 digits will do."""
+
+    def rows(
+        self, states: Collection[State] = (), source: str = "", study: str = "", after: int = 0, most: int = 100
+    ) -> list[Row]:
+        """A page of items in the order of arrival, from after a `Row.number`."""
+
+    def counts(self) -> dict[str, dict[State, int]]:
+        """Items by source and state, kept up to date by the moves so that a million rows cost nothing."""
+
+    def studies(self, after: str = "", most: int = 100) -> list[Study]:
+        """A page of studies, by alias."""
+
+    def complete_studies(self, idle: Mapping[str, float]) -> list[str]:
+        """Mark the studies for which nothing came for their source's idle seconds; the aliases newly complete."""
+
+    def turned_away(self, source: str, calling: str, address: str) -> None:
+        """Count a caller that is not allowed; at most 1,000 are remembered."""
+
+    def callers(self) -> list[Caller]:
+        """Those turned away, the latest first."""
+
+    def note(self, event: Event) -> None:
+        """Append to the events."""
+
+    def events(self, item: str = "", most: int = 100) -> list[Event]:
+        """The newest events, of one item or all."""
+
+    def oldest_waiting(self) -> float | None:
+        """When the oldest waiting item arrived."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...

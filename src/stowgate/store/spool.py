@@ -1,0 +1,57 @@
+"""The contract of the spool: two shelves of encrypted objects, written by the crash recipe and read at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from stowgate.store.sheet import Original
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the header of a raw object carries beside its wrapped key, so that it can be adopted without the ledger."""
+
+    source: str
+    peer: str = ""
+
+
+class Writing(Protocol):
+    """A raw object that is coming in: steps 1 to 4 of the crash recipe (DESIGN 6)."""
+
+    id: str
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append plain bytes; they are encrypted before they reach the disk. `Temporary` when the disk fails."""
+
+    def finish(self) -> None:
+        """Seal the last chunk and fsync the file (step 2). It has no name yet."""
+
+    def reread(self) -> Original:
+        """What was written, decrypted from the file; only after `finish`."""
+
+    def keep(self) -> None:
+        """Give it its name and fsync the folders (steps 3 and 4)."""
+
+    def abort(self) -> None:
+        """Forget it; nothing stays on disk. Harmless after `keep` and when called twice."""
+
+
+class RawShelf(Protocol):
+    """Identified objects, encrypted."""
+
+    def new(self, facts: Facts) -> Writing:
+        """A fresh object of a random id."""
+
+    def open(self, id: str) -> Original:
+        """Random access to the plain bytes; `Rejected("spool_damaged")` where a tag does not fit."""
+
+    def facts(self, id: str) -> Facts:
+        """What the header says; `Rejected("spool_damaged")`."""
+
+    def ids(self) -> Iterator[str]:
+        """Every object that has its name; parts are swept when the spool is opened."""
+
+    def delete(self, id: str) -> None:
+        """Unlink it; gone already is fine."""
