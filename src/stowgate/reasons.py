@@ -188,11 +188,11 @@ REASONS: dict[str, Reason] = {
         "Check the disk, then run again.",
     ),
     "wrong_key": _failed(
-        "The state folder belongs to another project key.",
-        "Give the key it was made with, or name another state folder with --state.",
+        "The state folder or spool belongs to another key.",
+        "Give the key it was made with, or name another folder.",
     ),
     "key_missing": _failed(
-        "The project key is not where it should be.",
+        "The key is not where it should be.",
         "Put back the copy you made of it; a new key would not fit what was made with the old one.",
     ),
     "key_exists": _failed(
@@ -200,15 +200,15 @@ REASONS: dict[str, Reason] = {
         "Name another file.",
     ),
     "key_damaged": _failed(
-        "The project key was cut short, mistyped, or written by a newer version.",
+        "The key was cut short, mistyped, or written by a newer version.",
         "Put back the copy you made of it.",
     ),
     "key_permissions": _failed(
-        "Others can read the file of the project key, or it belongs to another user.",
+        "Others can read the file of the key, or it belongs to another user.",
         "Make it yours alone: chmod 600, and chown if need be.",
     ),
-    "key_unreadable": _failed("The file of the project key cannot be read.", "Check its permissions and the disk."),
-    "key_unwritable": _failed("The file of the project key cannot be written.", "Check the folder and the disk."),
+    "key_unreadable": _failed("The file of the key cannot be read.", "Check its permissions and the disk."),
+    "key_unwritable": _failed("The file of the key cannot be written.", "Check the folder and the disk."),
     "unknown_setting": _failed("There is no such setting.", "Correct its name or leave it out."),
     "bad_setting": _failed("A setting has a value it cannot have.", "Correct the value or leave it out."),
     "bad_toml": _failed("The configuration is no valid TOML.", "Correct the line."),
@@ -242,6 +242,10 @@ REASONS: dict[str, Reason] = {
     "caller_not_allowed": _failed(
         "A caller that is not on the list was turned away.",
         "`stowgate source list` shows it; allow it in the [[source]] if it is one of yours.",
+    ),
+    "spool_permissions": _failed(
+        "Others can look into the spool, which holds identities, or it belongs to another user.",
+        "Make it yours alone: chmod 700, and chown if need be.",
     ),
     # failures of the profile: options and overrides
     "unknown_profile": _failed("There is no such profile.", "`stowgate profile list` shows those there are."),

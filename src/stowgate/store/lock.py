@@ -1,10 +1,11 @@
-"""One process owns the state folder: a file lock that the kernel lets go of when its holder dies."""
+"""One process owns a state folder or a spool: a file lock that the kernel lets go of when its holder dies."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from pathlib import Path
+from typing import Literal
 
 from stowgate.errors import Misconfigured, disk_code
 from stowgate.vault import folder as state
@@ -26,25 +27,29 @@ def is_held(folder: Path) -> bool:
 
 
 class FolderLock:
-    """Held from creation until `release`; a second process gets Misconfigured("state_in_use") with the holder's id."""
+    """Held from creation until `release`; a second process gets Misconfigured("state_in_use") with the holder's id.
 
-    def __init__(self, folder: Path) -> None:
+    what -- "state" or "spool": which folder it is, and so which codes say what is wrong with it
+    """
+
+    def __init__(self, folder: Path, what: Literal["state", "spool"] = "state") -> None:
+        in_use, unwritable = f"{what}_in_use", f"{what}_unwritable"
         try:
             self._handle = os.open(folder / state.LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise Misconfigured(disk_code(error, "state_unwritable"), str(folder)) from None
+            raise Misconfigured(disk_code(error, unwritable), str(folder)) from None
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self._handle, 20, 0).decode("ascii", "replace").strip()
             os.close(self._handle)
-            raise Misconfigured("state_in_use", f"{folder}, held by process {holder or 'unknown'}") from None
+            raise Misconfigured(in_use, f"{folder}, held by process {holder or 'unknown'}") from None
         try:
-            os.ftruncate(self._handle, 0)
-            os.pwrite(self._handle, b"%d\n" % os.getpid(), 0)
+            # in place and always as long: a disk that is full by now has room for it
+            os.pwrite(self._handle, b"%-19d\n" % os.getpid(), 0)
         except OSError as error:
             os.close(self._handle)
-            raise Misconfigured(disk_code(error, "state_unwritable"), str(folder)) from None
+            raise Misconfigured(disk_code(error, unwritable), str(folder)) from None
 
     def release(self) -> None:
         """Let the next process in. The file stays: unlinking it would let two in."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from stowgate.store.sheet import Original
+from stowgate.objects import Place
+from stowgate.store.sheet import Original, Sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,53 @@ class RawShelf(Protocol):
         """A fresh object of a random id."""
 
     def open(self, id: str) -> Original:
-        """Random access to the plain bytes; `Rejected("spool_damaged")` where a tag does not fit."""
+        """Random access to the plain bytes; Rejected("spool_damaged") where a tag does not fit, "payload_lost"."""
 
     def facts(self, id: str) -> Facts:
         """What the header says; `Rejected("spool_damaged")`."""
 
     def ids(self) -> Iterator[str]:
         """Every object that has its name; parts are swept when the spool is opened."""
+
+    def delete(self, id: str) -> None:
+        """Unlink it; gone already is fine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A clean object that has its name: id (32 hex digits), plain bytes, SHA-256 (hex) of them as they were written."""
+
+    id: str
+    size: int
+    digest: str
+
+
+class CleanShelf(Protocol):
+    """De-identified objects, encrypted as well; also a `store.sheet.Shelf` for `pipeline.Way`.
+
+    A sheet is kept or dropped in the end; until then its file stays open.
+    """
+
+    def new(self) -> Sheet:
+        """See `store.sheet.Shelf.new`: its place is a path on this shelf."""
+
+    def drop(self, path: Place) -> None:
+        """See `store.sheet.Shelf.drop`. Harmless for a place that was kept, and when called twice."""
+
+    def keep(self, place: Place) -> Kept:
+        """Steps 2 to 4 for what was written at a sheet's place: fsync, rename, fsync the folders.
+
+        `Temporary` when the disk fails; then nothing is under its name, and the sheet is gone.
+        """
+
+    def place_of(self, id: str) -> Place:
+        """Where a kept object lies."""
+
+    def open(self, id: str) -> Original:
+        """Random access to the plain bytes; Rejected: "spool_damaged", "payload_lost"."""
+
+    def ids(self) -> Iterator[str]:
+        """Every object that has its name."""
 
     def delete(self, id: str) -> None:
         """Unlink it; gone already is fine."""

@@ -18,7 +18,7 @@ class Exit(IntEnum):
     USAGE = 2  # the command line cannot be carried out as it is
     PARTLY = 3  # something was quarantined, held, or rejected although it may be DICOM; or a scan found identity
     CONFIGURATION = 10  # the configuration is invalid
-    STATE_IN_USE = 11  # another process works with this state folder
+    STATE_IN_USE = 11  # another process works with this state folder or spool
     KEY = 12  # the key is missing or wrong
     STORAGE = 15  # no room left to write to, or the disk failed
     FAILED_CLOSED = 18  # the gate or a bug stopped an object that was thought clean
@@ -27,6 +27,8 @@ class Exit(IntEnum):
 
 _BY_CODE = {
     "state_in_use": Exit.STATE_IN_USE,
+    "spool_in_use": Exit.STATE_IN_USE,
+    "spool_failed": Exit.STORAGE,
     "disk_full": Exit.STORAGE,
     "cannot_write": Exit.STORAGE,
     "ledger_io": Exit.STORAGE,

@@ -1,0 +1,29 @@
+"""Makes the reference of a clean object again, from the ledger's row that holds the gate's verdict and digest."""
+
+from __future__ import annotations
+
+import hashlib
+
+from stowgate.errors import Rejected
+from stowgate.objects import CleanRef, Names
+from stowgate.store.custody import CleanObject
+from stowgate.store.spool import CleanShelf
+
+_STEP = 256 * 1024
+
+
+def ref_of(clean: CleanObject, shelf: CleanShelf) -> CleanRef:
+    """The reference that a sink may open, after every byte on the shelf was read and compared with the row.
+
+    clean -- a row that the ledger wrote when the gate passed the object. Raises Rejected("payload_lost") where nothing
+    lies, Rejected("spool_damaged") where something else does.
+    """
+    found = hashlib.sha256()
+    with shelf.open(clean.id) as source:
+        if source.size != clean.size:
+            raise Rejected("spool_damaged")
+        for offset in range(0, source.size, _STEP):
+            found.update(source.read(offset, _STEP))
+    if found.hexdigest() != clean.digest:
+        raise Rejected("spool_damaged")
+    return CleanRef(shelf.place_of(clean.id), clean.size, Names(**clean.names), clean.sop_class, clean.policy)
