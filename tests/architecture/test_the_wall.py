@@ -6,9 +6,9 @@ import ast
 
 import pytest
 
-from tests.architecture.tree import calls, modules, tree_of
+from tests.architecture.tree import calls, functions, modules, tree_of
 
-MAKERS = {"Clean": ("deident/",), "CleanRef": ("verify/gate.py", "store/")}
+MAKERS = {"Clean": ("deident/",), "CleanRef": ("verify/gate.py", "store/clean_ref.py")}
 
 
 @pytest.mark.parametrize("record", sorted(MAKERS))
@@ -31,6 +31,16 @@ def test_a_record_of_the_wall_is_never_renamed_copied_or_made_by_the_back_door(r
                 assert not (isinstance(node.value, ast.Name) and node.value.id == record), name
             if isinstance(node, ast.ClassDef):
                 assert record not in [base.id for base in node.bases if isinstance(base, ast.Name)], name
+
+
+def test_the_ledger_makes_a_reference_from_a_row_and_after_reading_every_byte() -> None:
+    """One function does it, it takes nothing but the row and the shelf, and it compares before it returns."""
+    (maker,) = [function for function in functions(modules()["store/clean_ref.py"]) if function.name == "ref_of"]
+    taken = {argument.arg: ast.unparse(argument.annotation) for argument in maker.args.args if argument.annotation}
+    assert taken == {"clean": "CleanObject", "shelf": "CleanShelf"}
+    compared = [node.lineno for node in ast.walk(maker) if isinstance(node, ast.Raise)]
+    (made,) = calls(modules()["store/clean_ref.py"], "CleanRef")
+    assert len(compared) == 2 and max(compared) < made
 
 
 def test_nothing_is_unpickled_or_evaluated() -> None:

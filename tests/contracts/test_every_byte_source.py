@@ -11,6 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stowgate.dicom.source import ByteSource, DescriptorSource, FileSource, MemorySource
+from stowgate.store import sealed, sealed_header
+from stowgate.store.sealed import SealedWriter, open_sealed
+from stowgate.store.sealed_header import Kind, make
+from stowgate.store.spool import Facts
+from stowgate.vault.epochs import Epoch
 
 DATA = bytes(range(256)) * 40 + b"the end"
 
@@ -26,7 +31,19 @@ class _OwnedDescriptor(DescriptorSource):
         os.close(self.owned)
 
 
+def _sealed(path: Path) -> ByteSource:
+    """The file's bytes, encrypted; 256 plain bytes to a chunk, so that reads cross their borders."""
+    epoch, file = Epoch(bytes(16), bytes(32)), path.with_name("sealed")
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    writer = SealedWriter(descriptor, make(Kind.RAW, "0" * 32, epoch, Facts("ct")))
+    writer.write(path.read_bytes())
+    writer.finish()
+    os.close(descriptor)
+    return open_sealed(file, Kind.RAW, "0" * 32, lambda _: epoch.key)
+
+
 MEMBERS: dict[str, Callable[[Path], ByteSource]] = {
+    "sealed": _sealed,
     "file": FileSource,
     "descriptor": _OwnedDescriptor,
     "memory": lambda path: MemorySource(path.read_bytes()),
@@ -36,7 +53,9 @@ MEMBERS: dict[str, Callable[[Path], ByteSource]] = {
 
 
 @pytest.fixture(params=sorted(MEMBERS))
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ByteSource]:
+def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ByteSource]:
+    for module in (sealed, sealed_header):
+        monkeypatch.setattr(module, "CHUNK", 256)
     path = tmp_path / "object"
     path.write_bytes(DATA)
     made = MEMBERS[request.param](path)

@@ -16,6 +16,11 @@ from stowgate.dicom.emit import Emitter, FileEmitter, MemoryEmitter
 from stowgate.dicom.source import ByteSource, FileSource, MemorySource
 from stowgate.errors import Rejected, Temporary
 from stowgate.objects import Piece, Range
+from stowgate.store import sealed_header
+from stowgate.store.sealed import SealedWriter, open_sealed
+from stowgate.store.sealed_header import Kind
+from stowgate.store.spool import Facts
+from stowgate.vault.epochs import Epoch
 
 DATA = bytes(range(256)) * 300
 
@@ -39,8 +44,22 @@ def _memory(_: Path) -> Output:
     return Output(emitter, lambda: bytes(emitter.data))
 
 
-MEMBERS: dict[str, Callable[[Path], Output]] = {"file": _file, "memory": _memory}
-"""Every emitter: how it is made. A new one, such as encrypted chunks, is one line here."""
+def _sealed(folder: Path) -> Output:
+    path, epoch = folder / "sealed", Epoch(bytes(16), bytes(32))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    writer = SealedWriter(descriptor, sealed_header.make(Kind.CLEAN, "0" * 32, epoch, Facts("")))
+
+    def written() -> bytes:
+        writer.finish()
+        os.close(descriptor)
+        with open_sealed(path, Kind.CLEAN, "0" * 32, lambda _: epoch.key) as source:
+            return source.read(0, source.size)
+
+    return Output(writer, written)
+
+
+MEMBERS: dict[str, Callable[[Path], Output]] = {"file": _file, "memory": _memory, "sealed": _sealed}
+"""Every emitter: how it is made. A new one is one line here."""
 
 SOURCES: dict[str, Callable[[Path], ByteSource]] = {
     "from a file": FileSource,
