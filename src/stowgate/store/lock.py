@@ -53,4 +53,5 @@ class FolderLock:
 
     def release(self) -> None:
         """Let the next process in. The file stays: unlinking it would let two in."""
+        fcntl.flock(self._handle, fcntl.LOCK_UN)  # a child that was forked just now still has the descriptor
         os.close(self._handle)

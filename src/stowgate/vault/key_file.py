@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import stat
@@ -74,7 +75,7 @@ class Secret:
 
 def write_new(content: bytes, path: Path) -> None:
     """Write a new file, mode 0600, whole and durable or not at all; Misconfigured("key_exists") if there is one."""
-    part = path.parent / f".{os.urandom(8).hex()}.part"
+    part = path.parent / f".{path.name}.{os.urandom(8).hex()}.part"
     try:
         try:
             _write_part(part, content)
@@ -86,6 +87,12 @@ def write_new(content: bytes, path: Path) -> None:
         raise Misconfigured("key_exists", str(path)) from None
     except OSError as error:
         raise Misconfigured(disk_code(error, "key_unwritable"), str(path)) from None
+
+
+def sweep(path: Path) -> None:
+    """Take away what a dead process left beside a key file that is there: it may be a second name of the key."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        part.unlink(missing_ok=True)
 
 
 def written_first(content: bytes, path: Path) -> bool:

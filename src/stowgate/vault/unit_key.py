@@ -11,7 +11,7 @@ from typing import NamedTuple
 from stowgate.errors import Misconfigured
 from stowgate.vault import folder as state
 from stowgate.vault.key import Key
-from stowgate.vault.key_file import LENGTH, Secret, read_text, write_new, written_first
+from stowgate.vault.key_file import LENGTH, Secret, read_text, sweep, write_new, written_first
 
 EPOCHS = "epochs"
 SUFFIX = ".epoch"
@@ -53,7 +53,9 @@ def obtain_unit_key(reference: str, spool: Path, ring: Keyring = Keyring()) -> t
     made = False
     if kind == "file" and name:
         path = ring.base / Path(name).expanduser()
-        if not os.path.lexists(path) and not has_epochs(spool):
+        if os.path.lexists(path):
+            sweep(path)
+        elif not has_epochs(spool):
             made = written_first(UnitKey.new().render().encode(), path)
     return load_unit_key(reference, spool, ring), made
 
