@@ -7,6 +7,7 @@ import os
 import random
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from stowgate.dicom.source import MemorySource
 from stowgate.errors import Rejected, Temporary
 from stowgate.objects import Range
 from stowgate.store import sealed, sealed_header
-from stowgate.store.sealed import SealedWriter, open_sealed, read_beginning
+from stowgate.store.sealed import SealedSource, SealedWriter, open_sealed, read_beginning
 from stowgate.store.sealed_header import Kind, epoch_of, make
 from stowgate.store.spool import Facts
 from stowgate.vault.epochs import Epoch
@@ -120,6 +121,18 @@ class TestDamage:
     def test_one_shelf_is_never_taken_for_the_other(self, tmp_path: Path) -> None:
         path = seal(tmp_path / "f", b"identified", kind=Kind.RAW)
         assert is_refused(path, kind=Kind.CLEAN)
+
+    def test_chunks_open_with_what_was_said_of_the_object_alone_and_not_with_its_key_only(self, tmp_path: Path) -> None:
+        header = make(Kind.RAW, ID, EPOCH, FACTS)
+        others = (make(Kind.RAW, OTHER, EPOCH, FACTS), make(Kind.CLEAN, ID, EPOCH, FACTS))
+        said_else = make(Kind.RAW, ID, EPOCH, Facts("CANARY-OTHER!", "CANARY-PEER"))
+        with (tmp_path / "f").open("wb+") as file:
+            SealedWriter(file.fileno(), header).finish()
+            for other in (*others, said_else):
+                with pytest.raises(Rejected):
+                    SealedSource(os.dup(file.fileno()), replace(other, key=header.key))
+            under_another_epoch = make(Kind.RAW, ID, Epoch(bytes(16), bytes(32)), FACTS)
+            SealedSource(os.dup(file.fileno()), replace(under_another_epoch, key=header.key)).close()
 
     def test_damage_in_the_middle_leaves_the_rest_readable(self, tmp_path: Path) -> None:
         path = seal(tmp_path / "f", bytes(10 * SMALL))

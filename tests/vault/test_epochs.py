@@ -82,6 +82,20 @@ class TestBeginning:
         assert len(found) == 400
         assert len(set(found)) == len(files(tmp_path)) == 1
 
+    def test_its_key_is_on_the_disk_before_anything_hangs_on_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said: list[str] = []
+
+        def noted(name: str) -> None:
+            real = getattr(os, name)
+            monkeypatch.setattr(os, name, lambda *arguments: (said.append(name), real(*arguments))[1])
+
+        for name in ("write", "fsync", "rename"):
+            noted(name)
+        Epochs(tmp_path, KEY).begin()
+        assert said == ["write", "fsync", "rename", "fsync"]
+
     @pytest.mark.parametrize("call", ["open", "write", "fsync", "rename"])
     @pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "disk_full"), (errno.EIO, "spool_failed")])
     def test_a_disk_that_fails_leaves_no_half_file_and_the_next_object_tries_again(

@@ -43,11 +43,9 @@ class Header:
     epoch: bytes
     key: bytes = field(repr=False)
     facts: Facts
-
-    @property
-    def digest(self) -> bytes:
-        """What every chunk is bound to (32 bytes), so that no header opens the chunks of another."""
-        return hashlib.sha256(self.data).digest()
+    digest: bytes
+    """What every chunk is bound to (32 bytes): all that is said of the object, but not under which epoch its key lies,
+    so that an object that is held for long can be put under another epoch without being encrypted anew."""
 
 
 def make(kind: Kind, id: str, epoch: Epoch, facts: Facts) -> Header:
@@ -61,7 +59,8 @@ def make(kind: Kind, id: str, epoch: Epoch, facts: Facts) -> Header:
         raise ValueError("facts are names, not stories")
     key, nonce = os.urandom(_KEY), os.urandom(12)
     fixed = _FIXED.pack(MAGIC, _VERSION, kind, length, CHUNK, epoch.id, bytes.fromhex(id), nonce)
-    return Header(fixed + AESGCM(epoch.key).encrypt(nonce, key + said, fixed), epoch.id, key, facts)
+    sealed = AESGCM(epoch.key).encrypt(nonce, key + said, fixed)
+    return Header(fixed + sealed, epoch.id, key, facts, _digest(kind, id, said))
 
 
 def parse(data: bytes, kind: Kind, id: str, key_of: Callable[[bytes], bytes]) -> Header:
@@ -85,7 +84,12 @@ def parse(data: bytes, kind: Kind, id: str, key_of: Callable[[bytes], bytes]) ->
         facts = Facts(said["source"], said["peer"])
     except (InvalidTag, ValueError, KeyError, TypeError):
         raise Rejected("spool_damaged") from None
-    return Header(fixed + sealed, epoch, opened[:_KEY], facts)
+    return Header(fixed + sealed, epoch, opened[:_KEY], facts, _digest(kind, id, opened[_KEY:]))
+
+
+def _digest(kind: Kind, id: str, said: bytes) -> bytes:
+    stays = (MAGIC, bytes((_VERSION, kind)), CHUNK.to_bytes(4, "big"), bytes.fromhex(id), said)
+    return hashlib.sha256(b"".join(stays)).digest()
 
 
 def epoch_of(data: bytes) -> bytes | None:

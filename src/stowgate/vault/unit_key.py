@@ -103,9 +103,14 @@ def salt_of(spool: Path) -> str:
     if not path.exists():
         if has_epochs(spool):
             raise Misconfigured("key_missing", str(path))
-        state.prepare(state.prepare(spool) / EPOCHS)
-        written_first(f"scrypt {_LOG_COST} {_BLOCK} {_LANES} {os.urandom(_SALT).hex()}\n".encode(), path)
+        make_salt(spool)
     return read_text(path, private=True)
+
+
+def make_salt(spool: Path) -> None:
+    """Make that line unless it is there: for the first passphrase of a spool."""
+    folder = state.prepare(state.prepare(spool) / EPOCHS)
+    written_first(f"scrypt {_LOG_COST} {_BLOCK} {_LANES} {os.urandom(_SALT).hex()}\n".encode(), folder / SALT)
 
 
 def from_passphrase(phrase: str, salt: str) -> UnitKey:
