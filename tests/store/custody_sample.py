@@ -17,16 +17,19 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 
 @dataclass
 class Hands:
-    """Clocks that move when they are told to; the wall clock ticks by itself, and may be set wrong."""
+    """Clocks that move when they are told to; the wall clock may tick by itself, and be set wrong."""
 
     wall: float = 1_700_000_000.0
     monotonic: float = 100.0
     boot: str = "first"
+    ticking: bool = True
     clocks: Clocks = field(init=False)
 
     def __post_init__(self) -> None:
         ticks = itertools.count()
-        self.clocks = Clocks(lambda: self.wall + next(ticks), lambda: self.monotonic, lambda: self.boot)
+        self.clocks = Clocks(
+            lambda: self.wall + (next(ticks) if self.ticking else 0), lambda: self.monotonic, lambda: self.boot
+        )
 
 
 def hex32(n: int, kind: int = 1) -> str:

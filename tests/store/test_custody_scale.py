@@ -1,4 +1,4 @@
-"""A ledger of a million rows opens in seconds and lists at once (B7 of the matrix); STOWGATE_SOAK=1 takes the million."""
+"""A ledger of a million rows opens in seconds and lists at once (B7); STOWGATE_SOAK=1 takes the whole million."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILL = """
 INSERT INTO items (id, source, state, size, instance, content, study, modality, sop_class, scanner, has_raw, arrived,
                    updated)
 WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < :rows)
-SELECT lower(hex(randomblob(16))), 'source ' || n % 3, 'received', 524288, lower(hex(randomblob(16))),
+SELECT lower(hex(randomblob(16))), 'source ' || (n % 3), 'received', 524288, lower(hex(randomblob(16))),
        lower(hex(randomblob(16))), printf('%032x', n / :per_study), 'CT', '1.2.840.10008.5.1.4.1.1.2',
        printf('%032x', n % 7), 1, 1700000000 + n, 1700000000 + n
 FROM n;
