@@ -164,16 +164,23 @@ class Custody(Protocol):
 
         For each, "" or the id of the item that it is a duplicate of: same source-side instance and content as one that
         is not dropped or rejected. Such a row goes to duplicate at once, and its raw object may be deleted. Adopting an
-        id that has a row already changes nothing.
+        id that has a row already changes nothing. An item without any payload left is nobody's original, unless it was
+        purged after its delivery was verified.
         """
 
     def lease(self, worker: str, most: int) -> list[Leased]:
-        """The oldest received items nobody works on; their start is counted and committed before this returns."""
+        """The oldest received items nobody works on; their start is counted and committed before this returns.
+
+        An item whose earlier start has no end is leased alone, while nobody works on anything else; it may be that
+        nothing is given out although something is there, until the others have ended: ask again then.
+        """
 
     def end(self, group: Sequence[Ended]) -> frozenset[str]:
         """Record how work ended, with the clean objects; cleaned ones go on to waiting in the same commit.
 
-        Returns the ids that were no longer in received under this lease. Attempts go back to 0.
+        Returns the ids that were no longer in received under this lease. Attempts go back to 0. So is the id of one
+        whose clean object's instance another item took meanwhile, under the same policy: it was given back, as by
+        `release`, and will be judged again, now against the other. The caller drops the clean objects of these ids.
         """
 
     def release(self, ids: Collection[str]) -> None:
@@ -191,7 +198,8 @@ class Custody(Protocol):
     def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
         """A person's or the gateway's decision: hold, release (back to received or waiting), drop, purge.
 
-        Returns the ids that the lifecycle table does not let go there. Releasing from held or quarantined goes to
+        Returns the ids that the lifecycle table does not let go there, and those that lack the payload for it: the
+        raw object to be received again, the clean one to wait. Releasing from held or quarantined goes to
         received and is judged again; a waiting item that was held goes back to received as well.
         """
 
@@ -199,7 +207,10 @@ class Custody(Protocol):
         """Note that the files are gone; the rows stay and count."""
 
     def payloads(self) -> Iterator[tuple[str, str | None]]:
-        """Every (raw id, clean id or None) that has to be on the shelves; for the check at start-up."""
+        """Every (raw id, clean id or None) that has to be on the shelves; for the check at start-up.
+
+        The raw id is "" where only the clean object is kept. What is being purged need not be there.
+        """
 
     def unpayloaded(self, ids: Collection[str]) -> frozenset[str]:
         """Of these raw ids, those that have a row but no payload any more: their file may be deleted."""
@@ -216,10 +227,17 @@ class Custody(Protocol):
         """Items by source and state, kept up to date by the moves so that a million rows cost nothing."""
 
     def studies(self, after: str = "", most: int = 100) -> list[Study]:
-        """A page of studies, by alias."""
+        """A page of studies, by alias; longer than `most` by the other sources of its last alias."""
+
+    def expect(self, study: str, source: str, number: int) -> None:
+        """Note how many instances a study that is known will have."""
 
     def complete_studies(self, idle: Mapping[str, float]) -> list[str]:
-        """Mark the studies for which nothing came for their source's idle seconds; the aliases newly complete."""
+        """Mark the studies for which nothing came for their source's idle seconds; the aliases newly complete.
+
+        So is one that has its expected number. Copies and what was rejected neither count nor keep a study open; a
+        new arrival opens it again. Elapsed time is monotonic, and after a reboot at least the time since.
+        """
 
     def turned_away(self, source: str, calling: str, address: str) -> None:
         """Count a caller that is not allowed; at most 1,000 are remembered."""

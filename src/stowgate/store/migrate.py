@@ -24,36 +24,44 @@ class Migration:
     sql: str
 
 
-def shipped() -> list[Migration]:
-    """The migrations of this version, in order: migrations/NNNN_name.sql."""
-    files = sorted((Path(__file__).parent / "migrations").glob("[0-9]*_*.sql"))
+def shipped(folder: str = "migrations") -> list[Migration]:
+    """The migrations of this version, in order: FOLDER/NNNN_name.sql beside this file."""
+    files = sorted((Path(__file__).parent / folder).glob("[0-9]*_*.sql"))
     return [Migration(int(file.name.split("_")[0]), file.read_text("utf-8")) for file in files]
 
 
-def migrate(db: sqlite3.Connection, path: Path | None, steps: Sequence[Migration]) -> None:
-    """Apply what `db` (at `path`, None for memory; isolation level None) lacks.
+def migrate(
+    db: sqlite3.Connection, path: Path | None, steps: Sequence[Migration], application: int = APPLICATION
+) -> None:
+    """Apply what `db` (at `path`, None for memory; isolation level None) lacks; `application` is its application_id.
 
     Misconfigured("ledger_newer") for a schema this version does not know, ("ledger_damaged") for another program's
     file. A ledger that holds something is copied to NAME.before-NNNN first.
     """
     version = _number(db, "user_version")
-    if version > steps[-1].number:
-        raise Misconfigured("ledger_newer", f"schema {version}, this version knows {steps[-1].number}")
-    if _number(db, "application_id") != APPLICATION and _number(db, "schema_version") != 0:
-        raise Misconfigured("ledger_damaged", str(path or ""))
+    check(db, str(path or ""), steps, application)
     missing = [step for step in steps if step.number > version]
     if missing and version and path:
         _copy(db, path.with_name(f"{path.name}.before-{missing[0].number:04}"))
     for step in missing:
-        _apply(db, step)
+        _apply(db, step, application)
 
 
-def _apply(db: sqlite3.Connection, step: Migration) -> None:
+def check(db: sqlite3.Connection, place: str, steps: Sequence[Migration], application: int = APPLICATION) -> None:
+    """Refuse what this version cannot read: a newer schema, or the database of another program."""
+    version = _number(db, "user_version")
+    if version > steps[-1].number:
+        raise Misconfigured("ledger_newer", f"schema {version}, this version knows {steps[-1].number}")
+    if _number(db, "application_id") != application and _number(db, "schema_version") != 0:
+        raise Misconfigured("ledger_damaged", place)
+
+
+def _apply(db: sqlite3.Connection, step: Migration, application: int) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         for statement in _statements(step.sql):
             db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION}")
+        db.execute(f"PRAGMA application_id = {application}")
         db.execute(f"PRAGMA user_version = {step.number}")
         db.execute("COMMIT")
     except BaseException:

@@ -1,4 +1,4 @@
-"""Reads queries.sql: each query has a name and a sentence, so SQL is found by what it does."""
+"""Reads files of named SQL: each query has a name and a sentence, so SQL is found by what it does."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _HEAD = re.compile(r"^-- name: (\w+) -- .+$", re.MULTILINE)
 
 
 @cache
-def queries() -> Mapping[str, str]:
-    """Every query of queries.sql by name."""
-    return MappingProxyType(parse((Path(__file__).parent / "queries.sql").read_text("utf-8")))
+def queries(file: str = "queries.sql") -> Mapping[str, str]:
+    """Every query of a file beside this one, by name."""
+    return MappingProxyType(parse((Path(__file__).parent / file).read_text("utf-8")))
 
 
 def parse(text: str) -> dict[str, str]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, Self
 
 from stowgate.errors import Misconfigured, disk_code
 from stowgate.lifecycle import State
 from stowgate.store.aliases import Aliases
-from stowgate.store.lock import FolderLock, is_held
+from stowgate.store.connection import PRAGMAS, untouched
+from stowgate.store.lock import FolderLock
 from stowgate.store.migrate import migrate, shipped
 from stowgate.store.plain import plain_errors
 from stowgate.store.queries import queries
@@ -27,16 +26,6 @@ from stowgate.vault.key import Key
 from stowgate.vault.seal import Seal
 
 Row = Mapping[str, object]
-
-_PRAGMAS = (
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA busy_timeout = 5000",
-    "PRAGMA journal_mode = WAL",
-    # NORMAL loses commits in a power cut, and macOS needs fullfsync to reach the disk at all
-    "PRAGMA synchronous = FULL",
-    "PRAGMA fullfsync = ON",
-    "PRAGMA checkpoint_fullfsync = ON",
-)
 
 
 def open_ledger(folder: Path, key: Key, clock: Callable[[], float] = time.time) -> SqliteLedger:
@@ -63,21 +52,11 @@ def open_ledger(folder: Path, key: Key, clock: Callable[[], float] = time.time) 
 def rehearse(folder: Path, key: Key, clock: Callable[[], float] = time.time) -> SqliteLedger:
     """A copy in memory of a folder's ledger (empty if there is none), for dry runs: nothing is written, none waits."""
     path = folder / state.LEDGER
-    with plain_errors(folder), TemporaryDirectory(prefix="stowgate-") as private:
-        original = _readable(path, Path(private)) if path.exists() else None
-        return _ledger(":memory:", key, None, None, clock, original)
-
-
-def _readable(path: Path, private: Path) -> str:
-    """The address under which a ledger can be read without SQLite making or changing a file beside it."""
-    log = path.with_name(f"{path.name}-wal")
-    if not log.exists():
-        return f"{path.absolute().as_uri()}?immutable=1"  # without a log nobody is writing
-    if is_held(path.parent):
-        return f"{path.absolute().as_uri()}?mode=ro"  # the writer's files are there already
-    for left in (path, log):  # a killed run's log has to be applied to be read
-        shutil.copy(left, private)
-    return (private / path.name).as_uri()
+    with plain_errors(folder):
+        if not path.exists():
+            return _ledger(":memory:", key, None, None, clock)
+        with untouched(path) as original:
+            return _ledger(":memory:", key, None, None, clock, original)
 
 
 class SqliteLedger:
@@ -280,15 +259,14 @@ def _ledger(
     path: Path | None,
     lock: FolderLock | None,
     clock: Callable[[], float],
-    copy_of: str | None = None,
+    copy_of: sqlite3.Connection | None = None,
 ) -> SqliteLedger:
     """Connect and bring up to date; the connection is closed again if that fails."""
     db = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
     try:
         if copy_of:
-            with closing(sqlite3.connect(copy_of, uri=True)) as original:
-                original.backup(db)
-        for pragma in _PRAGMAS:
+            copy_of.backup(db)
+        for pragma in PRAGMAS:
             db.execute(pragma)
         return SqliteLedger(db, key, path, lock, clock)
     except BaseException:

@@ -1,0 +1,209 @@
+-- Every query of the gateway's ledger, by name and with a sentence. The states in a WHERE are tested against
+-- lifecycle.NEXT, and triggers hold every move to the same table.
+
+-- name: claim -- note once which project key this ledger belongs to
+INSERT INTO ledger (one, key_id) VALUES (1, :key_id) ON CONFLICT (one) DO NOTHING;
+
+-- name: owner -- the id of the project key this ledger belongs to
+SELECT key_id FROM ledger;
+
+-- name: known -- what became of an arrival that has a row already
+SELECT state, original FROM items WHERE id = :id;
+
+-- name: original -- the first item of the same instance and content that is safe here or was verified elsewhere
+SELECT id FROM items
+WHERE instance = :instance AND instance <> '' AND content = :content
+    AND state NOT IN ('rejected', 'duplicate', 'dropped') AND given_up = 0
+    AND (has_raw = 1 OR has_clean = 1 OR state IN ('purging', 'purged'))
+ORDER BY number LIMIT 1;
+
+-- name: arrive -- give an arrival its row
+INSERT INTO items (id, source, state, size, instance, content, study, modality, sop_class, scanner, protocol, peer,
+                   has_raw, arrived, updated)
+VALUES (:id, :source, 'received', :size, :instance, :content, :study, :modality, :sop_class, :scanner, :protocol, :peer,
+        :has_raw, :now, :now);
+
+-- name: turn_back -- take an arrival on from received at once: a rejected one, or a duplicate of another
+UPDATE items SET state = :state, code = :code, original = :original WHERE id = :id AND state = 'received';
+
+-- name: meet_study -- note a study that was not seen before
+INSERT INTO studies (alias, source, modality, first, last, boot, touched)
+VALUES (:study, :source, :modality, :now, :now, :boot, :monotonic)
+ON CONFLICT (alias, source) DO NOTHING;
+
+-- name: touch_study -- note that something new came to a study
+UPDATE studies SET last = :now, boot = :boot, touched = :monotonic, complete = 0
+WHERE alias = :study AND source = :source;
+
+-- name: name_modality -- note the modality of a study that has none yet
+UPDATE studies SET modality = :modality WHERE alias = :study AND source = :source AND modality = '';
+
+-- name: lapse -- end the leases of another boot and those that are too old
+UPDATE items SET worker = ''
+WHERE worker <> '' AND (lease_boot <> :boot OR leased > :monotonic OR leased + :longest <= :monotonic);
+
+-- name: at_work -- how many items are being worked on, and the most starts one of them has
+SELECT count(*), coalesce(max(attempts), 0) FROM items WHERE worker <> '';
+
+-- name: ready -- the oldest items that nobody works on
+SELECT id, source, attempts FROM items WHERE state = 'received' AND worker = '' ORDER BY number LIMIT :most;
+
+-- name: lease -- give an item to a worker, and count the start
+UPDATE items SET worker = :worker, lease_boot = :boot, leased = :monotonic, attempts = attempts + 1, updated = :now
+WHERE id = :id AND state = 'received' AND worker = '';
+
+-- name: give_back -- end a lease and take back its counted start
+UPDATE items SET worker = '', attempts = attempts - 1, updated = :now
+WHERE id = :id AND state = 'received' AND worker <> '' AND attempts > 0;
+
+-- name: release_all -- end every lease, keeping the counted starts
+UPDATE items SET worker = '' WHERE worker <> '';
+
+-- name: worked_on -- an item that is leased
+SELECT number, source, study FROM items WHERE id = :id AND state = 'received' AND worker <> '';
+
+-- name: clean_exists -- whether a clean object of this id was recorded before
+SELECT 1 FROM cleans WHERE id = :id;
+
+-- name: taken -- whether the clean object of another item stands for an instance
+SELECT 1 FROM cleans WHERE instance = :instance AND policy = :policy AND stands = 1 AND item <> :item;
+
+-- name: retire -- what was made of an item stands for nothing any more
+UPDATE cleans SET stands = 0 WHERE item = :item AND stands = 1;
+
+-- name: finish -- record how the work on an item ended, if it is still leased; no start is left open
+UPDATE items
+SET state = :state, code = :code, place = :place, findings = :findings, has_clean = :has_clean, attempts = 0,
+    worker = '', modality = CASE WHEN :modality = '' THEN modality ELSE :modality END, updated = :now
+WHERE id = :id AND state = 'received' AND worker <> '';
+
+-- name: keep -- record a clean object
+INSERT INTO cleans (id, item, instance, study, series, size, digest, policy, key_id, sop_class, transfer_syntax, names,
+                    made)
+VALUES (:id, :item, :instance, :study, :series, :size, :digest, :policy, :key_id, :sop_class, :transfer_syntax, :names,
+        :now);
+
+-- name: queue -- what was cleaned waits for delivery
+UPDATE items SET state = 'waiting' WHERE id = :id AND state = 'cleaned';
+
+-- name: move -- a decision about an item, where the lifecycle and its payload allow it
+UPDATE items
+SET state = :state, code = :code, place = '', attempts = 0, worker = '', updated = :now,
+    given_up = max(given_up, :state = 'dropped'), original = CASE WHEN :state = 'received' THEN '' ELSE original END
+WHERE id = :id AND EXISTS (SELECT 1 FROM moves WHERE was = state AND becomes = :state)
+    AND (:state <> 'received' OR has_raw = 1) AND (:state NOT IN ('cleaned', 'waiting') OR has_clean = 1);
+
+-- name: retire_of -- what was made of an item that was given up stands for nothing any more
+UPDATE cleans SET stands = 0 WHERE stands = 1 AND item = (SELECT number FROM items WHERE id = :id);
+
+-- name: forget -- note that files of an item are gone
+UPDATE items SET has_raw = min(has_raw, :keep_raw), has_clean = min(has_clean, :keep_clean), updated = :now
+WHERE id = :id;
+
+-- name: expect -- note how many instances a study will have
+UPDATE studies SET expected = :expected WHERE alias = :study AND source = :source;
+
+-- name: complete -- mark the studies that nothing came to for their source's idle time, or that are all there
+UPDATE studies SET complete = 1
+WHERE complete = 0 AND (
+    EXISTS (
+        SELECT 1 FROM json_each(:idle) AS idle
+        WHERE idle.key = studies.source
+            AND CASE WHEN boot = :boot THEN :monotonic - touched ELSE :monotonic END >= idle.value
+    )
+    OR expected <= (
+        SELECT sum(n) FROM study_counts
+        WHERE study_counts.alias = studies.alias AND study_counts.source = studies.source
+            AND state NOT IN ('duplicate', 'rejected')
+    )
+)
+RETURNING alias;
+
+-- name: turn_away -- count a caller that is not allowed
+INSERT INTO callers (source, calling, address, first, last, count, seen)
+VALUES (:source, :calling, :address, :now, :now, 1, (SELECT coalesce(max(seen), 0) + 1 FROM callers))
+ON CONFLICT (source, calling, address) DO UPDATE SET last = excluded.last, count = count + 1, seen = excluded.seen;
+
+-- name: forget_callers -- forget those not seen for the longest
+DELETE FROM callers WHERE seen <= (SELECT seen FROM callers ORDER BY seen DESC LIMIT 1 OFFSET :most);
+
+-- name: note -- append to the events
+INSERT INTO events (at, kind, item, source, code) VALUES (:at, :kind, :item, :source, :code);
+
+-- name: row -- the items whose id begins so, two at most
+SELECT * FROM listed WHERE id >= :first AND id < :behind ORDER BY id LIMIT 2;
+
+-- name: rows -- a page of all items
+SELECT * FROM listed WHERE number > :after ORDER BY number LIMIT :most;
+
+-- name: rows_listed -- a page of the items of one source in one state
+SELECT * FROM listed WHERE source = :source AND state = :state AND number > :after ORDER BY number LIMIT :most;
+
+-- name: rows_of_study -- a page of the items of one study
+SELECT * FROM listed
+WHERE study = :study AND study <> '' AND number > :after
+    AND (:source = '' OR source = :source)
+    AND (:states = '[]' OR state IN (SELECT value FROM json_each(:states)))
+ORDER BY number LIMIT :most;
+
+-- name: counts -- how many items of each source are in each state
+SELECT source, state, n FROM counts;
+
+-- name: studies -- a page of studies; it ends behind all sources of its last alias
+SELECT alias, source, modality, first, last, complete, expected, (
+    SELECT json_group_object(state, n) FROM study_counts
+    WHERE study_counts.alias = studies.alias AND study_counts.source = studies.source
+)
+FROM studies
+WHERE alias > :after AND alias <= coalesce(
+    (SELECT alias FROM studies WHERE alias > :after ORDER BY alias, source LIMIT 1 OFFSET :most - 1), x''
+)
+ORDER BY alias, source;
+
+-- name: callers -- those turned away, the latest first
+SELECT source, calling, address, first, last, count FROM callers ORDER BY seen DESC;
+
+-- name: events -- the newest events
+SELECT at, kind, item, source, code FROM events ORDER BY number DESC LIMIT :most;
+
+-- name: events_of_item -- the newest events of one item
+SELECT at, kind, item, source, code FROM events WHERE item = :item AND item <> '' ORDER BY number DESC LIMIT :most;
+
+-- name: oldest_waiting -- when the oldest waiting item arrived
+SELECT arrived FROM items WHERE number = (
+    SELECT min((SELECT min(number) FROM items WHERE items.source = counts.source AND items.state = 'waiting'))
+    FROM counts WHERE state = 'waiting' AND n > 0
+);
+
+-- name: clean_of_item -- the clean object of an item
+SELECT cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id, cleans.sop_class,
+       transfer_syntax, names
+FROM cleans JOIN items ON items.number = cleans.item
+WHERE cleans.item = (SELECT number FROM items WHERE id = :id AND has_clean = 1)
+ORDER BY cleans.number DESC LIMIT 1;
+
+-- name: clean_of_instance -- the clean objects that stand for these instances
+SELECT items.id, cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id,
+       cleans.sop_class, transfer_syntax, names
+FROM json_each(:instances) AS wanted
+CROSS JOIN cleans ON cleans.instance = wanted.value AND cleans.policy = :policy AND cleans.stands = 1
+JOIN items ON items.number = cleans.item;
+
+-- name: payloads -- what has to be on the shelves
+SELECT number, CASE WHEN has_raw = 1 THEN id ELSE '' END, CASE WHEN has_clean = 1 THEN (
+    SELECT id FROM cleans WHERE cleans.item = items.number ORDER BY cleans.number DESC LIMIT 1
+) END
+FROM items
+WHERE number > :after AND (has_raw = 1 OR has_clean = 1) AND state NOT IN ('purging', 'purged')
+ORDER BY number LIMIT :most;
+
+-- name: unpayloaded -- those of these items whose raw object is not needed any more
+SELECT items.id FROM json_each(:ids) AS wanted
+CROSS JOIN items ON items.id = wanted.value
+WHERE has_raw = 0 OR state IN ('purging', 'purged');
+
+-- name: highest -- the number of the newest item, which is how many there are
+SELECT coalesce(max(number), 0) FROM items;
+
+-- name: counted -- how many items the conservation line speaks of
+SELECT coalesce(sum(n), 0) FROM counts;

@@ -1,0 +1,228 @@
+"""The gateway's ledger in memory: the twin of the SQLite one, for tests and demonstrations that keep no state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Self
+
+from stowgate.lifecycle import NEXT, State
+from stowgate.store.clocks import SYSTEM, Clocks, Moment
+from stowgate.store.custody import Caller, Coming, Ended, Event, Leased
+from stowgate.store.custody_memory_view import GONE, Item, Known, MemoryView
+from stowgate.store.custody_rows import (
+    CALLERS,
+    LEASE,
+    sound_coming,
+    sound_ended,
+    sound_move,
+    taken_twice,
+)
+from stowgate.store.custody_steps import choose
+
+_NO_ORIGINAL = (State.REJECTED, State.DUPLICATE, State.DROPPED)
+
+
+class MemoryCustody(MemoryView):
+    """A `store.custody.Custody` that is gone with its process. One thread at a time is in it."""
+
+    def __init__(self, clocks: Clocks = SYSTEM, *, longest_lease: float = LEASE) -> None:
+        self._clocks, self._longest = clocks, longest_lease
+        super().__init__()
+        self._cleans: set[str] = set()
+
+    def receive(self, group: Sequence[Coming]) -> list[str]:
+        """One after the other."""
+        sound_coming(group)
+        with self._turn:
+            moment = self._clocks.moment()
+            return [self._receive(coming, moment) for coming in group]
+
+    def _receive(self, coming: Coming, moment: Moment) -> str:
+        if known := self._items.get(coming.id):
+            return known.original if known.state is State.DUPLICATE else ""
+        original = "" if coming.code else self._original(coming)
+        new = not (coming.code or original)
+        item = Item(len(self._items) + 1, coming, coming.modality, moment.now, moment.now, has_raw=new)
+        self._items[coming.id] = item
+        if coming.study:
+            self._note_study(coming, moment, new)
+        if coming.code:
+            item.state, item.code = State.REJECTED, coming.code
+        elif original:
+            item.state, item.original = State.DUPLICATE, original
+        return original
+
+    def _original(self, coming: Coming) -> str:
+        if not (coming.instance and coming.content):
+            return ""
+        same = (
+            item.coming.id
+            for item in self._items.values()
+            if (item.coming.instance, item.coming.content) == (coming.instance, coming.content)
+            and item.state not in _NO_ORIGINAL
+            and not item.given_up
+            and (item.has_raw or item.has_clean or item.state in GONE)
+        )
+        return next(same, "")
+
+    def _note_study(self, coming: Coming, moment: Moment, new: bool) -> None:
+        key, now, boot, touched = (coming.study, coming.source), moment.now, moment.boot, moment.monotonic
+        if key not in self._studies:
+            self._studies[key] = Known(coming.modality, now, now, boot, touched)
+        study = self._studies[key]
+        if new:
+            study.last, study.boot, study.touched, study.complete = now, boot, touched, False
+        study.modality = study.modality or coming.modality
+
+    def lease(self, worker: str, most: int) -> list[Leased]:
+        """The same choice as in every ledger."""
+        if not worker:
+            raise ValueError("a lease has a worker")
+        if most <= 0:
+            return []
+        with self._turn:
+            moment = self._clocks.moment()
+            for item in self._at_work():
+                if item.leased and not self._holds(item.leased, moment):
+                    item.leased = None
+            free = [item for item in self._items.values() if item.state is State.RECEIVED and not item.leased]
+            ready = [Leased(item.coming.id, item.coming.source, item.attempts) for item in free[:most]]
+            starts = [item.attempts for item in self._at_work()]
+            chosen = choose(ready, len(starts), max(starts, default=0))
+            for item in (self._items[one.id] for one in chosen):
+                item.leased, item.attempts, item.updated = moment, item.attempts + 1, moment.now
+            return chosen
+
+    def _holds(self, since: Moment, moment: Moment) -> bool:
+        return since.boot == moment.boot and since.monotonic <= moment.monotonic < since.monotonic + self._longest
+
+    def _at_work(self) -> list[Item]:
+        return [item for item in self._items.values() if item.leased]
+
+    def end(self, group: Sequence[Ended]) -> frozenset[str]:
+        """All of the group or, where an id of a clean object was taken, none."""
+        sound_ended(group)
+        with self._turn:
+            for ended in group:
+                item = self._items.get(ended.id)
+                if item and item.leased and ended.clean and ended.clean.id in self._cleans:
+                    raise taken_twice()
+            now = self._clocks.wall()
+            return frozenset(ended.id for ended in group if not self._end(ended, now))
+
+    def _end(self, ended: Ended, now: float) -> bool:
+        item = self._items.get(ended.id)
+        if item is None or not item.leased:
+            return False
+        item.leased, item.updated = None, now
+        clean = ended.clean
+        if clean and self._standing.get((clean.instance, clean.policy), (ended.id,))[0] != ended.id:
+            item.attempts -= 1
+            return False
+        self._retire(item)
+        item.state, item.code, item.place, item.attempts = ended.state, ended.code, ended.place, 0
+        item.modality, item.has_clean = ended.modality or item.modality, clean is not None
+        if clean:
+            item.state, item.clean = State.WAITING, replace(clean, names=dict(clean.names))
+            self._cleans.add(clean.id)
+            self._standing[clean.instance, clean.policy] = (ended.id, item.clean)
+        if study := self._studies.get((item.coming.study, item.coming.source)):
+            study.modality = study.modality or ended.modality
+        return True
+
+    def _retire(self, item: Item) -> None:
+        for key in [key for key, (id, _) in self._standing.items() if id == item.coming.id]:
+            del self._standing[key]
+
+    def release(self, ids: Collection[str]) -> None:
+        """Only what is leased has a start to take back."""
+        with self._turn:
+            now = self._clocks.wall()
+            for item in self._among(ids):
+                if item.leased:
+                    item.leased, item.attempts, item.updated = None, item.attempts - 1, now
+
+    def release_all(self) -> int:
+        """The counted starts stay."""
+        with self._turn:
+            leased = self._at_work()
+            for item in leased:
+                item.leased = None
+            return len(leased)
+
+    def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
+        """By the table itself."""
+        sound_move(to, code)
+        with self._turn:
+            now = self._clocks.wall()
+            left = frozenset(id for id in ids if id not in self._items or not _may(self._items[id], to))
+            for item in self._among(set(ids) - left):
+                item.state, item.code, item.place, item.attempts, item.leased = to, code, "", 0, None
+                item.updated = now
+                if to is State.RECEIVED:
+                    item.original = ""
+                if to is State.DROPPED:
+                    item.given_up = True
+                    self._retire(item)
+            return left
+
+    def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
+        """The rows stay."""
+        with self._turn:
+            now = self._clocks.wall()
+            for item in self._among(ids):
+                item.has_raw, item.has_clean = item.has_raw and not raw, item.has_clean and not clean
+                item.updated = now
+
+    def expect(self, study: str, source: str, number: int) -> None:
+        """Of a study that is known."""
+        with self._turn:
+            if known := self._studies.get((study, source)):
+                known.expected = number
+
+    def complete_studies(self, idle: Mapping[str, float]) -> list[str]:
+        """Looks at every study."""
+        with self._turn:
+            done = [key for key in self._studies if self._is_complete(*key, idle.get(key[1], math.inf))]
+            for key in done:
+                self._studies[key].complete = True
+            return sorted({alias for alias, _ in done})
+
+    def _is_complete(self, alias: str, source: str, idle: float) -> bool:
+        study, counts, now = self._studies[alias, source], self._counts_of(alias, source), self._clocks.monotonic()
+        there = counts.total() - counts[State.DUPLICATE] - counts[State.REJECTED]
+        all_there = study.expected is not None and there >= study.expected
+        since = now - study.touched if study.boot == self._clocks.boot() else now
+        return not study.complete and (all_there or since >= idle)
+
+    def turned_away(self, source: str, calling: str, address: str) -> None:
+        """The latest is the last in the dictionary."""
+        with self._turn:
+            now, key = self._clocks.wall(), (source, calling, address)
+            earlier = self._callers.pop(key, Caller(*key, now, now, 0))
+            self._callers[key] = replace(earlier, last=now, count=earlier.count + 1)
+            if len(self._callers) > CALLERS:
+                del self._callers[next(iter(self._callers))]
+
+    def note(self, event: Event) -> None:
+        """At the end."""
+        with self._turn:
+            self._events.append(event)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _may(item: Item, to: State) -> bool:
+    """Whether the lifecycle and what is left of its payload let an item go there."""
+    if to is State.RECEIVED and not item.has_raw:
+        return False
+    return to in NEXT[item.state] and (to not in (State.CLEANED, State.WAITING) or item.has_clean)

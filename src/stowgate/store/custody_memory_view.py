@@ -1,0 +1,159 @@
+"""The query half of the gateway's ledger in memory: everything is counted anew at each question."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from threading import RLock
+
+from stowgate.lifecycle import State
+from stowgate.store.clocks import Moment
+from stowgate.store.custody import Caller, CleanObject, Coming, Event, Row, Study
+from stowgate.store.custody_rows import every_state, is_beginning
+
+GONE = (State.PURGING, State.PURGED)
+"""States in which the payload need not be there."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One arrival and what became of it; `leased` is when."""
+
+    number: int
+    coming: Coming
+    modality: str
+    arrived: float
+    updated: float
+    has_raw: bool
+    state: State = State.RECEIVED
+    code: str = ""
+    place: str = ""
+    original: str = ""
+    given_up: bool = False
+    attempts: int = 0
+    leased: Moment | None = None
+    clean: CleanObject | None = None
+    has_clean: bool = False
+
+    def row(self) -> Row:
+        """As others may see it."""
+        c = self.coming
+        return Row(
+            self.number, c.id, c.source, self.state, self.code, self.place, c.size, c.study, self.modality, c.sop_class,
+            self.attempts, self.arrived, self.updated, self.has_raw, self.has_clean,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of a study beside its items."""
+
+    modality: str
+    first: float
+    last: float
+    boot: str
+    touched: float
+    complete: bool = False
+    expected: int | None = None
+
+
+class MemoryView:
+    """Answers the questions of `store.custody.Custody`. One thread at a time is in it."""
+
+    def __init__(self) -> None:
+        self._turn = RLock()
+        self._items: dict[str, Item] = {}
+        self._standing: dict[tuple[str, str], tuple[str, CleanObject]] = {}
+        self._studies: dict[tuple[str, str], Known] = {}
+        self._callers: dict[tuple[str, str, str], Caller] = {}
+        self._events: list[Event] = []
+
+    def clean_of_instance(self, instances: Collection[str], policy: str) -> dict[str, tuple[str, CleanObject]]:
+        """One dictionary access each."""
+        with self._turn:
+            return {uid: self._standing[uid, policy] for uid in instances if (uid, policy) in self._standing}
+
+    def clean_of_item(self, id: str) -> CleanObject | None:
+        """While its file is there."""
+        with self._turn:
+            item = self._items.get(id)
+            return item.clean if item and item.has_clean else None
+
+    def payloads(self) -> Iterator[tuple[str, str | None]]:
+        """As they are now."""
+        with self._turn:
+            kept = [
+                (item.coming.id if item.has_raw else "", item.clean.id if item.clean and item.has_clean else None)
+                for item in self._items.values()
+                if (item.has_raw or item.has_clean) and item.state not in GONE
+            ]
+        return iter(kept)
+
+    def unpayloaded(self, ids: Collection[str]) -> frozenset[str]:
+        """One dictionary access each."""
+        with self._turn:
+            return frozenset(item.coming.id for item in self._among(ids) if not item.has_raw or item.state in GONE)
+
+    def row(self, id: str) -> Row | None:
+        """Reads every id: for few items."""
+        with self._turn:
+            found = [item for known, item in self._items.items() if known.startswith(id)] if is_beginning(id) else []
+            return found[0].row() if len(found) == 1 else None
+
+    def rows(
+        self, states: Collection[State] = (), source: str = "", study: str = "", after: int = 0, most: int = 100
+    ) -> list[Row]:
+        """Reads every item: for few."""
+        with self._turn:
+            found = [
+                item.row()
+                for item in self._items.values()
+                if item.number > after
+                and (not states or item.state in states)
+                and source in ("", item.coming.source)
+                and study in ("", item.coming.study)
+            ]
+        return found[: max(most, 0)]
+
+    def counts(self) -> dict[str, dict[State, int]]:
+        """Counts every item."""
+        with self._turn:
+            pairs = Counter((item.coming.source, item.state) for item in self._items.values())
+        return {name: {state: pairs[name, state] for state in State} for name in {name for name, _ in pairs}}
+
+    def studies(self, after: str = "", most: int = 100) -> list[Study]:
+        """A page ends behind all sources of its last alias."""
+        with self._turn:
+            keys = sorted(key for key in self._studies if key[0] > after)
+            last = keys[min(most, len(keys)) - 1][0] if keys and most > 0 else ""
+            return [self._study(*key) for key in keys if key[0] <= last]
+
+    def _study(self, alias: str, source: str) -> Study:
+        study, counts = self._studies[alias, source], self._counts_of(alias, source)
+        return Study(
+            alias, source, study.modality, every_state(counts), study.first, study.last, study.complete, study.expected
+        )
+
+    def _counts_of(self, alias: str, source: str) -> Counter[State]:
+        return Counter(
+            item.state for item in self._items.values() if (item.coming.study, item.coming.source) == (alias, source)
+        )
+
+    def callers(self) -> list[Caller]:
+        """A list of its own."""
+        with self._turn:
+            return list(reversed(self._callers.values()))
+
+    def events(self, item: str = "", most: int = 100) -> list[Event]:
+        """The newest first."""
+        with self._turn:
+            return [event for event in reversed(self._events) if item in ("", event.item)][: max(most, 0)]
+
+    def oldest_waiting(self) -> float | None:
+        """The first in the order of arrival."""
+        with self._turn:
+            return next((item.arrived for item in self._items.values() if item.state is State.WAITING), None)
+
+    def _among(self, ids: Collection[str]) -> list[Item]:
+        return [self._items[id] for id in ids if id in self._items]

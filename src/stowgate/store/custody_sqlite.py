@@ -1,0 +1,147 @@
+"""The gateway's ledger in SQLite: write-ahead log, synchronous FULL, group commit, every move one guarded statement."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from stowgate.errors import Misconfigured, disk_code
+from stowgate.lifecycle import State
+from stowgate.store import custody_steps as steps
+from stowgate.store.clocks import SYSTEM, Clocks
+from stowgate.store.connection import PRAGMAS, Readers
+from stowgate.store.custody import Coming, Ended, Event, Leased
+from stowgate.store.custody_damage import look_for_damage
+from stowgate.store.custody_rows import CALLERS, LEASE, sound_coming, sound_ended, sound_move
+from stowgate.store.custody_view import APPLICATION, MIGRATIONS, CustodyView
+from stowgate.store.group_commit import GroupCommit
+from stowgate.store.migrate import Migration, migrate, shipped
+from stowgate.store.plain import plain_errors
+from stowgate.vault.key import Key
+
+
+def open_custody(
+    path: Path,
+    key: Key,
+    clocks: Clocks = SYSTEM,
+    *,
+    longest_lease: float = LEASE,
+    migrations: Sequence[Migration] | None = None,
+) -> SqliteCustody:
+    """The ledger at `path` (SPOOL/ledger.db), made on first use and brought to this version's schema.
+
+    The caller holds the spool's lock: two of these on one file would lease the same items. `longest_lease` seconds
+    after it was given out a lease is void. Misconfigured: "state_unwritable", "wrong_key", "ledger_newer",
+    "ledger_damaged"; Temporary: "disk_full", "ledger_io".
+    """
+    try:
+        # made here, so that it and its log are private from the first byte
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise Misconfigured(disk_code(error, "state_unwritable"), str(path)) from None
+    with plain_errors(path.parent):
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in PRAGMAS:
+                db.execute(pragma)
+            _prepare(db, path, key, migrations or shipped(MIGRATIONS))
+        except BaseException:
+            db.close()
+            raise
+    return SqliteCustody(db, path, clocks, longest_lease)
+
+
+def _prepare(db: sqlite3.Connection, path: Path, key: Key, migrations: Sequence[Migration]) -> None:
+    """Check before anything is changed, then bring up to date, then see whose it is."""
+    look_for_damage(db, path)
+    migrate(db, path, migrations, APPLICATION)
+    owner = steps.claim(db, key.id)
+    if owner != key.id:
+        raise Misconfigured("wrong_key", f"it was made with key {owner}, this is key {key.id}")
+
+
+class SqliteCustody(CustodyView):
+    """A `store.custody.Custody` in one SQLite file. Made by `open_custody`."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path, clocks: Clocks, longest_lease: float) -> None:
+        self._readers = Readers(path)
+        super().__init__(self._readers.lend)
+        self._path, self._clocks, self._longest = path, clocks, longest_lease
+        self._writer = GroupCommit(db, path.parent)
+
+    def receive(self, group: Sequence[Coming]) -> list[str]:
+        """A few statements for each, one commit for all who wait."""
+        sound_coming(group)
+        moment = self._clocks.moment()
+        return self._writer.run(lambda db: steps.receive(db, group, moment)) if group else []
+
+    def lease(self, worker: str, most: int) -> list[Leased]:
+        """By the index of what is ready; nothing is written where nothing is."""
+        if not worker:
+            raise ValueError("a lease has a worker")
+        moment = self._clocks.moment()
+        return self._writer.run(lambda db: steps.lease(db, worker, most, self._longest, moment)) if most > 0 else []
+
+    def end(self, group: Sequence[Ended]) -> frozenset[str]:
+        """One commit for the states and the clean objects."""
+        sound_ended(group)
+        moment = self._clocks.moment()
+        return self._writer.run(lambda db: steps.end(db, group, moment)) if group else frozenset()
+
+    def release(self, ids: Collection[str]) -> None:
+        """One commit."""
+        moment = self._clocks.moment()
+        self._writer.run(lambda db: steps.release(db, ids, moment))
+
+    def release_all(self) -> int:
+        """By the index of what is leased."""
+        return self._writer.run(steps.release_all)
+
+    def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
+        """Guarded by the table of moves inside the ledger."""
+        sound_move(to, code)
+        moment = self._clocks.moment()
+        return self._writer.run(lambda db: steps.move(db, ids, to, code, moment))
+
+    def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
+        """One commit."""
+        moment = self._clocks.moment()
+        self._writer.run(lambda db: steps.forget_payload(db, ids, raw, clean, moment))
+
+    def expect(self, study: str, source: str, number: int) -> None:
+        """One commit."""
+        self._writer.run(lambda db: steps.expect(db, study, source, number))
+
+    def complete_studies(self, idle: Mapping[str, float]) -> list[str]:
+        """By the index of those that are open; nothing is written where none is complete."""
+        moment = self._clocks.moment()
+        wanted = json.dumps({source: seconds for source, seconds in idle.items() if math.isfinite(seconds)})
+        return self._writer.run(lambda db: steps.complete_studies(db, wanted, moment))
+
+    def turned_away(self, source: str, calling: str, address: str) -> None:
+        """One commit for all who wait, so a flood of callers costs what the disk gives."""
+        moment = self._clocks.moment()
+        caller = {"source": source, "calling": calling, "address": address}
+        self._writer.run(lambda db: steps.turned_away(db, caller, CALLERS, moment))
+
+    def note(self, event: Event) -> None:
+        """One commit for all who wait."""
+        values = {"at": event.at, "kind": event.kind, "item": event.item, "source": event.source, "code": event.code}
+        self._writer.run(lambda db: steps.note(db, values))
+
+    def close(self) -> None:
+        """What waits is committed, SQLite empties its log into the file; later calls get "intake_stopped"."""
+        self._readers.close()
+        with plain_errors(self._path.parent):
+            self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

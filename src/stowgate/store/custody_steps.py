@@ -1,0 +1,201 @@
+"""The writing half of the gateway's ledger in SQLite: each function is what one caller wants inside a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from stowgate.lifecycle import State
+from stowgate.store.clocks import Moment
+from stowgate.store.custody import CleanObject, Coming, Ended, Leased
+from stowgate.store.custody_rows import clean_values, taken_twice
+from stowgate.store.queries import queries
+
+FILE = "custody.sql"
+
+
+def _tell(db: sqlite3.Connection, query: str, **values: object) -> int:
+    """Run a statement; how many rows it changed."""
+    return db.execute(queries(FILE)[query], values).rowcount
+
+
+def _ask(db: sqlite3.Connection, query: str, **values: object) -> list[Any]:
+    return db.execute(queries(FILE)[query], values).fetchall()
+
+
+def claim(db: sqlite3.Connection, key_id: str) -> str:
+    """Bind the ledger to a key unless it is bound; the id of the key it is bound to."""
+    _tell(db, "claim", key_id=key_id)
+    ((owner,),) = _ask(db, "owner")
+    return str(owner)
+
+
+def receive(db: sqlite3.Connection, group: Sequence[Coming], moment: Moment) -> list[str]:
+    """See `store.custody.Custody.receive`; one after the other, because later ones may be copies of earlier ones."""
+    return [_receive(db, coming, moment) for coming in group]
+
+
+def _receive(db: sqlite3.Connection, coming: Coming, moment: Moment) -> str:
+    for was, original in _ask(db, "known", id=coming.id):
+        return str(original) if was == State.DUPLICATE else ""
+    original = "" if coming.code else _original(db, coming)
+    _tell(
+        db,
+        "arrive",
+        id=coming.id,
+        source=coming.source,
+        size=coming.size,
+        instance=coming.instance,
+        content=coming.content,
+        study=coming.study,
+        modality=coming.modality,
+        sop_class=coming.sop_class,
+        scanner=coming.scanner,
+        protocol=coming.protocol,
+        peer=coming.peer,
+        has_raw=not (coming.code or original),
+        now=moment.now,
+    )
+    _note_study(db, coming, moment, new=not (coming.code or original))
+    if coming.code:
+        _tell(db, "turn_back", id=coming.id, state=State.REJECTED, code=coming.code, original="")
+    elif original:
+        _tell(db, "turn_back", id=coming.id, state=State.DUPLICATE, code="", original=original)
+    return original
+
+
+def _original(db: sqlite3.Connection, coming: Coming) -> str:
+    if not (coming.instance and coming.content):
+        return ""
+    return next((str(id) for (id,) in _ask(db, "original", instance=coming.instance, content=coming.content)), "")
+
+
+def _note_study(db: sqlite3.Connection, coming: Coming, moment: Moment, *, new: bool) -> None:
+    """A copy and what was refused are counted, but keep no study open."""
+    if not coming.study:
+        return
+    which = {"study": coming.study, "source": coming.source}
+    if not _tell(db, "meet_study", **which, modality=coming.modality, **asdict(moment)) and new:
+        _tell(db, "touch_study", **which, **asdict(moment))
+    if coming.modality:
+        _tell(db, "name_modality", **which, modality=coming.modality)
+
+
+def lease(db: sqlite3.Connection, worker: str, most: int, longest: float, moment: Moment) -> list[Leased]:
+    """See `store.custody.Custody.lease`: an item that was begun before is worked on while nothing else is."""
+    _tell(db, "lapse", boot=moment.boot, monotonic=moment.monotonic, longest=longest)
+    ((at_work, starts),) = _ask(db, "at_work")
+    ready = [Leased(*row) for row in _ask(db, "ready", most=most)]
+    chosen = choose(ready, at_work, starts)
+    for item in chosen:
+        _tell(db, "lease", id=item.id, worker=worker, **asdict(moment))
+    return chosen
+
+
+def choose(ready: Sequence[Leased], at_work: int, starts: int) -> list[Leased]:
+    """Of the oldest free items those to give out, when `at_work` others are, of which one has `starts` at most.
+
+    A start without an end makes an item a suspect. It goes alone through the gateway, so that the next death counts
+    for the guilty one and for nobody else: others wait for it, and it waits for others.
+    """
+    if starts > 1 or not ready:
+        return []
+    if ready[0].attempts:
+        return [] if at_work else [ready[0]]
+    first_suspect = next((n for n, item in enumerate(ready) if item.attempts), len(ready))
+    return list(ready[:first_suspect])
+
+
+def end(db: sqlite3.Connection, group: Sequence[Ended], moment: Moment) -> frozenset[str]:
+    """See `store.custody.Custody.end`."""
+    return frozenset(ended.id for ended in group if not _end(db, ended, moment))
+
+
+def _end(db: sqlite3.Connection, ended: Ended, moment: Moment) -> bool:
+    for number, source, study in _ask(db, "worked_on", id=ended.id):
+        if ended.clean and not _free(db, ended.clean, number):
+            _tell(db, "give_back", id=ended.id, now=moment.now)
+            return False
+        _tell(db, "retire", item=number)
+        _finish(db, ended, moment)
+        if ended.clean:
+            _tell(db, "keep", **clean_values(ended.clean, number, moment.now))
+            _tell(db, "queue", id=ended.id)
+        if ended.modality and study:
+            _tell(db, "name_modality", study=study, source=source, modality=ended.modality)
+        return True
+    return False
+
+
+def _free(db: sqlite3.Connection, clean: CleanObject, item: int) -> bool:
+    """Whether no other item's clean object stands for the instance already."""
+    if _ask(db, "clean_exists", id=clean.id):
+        raise taken_twice()
+    return not _ask(db, "taken", instance=clean.instance, policy=clean.policy, item=item)
+
+
+def _finish(db: sqlite3.Connection, ended: Ended, moment: Moment) -> None:
+    _tell(
+        db,
+        "finish",
+        id=ended.id,
+        state=ended.state,
+        code=ended.code,
+        place=ended.place,
+        findings=" ".join(ended.findings),
+        modality=ended.modality,
+        has_clean=ended.clean is not None,
+        now=moment.now,
+    )
+
+
+def release(db: sqlite3.Connection, ids: Collection[str], moment: Moment) -> None:
+    """See `store.custody.Custody.release`."""
+    for id in ids:
+        _tell(db, "give_back", id=id, now=moment.now)
+
+
+def release_all(db: sqlite3.Connection) -> int:
+    """See `store.custody.Custody.release_all`."""
+    return _tell(db, "release_all")
+
+
+def move(db: sqlite3.Connection, ids: Collection[str], to: State, code: str, moment: Moment) -> frozenset[str]:
+    """See `store.custody.Custody.move`."""
+    left = frozenset(
+        id for id in dict.fromkeys(ids) if not _tell(db, "move", id=id, state=to, code=code, now=moment.now)
+    )
+    if to is State.DROPPED:
+        for id in set(ids) - left:
+            _tell(db, "retire_of", id=id)
+    return left
+
+
+def forget_payload(db: sqlite3.Connection, ids: Collection[str], raw: bool, clean: bool, moment: Moment) -> None:
+    """See `store.custody.Custody.forget_payload`."""
+    for id in ids:
+        _tell(db, "forget", id=id, keep_raw=not raw, keep_clean=not clean, now=moment.now)
+
+
+def expect(db: sqlite3.Connection, study: str, source: str, number: int) -> None:
+    """See `store.custody.Custody.expect`."""
+    _tell(db, "expect", study=study, source=source, expected=number)
+
+
+def complete_studies(db: sqlite3.Connection, idle: str, moment: Moment) -> list[str]:
+    """See `store.custody.Custody.complete_studies`; `idle` as JSON."""
+    found = _ask(db, "complete", idle=idle, boot=moment.boot, monotonic=moment.monotonic)
+    return sorted({str(alias) for (alias,) in found})
+
+
+def turned_away(db: sqlite3.Connection, caller: Mapping[str, str], most: int, moment: Moment) -> None:
+    """See `store.custody.Custody.turned_away`."""
+    _tell(db, "turn_away", **caller, now=moment.now)
+    _tell(db, "forget_callers", most=most)
+
+
+def note(db: sqlite3.Connection, event: Mapping[str, object]) -> None:
+    """See `store.custody.Custody.note`."""
+    _tell(db, "note", **event)

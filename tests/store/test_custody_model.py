@@ -1,0 +1,202 @@
+"""Any order of any operations, with crashes and reboots in between: SQLite and its twin never differ (A13).
+
+STOWGATE_SOAK=1 takes about 10,000 steps.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from stowgate.lifecycle import NEXT, State
+from stowgate.store.custody import Custody, Event
+from stowgate.store.custody_memory import MemoryCustody
+from stowgate.store.custody_sqlite import SqliteCustody, open_custody
+from tests.store.custody_sample import KEY, OTHER_POLICY, POLICY, Hands, cleaned, coming, ended, hex32
+
+SOAK = bool(os.environ.get("STOWGATE_SOAK"))
+N = st.integers(0, 9)
+IDS = st.lists(N, unique=True, max_size=4)
+SOURCES = st.sampled_from(["ct", "drop"])
+STATES = st.sampled_from(sorted(State))
+ENDS = st.sampled_from(sorted(NEXT[State.RECEIVED]))
+
+
+class Ledgers(RuleBasedStateMachine):
+    """The same operation on both members; what each says is compared, and everything they know after each step."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.room = Path(tempfile.mkdtemp(prefix="ledgers-"))
+        self.lives = 0
+        self.hands, self.twins_hands = Hands(ticking=False), Hands(ticking=False)
+        self.made = 0
+        self.twin = MemoryCustody(self.twins_hands.clocks, longest_lease=60)
+        self.ledger = self.opened()
+
+    def opened(self) -> SqliteCustody:
+        return open_custody(self.room / f"{self.lives}.db", KEY, self.hands.clocks, longest_lease=60)
+
+    def both(self, method: str, *values: object, **named: object) -> object:
+        """What both say to it; a mistake of the caller is one to both."""
+        for hands in (self.hands, self.twins_hands):
+            hands.wall += 1
+        said = []
+        for ledger in (self.ledger, self.twin):
+            try:
+                said.append(getattr(ledger, method)(*values, **named))
+            except ValueError as error:
+                said.append(str(error))
+        assert said[0] == said[1], method
+        return said[0]
+
+    @rule(
+        group=st.lists(st.tuples(N, st.integers(0, 3), st.integers(0, 1), st.integers(0, 2)), max_size=4),
+        source=SOURCES,
+    )
+    def receive(self, group: list[tuple[int, int, int, int]], source: str) -> None:
+        arrivals = [
+            coming(n, i, c, source=source, study=hex32(s, 4) if s else "", modality="" if c else "CT")
+            for n, i, c, s in group
+        ]
+        self.both("receive", arrivals)
+
+    @rule(n=N, code=st.sampled_from(["not_dicom", "truncated"]))
+    def refuse(self, n: int, code: str) -> None:
+        self.both("receive", [coming(n, code=code)])
+
+    @rule(most=st.integers(-1, 4))
+    def lease(self, most: int) -> None:
+        self.both("lease", "w", most)
+
+    @rule(
+        group=st.lists(st.tuples(N, ENDS, st.integers(0, 3), st.booleans()), unique_by=lambda one: one[0], max_size=4)
+    )
+    def end(self, group: list[tuple[int, State, int, bool]]) -> None:
+        self.made += 10
+        ends = [
+            cleaned(n, instance, made=self.made + at, policy=OTHER_POLICY if other else POLICY)
+            if state is State.CLEANED
+            else ended(n, state)
+            for at, (n, state, instance, other) in enumerate(group)
+        ]
+        self.both("end", ends)
+
+    @rule(ids=IDS)
+    def release(self, ids: list[int]) -> None:
+        self.both("release", [hex32(n) for n in ids])
+
+    @rule()
+    def release_all(self) -> None:
+        self.both("release_all")
+
+    @rule(ids=IDS, to=STATES)
+    def move(self, ids: list[int], to: State) -> None:
+        self.both("move", [hex32(n) for n in ids], to, "uid_reuse" if to is not State.RECEIVED else "")
+
+    @rule(ids=IDS, raw=st.booleans(), clean=st.booleans())
+    def forget(self, ids: list[int], raw: bool, clean: bool) -> None:
+        self.both("forget_payload", [hex32(n) for n in ids], raw=raw, clean=clean)
+
+    @rule(study=st.integers(1, 2), source=SOURCES, number=st.integers(0, 4))
+    def expect(self, study: int, source: str, number: int) -> None:
+        self.both("expect", hex32(study, 4), source, number)
+
+    @rule(ct=st.integers(0, 100), drop=st.one_of(st.none(), st.integers(0, 100)))
+    def complete(self, ct: int, drop: int | None) -> None:
+        self.both("complete_studies", {"ct": ct} | ({} if drop is None else {"drop": drop}))
+
+    @rule(source=SOURCES, calling=st.sampled_from("ABC"))
+    def turn_away(self, source: str, calling: str) -> None:
+        self.both("turned_away", source, calling, "10.0.0.1")
+
+    @rule(n=N, item=st.booleans())
+    def note(self, n: int, item: bool) -> None:
+        self.both("note", Event(float(n), "told", hex32(n) if item else "", "ct", "uid_reuse"))
+
+    @rule(later=st.integers(0, 70), wall=st.integers(-10_000, 10_000))
+    def time_passes(self, later: int, wall: int) -> None:
+        for hands in (self.hands, self.twins_hands):
+            hands.monotonic += later
+            hands.wall += wall
+
+    @rule(boot=st.booleans())
+    def close_and_reopen(self, boot: bool) -> None:
+        self.ledger.close()
+        self.reboot(boot)
+        self.ledger = self.opened()
+
+    @rule(boot=st.booleans())
+    def crash(self, boot: bool) -> None:
+        """What is on disk at this moment is all that the next life finds."""
+        before = self.room / f"{self.lives}.db"
+        self.lives += 1
+        for part in ("", "-wal"):
+            shutil.copy(f"{before}{part}", self.room / f"{self.lives}.db{part}")
+        self.ledger.close()
+        self.reboot(boot)
+        self.ledger = self.opened()
+
+    def reboot(self, really: bool) -> None:
+        if really:
+            for hands in (self.hands, self.twins_hands):
+                hands.boot += "+"
+                hands.monotonic = 5.0
+
+    @precondition(lambda self: hasattr(self, "ledger"))
+    @invariant()
+    def they_know_the_same(self) -> None:
+        assert everything(self.ledger) == everything(self.twin)
+
+    @precondition(lambda self: hasattr(self, "ledger"))
+    @invariant()
+    def every_arrival_is_counted_once(self) -> None:
+        with closing(sqlite3.connect(self.room / f"{self.lives}.db")) as db:
+            ((rows, highest),) = db.execute("SELECT count(*), coalesce(max(number), 0) FROM items")
+            counted = dict(db.execute("SELECT state, sum(n) FROM counts GROUP BY state HAVING sum(n) > 0"))
+            assert counted == dict(db.execute("SELECT state, count(*) FROM items GROUP BY state"))
+            assert rows == highest == sum(counted.values())
+
+    def teardown(self) -> None:
+        if hasattr(self, "ledger"):
+            self.ledger.close()
+            shutil.rmtree(self.room)
+
+
+def everything(ledger: Custody) -> list[object]:
+    """All that can be asked."""
+    instances = [f"2.25.{n}" for n in range(4)]
+    return [
+        ledger.rows(most=50),
+        ledger.rows([State.RECEIVED, State.WAITING], "ct", after=1, most=2),
+        ledger.rows(study=hex32(1, 4), states=[State.DUPLICATE, State.HELD], most=50),
+        ledger.counts(),
+        ledger.studies(most=1),
+        ledger.studies(hex32(1, 4)),
+        list(ledger.payloads()),
+        ledger.unpayloaded([hex32(n) for n in range(10)]),
+        [ledger.clean_of_item(hex32(n)) for n in range(10)],
+        [ledger.row(hex32(n)[:8]) for n in range(10)],
+        [ledger.clean_of_instance(instances, policy) for policy in (POLICY, OTHER_POLICY)],
+        ledger.callers(),
+        ledger.events(most=3),
+        ledger.events(hex32(1)),
+        ledger.oldest_waiting(),
+    ]
+
+
+TestLedgers = Ledgers.TestCase
+TestLedgers.settings = settings(
+    max_examples=200 if SOAK else 12,
+    stateful_step_count=50 if SOAK else 40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
