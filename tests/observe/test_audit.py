@@ -187,8 +187,8 @@ def test_an_act_that_cannot_be_recorded_fails_and_leaves_the_chain_sound(
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"kind": "Vandermeer"}, {"kind": "release", "actor": "Vandermeer^Liselotte"}, {"kind": "x", "code": "no_code"},
-        {"kind": "release", "ids": ("1.2.840.10008",)}, {"kind": "x", "source": "../up"}, {"kind": "x", "actor": "=1+1"},
+        {"kind": "Vandermeer"}, {"kind": "x", "actor": "Vandermeer^Liselotte"}, {"kind": "x", "code": "no_code"},
+        {"kind": "x", "ids": ("1.2.840.10008",)}, {"kind": "x", "source": "../up"}, {"kind": "x", "actor": "=1+1"},
     ],
 )  # fmt: skip
 def test_a_record_holds_words_ids_and_codes_only(wrong: dict[str, object]) -> None:

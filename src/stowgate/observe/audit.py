@@ -1,4 +1,4 @@
-"""The audit log: who did what and what the gateway did, each record durable before the act, chained to the one before."""
+"""The audit log: who did what and what the gateway did, each record durable and chained to the one before."""
 
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ class AuditLog:
     def _find_end(self, handle: int) -> None:
         """Where the chain goes on. A line that a crash tore is cut off, and that is recorded.
 
-        Where the anchor is further than the log, the log was cut: the chain goes on behind the gap, which `verify` names.
+        Where the anchor is further than the log, records were cut off: the chain goes on behind the gap, and `verify`
+        names it for ever.
         """
         size = os.fstat(handle).st_size
         tail = os.pread(handle, _TAIL, max(0, size - _TAIL))
