@@ -106,18 +106,25 @@ class Splitter:
         yield from ()
 
     def _after_delimiter(self) -> Iterator[Found]:
-        """Padding and a line end, or two hyphens after the last part; anything else is no delimiter of ours."""
-        if self._held.startswith(b"--"):
-            del self._held[:2]
-            self.complete, self._step = True, self._epilogue
-            return
+        """Padding and a line end, or two hyphens after the last part; anything else is no delimiter of ours.
+
+        Only then is the part before it complete: one that holds the boundary by accident is not taken for whole.
+        """
         line = bytes(self._held[: _PADDING + 2]).lstrip(b" \t")
         if line.startswith(b"\r\n"):
             del self._held[: self._held.index(b"\r\n")]  # the line end stays: a header without fields is two of them
             self._step = self._header
+            yield from self._ended()
+        elif self._held.startswith(b"--"):
+            del self._held[:2]
+            self.complete, self._step = True, self._epilogue
+            yield from self._ended()
         elif len(self._held) > _PADDING or not (b"\r\n".startswith(line) or self._held == b"-"):
             raise Rejected("upload_syntax")
-        yield from ()
+
+    def _ended(self) -> Iterator[Found]:
+        if self._parts:
+            yield End()
 
     def _header(self) -> Iterator[Found]:
         end = self._held.find(b"\r\n\r\n")
@@ -155,7 +162,6 @@ class Splitter:
         if at >= 0:
             del self._held[: len(self._delimiter)]
             self._step = self._after_delimiter
-            yield End()
 
     def _epilogue(self) -> Iterator[Found]:
         """Text after the last delimiter means nothing and is short."""
