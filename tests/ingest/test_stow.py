@@ -1,4 +1,4 @@
-"""STOW-RS as senders meet it: what is stored, what is told about each instance, and what is refused before it is read."""
+"""STOW-RS as senders meet it: what is stored, what is told about each instance, what is refused unread."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import threading
 import time
-import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -24,6 +25,24 @@ from tests.ingest.taking import RELATED, ServedStow, Taking, multipart, served
 
 ONE, TWO = small(uid="1.2.3"), small(uid="1.2.4")
 STUDIES = "/dicom-web/studies"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[ServedStow, Taking]]:
+    """One server for the tests that need nothing of their own."""
+    taking = Taking()
+    with served(taking) as stow:
+        yield stow, taking
+
+
+@pytest.fixture
+def shared(running: tuple[ServedStow, Taking]) -> tuple[ServedStow, Taking]:
+    running[1].digests.clear()
+    running[1].refuse = lambda *_: ""
+    return running
+
+
+Shared = tuple[ServedStow, Taking]
 
 
 def post(stow: ServedStow, body: Any, path: str = STUDIES, **fields: str) -> httpx.Response:
@@ -62,9 +81,9 @@ def test_what_is_stored_is_what_was_sent_and_each_instance_is_named() -> None:
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT, DEFLATED, BIG_ENDIAN])
-def test_instances_in_every_encoding_are_named(syntax: str) -> None:
-    with served(Taking()) as stow:
-        assert stored(post(stow, multipart(small(syntax=syntax)))) == ["1.2.3.4.5.6.7"]
+def test_instances_in_every_encoding_are_named(shared: Shared, syntax: str) -> None:
+    stow, _ = shared
+    assert stored(post(stow, multipart(small(syntax=syntax)))) == ["1.2.3.4.5.6.7"]
 
 
 def test_a_duplicate_counts_as_stored() -> None:
@@ -91,9 +110,10 @@ def test_some_refused_is_202_and_the_others_are_stored() -> None:
         ("spool_failed", 503, 0xA700), ("intake_stopped", 503, 0xA700), ("sop_class_differs", 409, 0xA900),
     ],
 )  # fmt: skip
-def test_none_stored_says_why_by_the_standards_codes(code: str, status: int, reason: int) -> None:
-    with served(Taking(refuse=lambda *_: code)) as stow:
-        answer = post(stow, multipart(ONE, TWO))
+def test_none_stored_says_why_by_the_standards_codes(shared: Shared, code: str, status: int, reason: int) -> None:
+    stow, taking = shared
+    taking.refuse = lambda *_: code
+    answer = post(stow, multipart(ONE, TWO))
     assert (answer.status_code, failed(answer)) == (status, [reason, reason])
     assert ("retry-after" in answer.headers) is (status > 500)
 
@@ -127,25 +147,25 @@ def test_an_intake_that_fails_on_one_instance_does_not_fail_the_others() -> None
     assert "Vandermeer" not in answer.text
 
 
-def test_an_instance_alone_needs_no_multipart() -> None:
-    with served(taking := Taking()) as stow:
-        answer = post(stow, ONE, Content_Type="application/dicom")
+def test_an_instance_alone_needs_no_multipart(shared: Shared) -> None:
+    stow, taking = shared
+    answer = post(stow, ONE, Content_Type="application/dicom")
     assert answer.status_code == 200 and taking.digests == [digest(ONE)]
 
 
-def test_at_the_address_of_a_study_only_its_instances_are_taken() -> None:
+def test_at_the_address_of_a_study_only_its_instances_are_taken(shared: Shared) -> None:
     late = small(el("StudyInstanceUID", "1.2.9"), el(0x00090010, "X", "LO"), el(0x00091001, bytes(90_000), "OB"))
-    with served(taking := Taking()) as stow:
-        answer = post(stow, multipart(ONE, late), f"{STUDIES}/1.2.9")
-        assert answer.status_code == 202 and failed(answer) == [0xA900]
-        assert post(stow, multipart(b"none"), f"{STUDIES}/1.2.9").status_code == 409
+    stow, taking = shared
+    answer = post(stow, multipart(ONE, late), f"{STUDIES}/1.2.9")
+    assert answer.status_code == 202 and failed(answer) == [0xA900]
+    assert post(stow, multipart(b"none"), f"{STUDIES}/1.2.9").status_code == 409
     assert taking.digests == [digest(late)]
 
 
 @pytest.mark.parametrize("study", ["x", "1..2", "01.2", "1.2.", "1" * 65, "1.2;drop", "..", "%2e%2e", "1.2/../3"])
-def test_a_study_that_is_no_uid_is_refused(study: str) -> None:
-    with served(taking := Taking()) as stow:
-        assert post(stow, multipart(ONE), f"{STUDIES}/{study}").status_code in (400, 404)
+def test_a_study_that_is_no_uid_is_refused(shared: Shared, study: str) -> None:
+    stow, taking = shared
+    assert post(stow, multipart(ONE), f"{STUDIES}/{study}").status_code in (400, 404)
     assert taking.digests == []
 
 
@@ -156,17 +176,17 @@ def test_a_source_can_be_limited_to_some_classes() -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/dicom+json", "", "application/dicom; x", "image/png"])
-def test_a_part_of_another_type_is_a_failure_and_the_others_are_stored(kind: str) -> None:
+def test_a_part_of_another_type_is_a_failure_and_the_others_are_stored(shared: Shared, kind: str) -> None:
     other = f"--8c1f\r\nContent-Type: {kind}\r\n\r\nVandermeer\r\n".encode()
-    with served(taking := Taking()) as stow:
-        answer = post(stow, other + multipart(ONE))
+    stow, taking = shared
+    answer = post(stow, other + multipart(ONE))
     assert answer.status_code == 202 and failed(answer) == [0xC000] and taking.digests == [digest(ONE)]
 
 
-def test_a_part_in_base64_is_a_failure() -> None:
+def test_a_part_in_base64_is_a_failure(shared: Shared) -> None:
     head = "Content-Type: application/dicom\r\nContent-Transfer-Encoding: base64"
-    with served(taking := Taking()) as stow:
-        assert post(stow, multipart(b"AAAA", head=head)).status_code == 409
+    stow, taking = shared
+    assert post(stow, multipart(b"AAAA", head=head)).status_code == 409
     assert taking.digests == []
 
 
@@ -185,24 +205,24 @@ def test_a_part_in_base64_is_a_failure() -> None:
         ("nonsense", 400),
     ],
 )
-def test_another_media_type_is_refused(content_type: str, status: int) -> None:
-    with served(taking := Taking()) as stow:
-        answer = post(stow, multipart(ONE), Content_Type=content_type)
+def test_another_media_type_is_refused(shared: Shared, content_type: str, status: int) -> None:
+    stow, taking = shared
+    answer = post(stow, multipart(ONE), Content_Type=content_type)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert taking.digests == []
 
 
-def test_nothing_compressed_is_taken() -> None:
-    with served(taking := Taking()) as stow:
-        assert post(stow, multipart(ONE), Content_Encoding="gzip").status_code == 415
+def test_nothing_compressed_is_taken(shared: Shared) -> None:
+    stow, taking = shared
+    assert post(stow, multipart(ONE), Content_Encoding="gzip").status_code == 415
     assert taking.digests == []
 
 
-def test_a_body_without_instances_is_refused() -> None:
-    with served(Taking()) as stow:
-        assert post(stow, b"--8c1f--\r\n").status_code == 400
-        assert post(stow, b"").status_code == 400
+def test_a_body_without_instances_is_refused(shared: Shared) -> None:
+    stow, _ = shared
+    assert post(stow, b"--8c1f--\r\n").status_code == 400
+    assert post(stow, b"").status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -218,17 +238,17 @@ def test_limits_are_kept_whether_or_not_the_size_is_announced(
     assert answer.status_code == status and answer.json()["code"] == "upload_too_large"
 
 
-def test_xml_is_answered_to_who_asks_for_it() -> None:
-    with served(Taking()) as stow:
-        answer = post(stow, multipart(ONE), Accept="application/dicom+xml")
+def test_xml_is_answered_to_who_asks_for_it(shared: Shared) -> None:
+    stow, _ = shared
+    answer = post(stow, multipart(ONE), Accept="application/dicom+xml")
     assert answer.headers["content-type"] == "application/dicom+xml"
     root = ElementTree.fromstring(answer.text)  # noqa: S314 - our own answer
     assert [one.text for one in root.iter("{http://dicom.nema.org/PS3.19/models/NativeDICOM}Value")] == [CT, "1.2.3"]
 
 
-def test_an_answer_nobody_can_give_is_refused_before_the_body() -> None:
-    with served(taking := Taking()) as stow:
-        assert post(stow, multipart(ONE), Accept="text/html").status_code == 406
+def test_an_answer_nobody_can_give_is_refused_before_the_body(shared: Shared) -> None:
+    stow, taking = shared
+    assert post(stow, multipart(ONE), Accept="text/html").status_code == 406
     assert taking.digests == []
 
 

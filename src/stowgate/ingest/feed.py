@@ -105,12 +105,22 @@ async def pump(receive: Receive, feed: Feed, pace: Pace, first: bytes = b"", mor
         raise
 
 
-async def drain(receive: Receive, most: int, seconds: float) -> None:
-    """Read on a little after a refusal, so that a sender in full swing gets to read the answer."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while most > 0:
-                message = await receive()
-                if message["type"] != "http.request" or not message.get("more_body", False):
-                    return
-                most -= len(message.get("body", b""))
+class Incoming:
+    """The ASGI messages of one request; knows when its body is over."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.over = False
+
+    async def __call__(self) -> Any:
+        """The next message."""
+        message = await self._receive()
+        self.over = self.over or message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def drain(self, most: int, seconds: float) -> None:
+        """Read on a little after a refusal, so that a sender in full swing gets to read the answer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while most > 0 and not self.over:
+                    most -= len((await self()).get("body", b""))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stowgate import events
 from stowgate.errors import Rejected
-from stowgate.ingest.feed import Feed, Pace, drain, pump
+from stowgate.ingest.feed import Feed, Incoming, Pace, pump
 from stowgate.ingest.problem import CLOSE, problem
 from stowgate.ingest.source import Announced, BrokenOff, Intake
 from stowgate.ingest.stow import Stow, Upload
@@ -46,16 +46,17 @@ class StowRoutes:
         self._pool.shutdown()
 
     async def _store(self, request: Request) -> Response:
+        incoming = Incoming(request.receive)
         form = wanted(request.headers.get("accept", ""))
         early = self._refused_early(request) if form else problem(406, headers=CLOSE)
         if early or not form:
-            await drain(request.receive, _DRAINED, _DRAINING)
+            await incoming.drain(_DRAINED, _DRAINING)
             return early or problem(406, headers=CLOSE)
         try:
-            results = await self._worked_on(request)
+            results = await self._worked_on(request, incoming)
         except Rejected as error:
             self._tell(events.Refused(self._source.name, error.code))
-            await drain(request.receive, _DRAINED, _DRAINING)
+            await incoming.drain(_DRAINED, _DRAINING)
             return problem(_STATUS[error.code], error.code, CLOSE)
         except BrokenOff:
             return problem(400, headers=CLOSE)  # nobody hears it
@@ -81,10 +82,10 @@ class StowRoutes:
             return problem(503, headers={**CLOSE, **_LATER})
         return None
 
-    async def _worked_on(self, request: Request) -> list[Result]:
+    async def _worked_on(self, request: Request, incoming: Incoming) -> list[Result]:
         """One thread takes the instances out of the body while this task feeds it."""
         pace = Pace(self._source.silence, self._source.slowest)
-        first = await pace.next(request.receive)  # a sender that never begins gets no thread
+        first = await pace.next(incoming)  # a sender that never begins gets no thread
         if first["type"] != "http.request":
             raise BrokenOff
         loop = asyncio.get_running_loop()
@@ -94,7 +95,7 @@ class StowRoutes:
         work = loop.run_in_executor(self._pool, upload.run, request.headers.get("content-type", ""), feed.get)
         work.add_done_callback(self._let_go)
         begun = first.get("body", b""), first.get("more_body", False)
-        feeding = asyncio.create_task(pump(request.receive, feed, pace, *begun))
+        feeding = asyncio.create_task(pump(incoming, feed, pace, *begun))
         try:
             await asyncio.wait((work, feeding), return_when=asyncio.FIRST_COMPLETED)
             if feeding.done() and feeding.exception():
