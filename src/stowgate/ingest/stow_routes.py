@@ -56,7 +56,8 @@ class StowRoutes:
             results = await self._worked_on(request, incoming)
         except Rejected as error:
             self._tell(events.Refused(self._source.name, error.code))
-            await incoming.drain(_DRAINED, _DRAINING)
+            if error.code != "upload_stalled":
+                await incoming.drain(_DRAINED, _DRAINING)
             return problem(_STATUS[error.code], error.code, CLOSE)
         except BrokenOff:
             return problem(400, headers=CLOSE)  # nobody hears it

@@ -1,4 +1,4 @@
-"""Peers that lie, stall and smuggle over raw sockets (rows E5, E11, C3): refused or reaped, and nothing of it is kept."""
+"""Peers that lie, stall and smuggle over raw sockets (rows E5, E11, C3): refused or reaped, nothing is kept."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_smuggling_shapes_and_huge_headers_get_one_refusal_and_the_connection_is
 
 @pytest.mark.parametrize(
     "line",
-    [b"POST /dicom-web/../healthz HTTP/1.1", b"POST //dicom-web/studies HTTP/1.1", b"POST /dicom-web/studies/.. HTTP/1.1",
+    [b"POST /dicom-web/../healthz HTTP/1.1", b"POST //dicom-web/studies HTTP/1.1", b"POST /dicom-web/.. HTTP/1.1",
      b"POST /dicom-web%2fstudies HTTP/1.1", b"POST /dicom-web/studies/1.2%00 HTTP/1.1", b"POST \\dicom-web HTTP/1.1",
      b"POST http://evil.example/dicom-web/studies HTTP/1.1", b"POST /dicom-web/studies", b"\x16\x03\x01\x02\x00\x01"],
 )  # fmt: skip
@@ -117,10 +117,7 @@ def test_odd_targets_are_refused(stow: ServedStow, taking: Taking, line: bytes) 
 def test_a_body_shorter_than_announced_is_not_taken_for_whole(stow: ServedStow, taking: Taking) -> None:
     for sent in (len(BODY) // 2, len(BODY) - 30):
         announced = b"Content-Length: %d\r\n\r\n" % (len(BODY) + 100)
-        talk(stow, HEAD + TYPE + announced + BODY[:sent], half=True)
-    deadline = time.monotonic() + 5
-    while taking.broken_off < 1 and time.monotonic() < deadline:
-        time.sleep(0.02)
+        assert status(talk(stow, HEAD + TYPE + announced + BODY[:sent], half=True)) in (0, 400, 408)
     assert taking.digests == []
 
 
@@ -174,12 +171,14 @@ def test_slow_headers_are_cut_off(stow: ServedStow) -> None:
     assert time.monotonic() - begun < 8
     second = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with closing(socket.create_connection(("127.0.0.1", stow.server.port), timeout=8)) as peer:
-        peer.sendall(second + b"GET /he")
-        begun, told = time.monotonic(), b""
+        peer.sendall(second)
+        told = peer.recv(65536)
+        peer.sendall(b"GET /he")
+        begun = time.monotonic()
         while data := peer.recv(65536):
             told += data
         assert status(told) == 200, "the deadline holds for a second request, too"
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 4
 
 
 def test_slow_bodies_are_cut_off(stow: ServedStow, taking: Taking) -> None:
@@ -211,9 +210,10 @@ def test_two_hundred_silent_and_slow_peers_do_not_keep_an_upload_out(stow: Serve
 
 
 def test_a_sender_that_goes_away_leaves_nothing(stow: ServedStow, taking: Taking) -> None:
+    large = multipart(small() + bytes(200_000))
     for _ in range(20):
         peer = socket.create_connection(("127.0.0.1", stow.server.port))
-        peer.sendall(HEAD + TYPE + b"Content-Length: 900000\r\n\r\n" + BODY[:-10])
+        peer.sendall(HEAD + TYPE + b"Content-Length: 900000\r\n\r\n" + large[:-10])
         peer.close()
     deadline = time.monotonic() + 5
     while taking.broken_off < 20 and time.monotonic() < deadline:
