@@ -63,14 +63,18 @@ class ServedStow:
         self.server = WebServer(listen or Listen("127.0.0.1:0"))
         self.told = told
         self.events: list[events.GatewayEvent] = []
+        self.watch: events.Watcher = self.events.append
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.port}"
 
+    def tell(self, event: events.GatewayEvent) -> None:
+        self.watch(event)
+
     def run(self, intake: Intake, stop: threading.Event) -> None:
-        routes = StowRoutes(self.source, intake, self.events.append)
-        told = {"tell": self.events.append, "hosts": self.server.listen.names, "token": self.server.listen.token}
+        routes = StowRoutes(self.source, intake, self.tell)
+        told = {"tell": self.tell, "hosts": self.server.listen.names, "token": self.server.listen.token}
         self.server.start(build(routes.routes(), **{**told, **self.told}))
         stop.wait()
         assert self.server.stop()

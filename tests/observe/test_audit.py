@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stowgate import events
-from stowgate.errors import Temporary
+from stowgate.errors import Misconfigured, Temporary
 from stowgate.observe.audit import ANCHOR, LOG, AuditLog
 from stowgate.observe.audit_check import Verdict, export, verify
 from stowgate.observe.record import Entry, Moment
@@ -42,6 +42,12 @@ def lines(folder: Path) -> list[bytes]:
 def test_an_untouched_log_is_sound(log: AuditLog, tmp_path: Path) -> None:
     assert verify(tmp_path, KEY) == Verdict(7)
     assert verify(tmp_path, KEY, at_least=7) == Verdict(7)
+    verify(tmp_path, KEY).check()
+
+
+def test_a_broken_log_is_said_with_its_place() -> None:
+    with pytest.raises(Misconfigured, match=r"audit.log, record 5: dropped"):
+        Verdict(4, "dropped", 5).check()
 
 
 @pytest.mark.parametrize("number", range(1, 8))

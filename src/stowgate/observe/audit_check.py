@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from stowgate.errors import Misconfigured
 from stowgate.observe import anchor as anchors
 from stowgate.observe.audit import ANCHOR, LOG
 from stowgate.observe.record import FIRST, LONGEST, facts_of, open_line
@@ -31,6 +32,11 @@ class Verdict:
     fault: Fault | None = None
     number: int = 0
     torn: int = 0
+
+    def check(self) -> None:
+        """Raise Misconfigured("audit_broken") with the place where a record is not what was written."""
+        if self.fault:
+            raise Misconfigured("audit_broken", f"{LOG}, record {self.number}: {self.fault}")
 
 
 def verify(folder: Path, key: bytes, at_least: int = 0) -> Verdict:

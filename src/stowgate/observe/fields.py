@@ -8,10 +8,19 @@ from collections.abc import Callable, Collection, Mapping
 from stowgate.lifecycle import State
 from stowgate.reasons import REASONS
 
+EVENTS = frozenset(
+    "started stopping received refused settled reserve intake_stopped payload_lost caller_turned_away association act "
+    "library_message uncaught uncaught_in_thread unraisable upload_failed request_failed".split()
+)
+"""Every event a line may name: a word that is not here could be anybody's name."""
+
 _WORD = re.compile(r"[a-z][a-z_]{0,47}")
 _ID = re.compile(r"[0-9a-f]{32}")
-_DIGEST = re.compile(r"[0-9a-f]{8,64}")
-_CLASS = re.compile(r"[A-Z][A-Za-z]{0,63}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_CLASS = re.compile(r"[A-Z][A-Za-z]{0,48}(?:Error|Exception|Warning)")
+_OUR_CLASSES = frozenset(
+    "Rejected Temporary Misconfigured BrokenOff NeedMore OddEncoding KeyboardInterrupt SystemExit MemoryError".split()
+)
 _PLACE = re.compile(r"stowgate(?:\.[a-z_]{1,32}){0,4}:[0-9]{1,5}")
 _VERSION = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4}){1,3}")
 _LEVELS = frozenset(("debug", "info", "warning", "error", "critical"))
@@ -29,6 +38,11 @@ def _one_of(words: Collection[str]) -> Judge:
     return lambda value: isinstance(value, str) and value in words
 
 
+def is_class(value: object) -> bool:
+    """Whether this is the name of a class of errors, and no other capitalised word."""
+    return isinstance(value, str) and (value in _OUR_CLASSES or _CLASS.fullmatch(value) is not None)
+
+
 def _number(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) < 1e18
 
@@ -43,10 +57,10 @@ def library_of(logger: str) -> str:
 
 def allowed(names: Collection[str]) -> Mapping[str, Judge]:
     """The judge of each field. `names` -- of the sources, callers and destinations that the configuration has."""
-    named = _one_of(frozenset(names))
+    named = _one_of(frozenset((*names, "web")))
     number = dict.fromkeys(("size", "seconds", "count", "room", "port", "attempts", "number", "pid"), _number)
     return {
-        "event": _like(_WORD),
+        "event": _one_of(EVENTS),
         "level": _one_of(_LEVELS),
         "at": _number,
         "up": _number,
@@ -59,7 +73,7 @@ def allowed(names: Collection[str]) -> Mapping[str, Judge]:
         "peer": named,
         "destination": named,
         "library": _one_of((*_LIBRARIES, "warnings", "stowgate", "other")),
-        "error": _like(_CLASS),
+        "error": is_class,
         "place": _like(_PLACE),
         "kind": _like(_WORD),
         "version": _like(_VERSION),

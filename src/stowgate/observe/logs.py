@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from stowgate import events
-from stowgate.observe.fields import Judge, allowed, library_of, sift
+from stowgate.observe.fields import Judge, allowed, is_class, library_of, sift
 
 _EVENT_NAMES = {
     events.Started: "started", events.Stopping: "stopping", events.Received: "received", events.Refused: "refused",
@@ -119,7 +119,8 @@ def of_error(error: BaseException | None) -> dict[str, object]:
     """What may be said of an exception: its class, and the last line of ours that it came through."""
     if error is None:
         return {}
-    told: dict[str, object] = {"error": type(error).__name__}
+    name = type(error).__name__
+    told: dict[str, object] = {"error": name if is_class(name) else "Exception"}
     trace: TracebackType | None = error.__traceback__
     while trace:
         module = trace.tb_frame.f_globals.get("__name__", "")
