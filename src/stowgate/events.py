@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from stowgate.item import Item
+from stowgate.lifecycle import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,119 @@ class RunEnded:
 
 Event = RunStarted | ItemSettled | RunEnded
 Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The gateway runs. `version` is the package's, `policy` the digest of what it was told to do."""
+
+    version: str
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The gateway was told to stop and finishes what is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An instance is in custody, and its sender was told so.
+
+    size    -- bytes of its PS3.10 file
+    seconds -- from its first byte to the answer
+    """
+
+    source: str
+    item: str
+    size: int
+    seconds: float
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An instance was not taken, and its sender was told so."""
+
+    source: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Work on an item ended in this state, waiting, held or quarantined for one."""
+
+    source: str
+    item: str
+    state: State
+    code: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """The spool reached its reserve (`reached`), or has room again. `room` in bytes."""
+
+    reached: bool
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeStopped:
+    """Nothing more is taken in until a person has acted, "spool_failed" for one."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadLost:
+    """The ledger knows an object that is not on its shelf."""
+
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTurnedAway:
+    """Somebody who is not on the list of a source called, or had no valid token."""
+
+    source: str
+    code: str = "caller_not_allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """An association of a source began (`opened`) or ended."""
+
+    source: str
+    opened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A person did something: `kind` is the command, such as "release" or "export".
+
+    actor -- name of the account on this machine
+    ids   -- of the items it was done to; `count` where there are too many to name
+    """
+
+    kind: str
+    actor: str
+    ids: tuple[str, ...] = ()
+    count: int = 0
+    code: str = ""
+
+
+GatewayEvent = (
+    Started
+    | Stopping
+    | Received
+    | Refused
+    | Settled
+    | Reserve
+    | IntakeStopped
+    | PayloadLost
+    | CallerTurnedAway
+    | Association
+    | Act
+)
+Watcher = Callable[[GatewayEvent], None]

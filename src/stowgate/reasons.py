@@ -247,6 +247,48 @@ REASONS: dict[str, Reason] = {
         "Others can look into the spool, which holds identities, or it belongs to another user.",
         "Make it yours alone: chmod 700, and chown if need be.",
     ),
+    "upload_syntax": _failed(
+        "An upload is not the multipart/related message that the standard asks for.", "Correct the sending software."
+    ),
+    "upload_too_large": _failed(
+        "An upload is larger than the limits allow.", "Send fewer instances at once, or raise the limits of the source."
+    ),
+    "upload_type": _failed(
+        "An upload holds something else than application/dicom.", "Send whole PS3.10 files as application/dicom."
+    ),
+    "upload_other_study": _failed(
+        "An instance was sent to the address of another study.", "Send it to the address of its own study, or to none."
+    ),
+    "sop_class_not_taken": _failed(
+        "The source takes no instances of this SOP class.", "Add the class to sop_classes of the source, or empty it."
+    ),
+    "upload_stalled": _failed(
+        "A sender was silent for too long, or too slow.", "Nothing was lost: it sends again. Check its network."
+    ),
+    "web_refused": _failed(
+        "A request over HTTP was refused before it was looked at.", "Check its token, its Host and its headers."
+    ),
+    "web_exposed": _failed(
+        "The web server must not listen beyond this machine without a certificate and a token.",
+        "Set certificate, private_key and token in [web], or listen on 127.0.0.1.",
+    ),
+    "web_unavailable": _failed(
+        "The address of the web server cannot be used.", "Choose another address or port in [web] listen."
+    ),
+    "web_certificate": _failed(
+        "The certificate or private key of the web server cannot be used.",
+        "Correct certificate and private_key in [web]; both are PEM files that belong together.",
+    ),
+    "secret_missing": _failed("A secret is not where its reference points.", "Correct the reference, or put it there."),
+    "secret_permissions": _failed("Others can read the file of a secret.", "Make it yours alone: chmod 600."),
+    "secret_unusable": _failed(
+        "A secret is empty, too short, or has other characters than plain ASCII.", "Use at least 16 random characters."
+    ),
+    "audit_broken": _failed(
+        "The audit log is not what was written.",
+        "Keep it and the disk as they are, and find out who changed it; `stowgate audit verify` names the place.",
+    ),
+    "audit_unwritable": _failed("The audit log cannot be written.", "Check the disk and the spool's permissions."),
     # failures of the profile: options and overrides
     "unknown_profile": _failed("There is no such profile.", "`stowgate profile list` shows those there are."),
     "unknown_option": _failed("There is no such option.", "`stowgate profile list` shows those there are."),

@@ -1,0 +1,1 @@
+"""The web server: uploads, metrics and health, and later the pages; whoever may talk to it is decided at its door."""
