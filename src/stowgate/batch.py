@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stowgate import layout
-from stowgate.deident.memo import Memo
+from stowgate.desk import Desk
 from stowgate.dicom.budget import NeedMore, OddEncoding
 from stowgate.dicom.same import same_content
 from stowgate.dicom.source import FileSource
@@ -21,9 +21,10 @@ from stowgate.ingest.folder import Input, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
 from stowgate.objects import CleanRef, Place, Raw
-from stowgate.pipeline import Bench, Passed, Way, process, stopped
+from stowgate.pipeline import stopped
 from stowgate.store.sheet import Shelf
 from stowgate.store.store import Known, Ledger, Made, Outcome, Start, Target
+from stowgate.way import Passed, Way
 
 GROUP = 200
 """Inputs that share one sync and one commit."""
@@ -74,10 +75,6 @@ class Settled:
         return self.out / self.relative if self.relative else None
 
 
-CHUNK = 20
-"""Inputs a thread takes at once, so that handing over costs nothing."""
-
-
 @dataclass(slots=True)
 class _Work:
     """One input of a group with what became of it; `passed` stays None if it was done in an earlier run."""
@@ -116,7 +113,8 @@ class Batch:
         self._way = way
         self._shelf = shelf
         self._ledger = ledger
-        self._benches = threading.local()
+        self._threads = threading.local()
+        self._desks: list[Desk] = []
         self.target: Target = ledger.target(way.policy.digest, order.out, order.layout)
         self._begun: set[str] = set()
         self._made: dict[str, tuple[str, Place]] = {}
@@ -139,6 +137,8 @@ class Batch:
                 yield from self._settle(ahead)
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+                for desk in self._desks:
+                    desk.close()
                 self._ledger.release(self._begun)  # an orderly stop is no fault of the objects
 
     def _groups(self) -> Iterator[list[_Work]]:
@@ -168,23 +168,23 @@ class Batch:
         if self._order.workers == 1:
             self._work_on(fresh)
             return _Group(works)
-        chunks = [fresh[first : first + CHUNK] for first in range(0, len(fresh), CHUNK)]
-        return _Group(works, [pool.submit(self._work_on, chunk) for chunk in chunks])
+        parts = [fresh[first :: self._order.workers] for first in range(self._order.workers)]
+        return _Group(works, [pool.submit(self._work_on, part) for part in parts if part])
 
     def _work_on(self, works: list[_Work]) -> None:
+        """Take these through at this thread's desk; with much to do, a witness is called to it."""
+        desk: Desk | None = getattr(self._threads, "desk", None)
+        if desk is None:
+            desk = self._threads.desk = Desk(self._way)
+            self._desks.append(desk)
         for work in works:
             if work.input.code:
                 work.passed = stopped(work.raw, work.input.code)
             elif work.known and work.known.attempts >= MOST_STARTS:
                 work.passed = stopped(work.raw, "third_start")
-            else:
-                work.passed = self._process(work.raw)
-
-    def _process(self, raw: Raw) -> Passed:
-        bench = getattr(self._benches, "bench", None)
-        if bench is None:
-            bench = self._benches.bench = Bench(Memo() if self._way.memo else None)
-        return process(raw, self._way, bench)
+        left = [work for work in works if work.passed is None]
+        for work, passed in desk.take([(work, work.raw) for work in left], len(left) * self._order.workers):
+            work.passed = passed
 
     def _done_before(self, known: Known | None) -> str:
         """Where the output lies, if it was cleaned for this very target and is there with its size."""

@@ -21,7 +21,6 @@ from stowgate.events import Event, ItemSettled, Listener, RunEnded, RunStarted
 from stowgate.ingest.folder import check, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
-from stowgate.pipeline import Way
 from stowgate.policy import Policy
 from stowgate.store.shelf import FolderShelf, ScratchShelf
 from stowgate.store.sqlite import open_ledger, rehearse
@@ -29,6 +28,7 @@ from stowgate.store.store import Ledger
 from stowgate.vault.folder import KEY, default_folder
 from stowgate.vault.key import Key, load, obtain
 from stowgate.verify.report import Summary, limitations_of
+from stowgate.way import Way
 
 
 @dataclass(frozen=True, slots=True)

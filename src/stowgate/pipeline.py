@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,17 +17,19 @@ from stowgate.dicom.charset import codecs_of
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.normalise import normalise
 from stowgate.dicom.scanner import Buffer, Scan, scan
-from stowgate.dicom.source import ByteSource, FileSource
+from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected, StowgateError
 from stowgate.item import Item
 from stowgate.lifecycle import State
-from stowgate.objects import Clean, CleanRef, Raw
+from stowgate.objects import Clean, CleanRef, Place, Raw
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
-from stowgate.store.sheet import Original, Shelf
+from stowgate.store.sheet import Original, Sheet
 from stowgate.validate.checks import check
 from stowgate.validate.values import Finding
 from stowgate.verify import gate
+from stowgate.verify.witness import Claim, Verdict
+from stowgate.way import Bench, Passed, Way, Written
 
 Result = TypeVar("Result")
 
@@ -38,55 +41,48 @@ _STATES = {
 }
 
 
-def in_place(raw: Raw) -> Original:
-    """A batch reads its inputs where they lie."""
-    return FileSource(raw.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """What is the same for every object of a run."""
-
-    policy: Policy
-    key: bytes = field(repr=False)
-    shelf: Shelf
-    scratch: Path
-    """A folder on the identified side for objects that have to be normalised."""
-    limits: Limits = DEFAULT
-    memo: bool = True
-    """Off only to measure: what comes out is the same."""
-    open: Callable[[Raw], Original] = in_place
-    """How an original is read: a file in place, or an object of the encrypted spool."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """How the journey ended: `ref` is there exactly when the object is clean and the gate has passed it."""
-
-    item: Item
-    ref: CleanRef | None = None
-    place: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Bench:
-    """What one thread works with: its read buffer and what it remembers of the headers before."""
-
-    memo: Memo | None
-    buffer: Buffer = field(default_factory=Buffer)
-
-
 def process(raw: Raw, way: Way, bench: Bench) -> Passed:
     """Take one object through; never raises for the object's sake. What the disk or a setting does wrong is raised."""
+
+    def whole(source: Original) -> Passed:
+        return in_plain_encoding(source, way.limits, way.scratch, lambda plain: _journey(raw, plain, way, bench))
+
+    done = _carried_out(raw, way, whole)
+    return done if isinstance(done, Passed) else stopped(raw, "internal_error")
+
+
+def write(raw: Raw, way: Way, bench: Bench) -> Passed | Written:
+    """As `process`, up to the gate; an odd encoding is taken through at once, because its plain form does not stay."""
+
+    def half(source: Original) -> Passed | Written:
+        try:
+            clean = _cleaned(raw, source, way, bench)
+        except OddEncoding:
+            return process(raw, way, bench)
+        place = _set_down(source, clean, way)
+        return Written(raw, Claim(raw.path, source.stamp(), place, clean.names), clean.counts, clean.findings)
+
+    return _carried_out(raw, way, half)
+
+
+def judged(written: Written, verdict: Verdict, way: Way) -> Passed:
+    """How the journey of a written object ended by the witness's verdict."""
+    if isinstance(verdict, CleanRef):
+        return _passed(written.raw, verdict, written.findings, written.counts)
+    way.shelf.drop(written.claim.written)
+    return stopped(written.raw, verdict.code, verdict.place)
+
+
+def _carried_out(raw: Raw, way: Way, then: Callable[[Original], Passed | Written]) -> Passed | Written:
     try:
         with way.open(raw) as source:
             before = source.stamp()
-            passed = in_plain_encoding(source, way.limits, way.scratch, lambda plain: _journey(raw, plain, way, bench))
-            if passed.ref and source.stamp() != before:  # header and pixels may be of two objects
-                way.shelf.drop(passed.ref.path)
+            done = then(source)
+            lies_at = done.claim.written if isinstance(done, Written) else done.ref and done.ref.path
+            if lies_at and source.stamp() != before:  # header and pixels may be of two objects
+                way.shelf.drop(lies_at)
                 return stopped(raw, "source_changed")
-            return passed
+            return done
     except Rejected as error:
         return stopped(raw, error.code, error.place)
     except StowgateError:
@@ -153,19 +149,39 @@ def findings_of(found: Scan) -> tuple[Finding, ...]:
 
 
 def _journey(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Passed:
-    clean = cleaned(source, way.policy, way.key, raw.issuer, way.limits, bench.buffer, memo=bench.memo)
-    ref = _written(source, clean, way)
-    item = Item(raw.id, State.CLEANED, None, ref.names.study, ref.names.modality, ref.sop_class, clean.findings)
-    return Passed(item, ref, "", clean.counts)
+    clean = _cleaned(raw, source, way, bench)
+    return _passed(raw, _written(source, clean, way), clean.findings, clean.counts)
+
+
+def _cleaned(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Clean:
+    return cleaned(source, way.policy, way.key, raw.issuer, way.limits, bench.buffer, memo=bench.memo)
+
+
+def _passed(raw: Raw, ref: CleanRef, findings: tuple[str, ...], counts: dict[str, int]) -> Passed:
+    item = Item(raw.id, State.CLEANED, None, ref.names.study, ref.names.modality, ref.sop_class, findings)
+    return Passed(item, ref, "", counts)
 
 
 def _written(source: ByteSource, clean: Clean, way: Way) -> CleanRef:
     """Write the object aside and show it to the gate; what the gate stops is gone before anybody hears of it."""
+    with _sheet(way) as sheet:
+        sheet.emit(clean.pieces, source)
+        return gate.check(source, sheet.reread(), way.policy, clean.names, sheet.place, way.key)
+
+
+def _set_down(source: ByteSource, clean: Clean, way: Way) -> Place:
+    with _sheet(way) as sheet:
+        sheet.emit(clean.pieces, source)
+        return sheet.place
+
+
+@contextmanager
+def _sheet(way: Way) -> Iterator[Sheet]:
+    """A sheet that is gone if anything goes wrong before it is whole and judged."""
     sheet = way.shelf.new()
     try:
         try:
-            sheet.emit(clean.pieces, source)
-            return gate.check(source, sheet.reread(), way.policy, clean.names, sheet.place, way.key)
+            yield sheet
         finally:
             sheet.close()
     except BaseException:

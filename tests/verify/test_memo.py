@@ -84,11 +84,11 @@ def test_damage_is_seen_in_the_middle_of_a_series() -> None:
 
 
 def test_threads_do_not_share_what_they_remember() -> None:
-    here = memo.of_thread(True, True)
+    here = memo.of_thread(True)
     other: list[memo.Memo] = []
-    thread = threading.Thread(target=lambda: other.append(memo.of_thread(True, True)))
+    thread = threading.Thread(target=lambda: other.append(memo.of_thread(True)))
     thread.start()
     thread.join()
     assert other[0] is not here
-    assert memo.of_thread(True, True) is here
-    assert memo.of_thread(False, True) is not here
+    assert memo.of_thread(True) is here
+    assert memo.of_thread(False) is not here

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from stowgate.deident import actions, derive
 from stowgate.deident.actions import REMOVED, Frame, Verb
 from stowgate.deident.data_set import rewrite
 from stowgate.deident.encode import dummy_value, element, item, permitted_vrs
 from stowgate.deident.plan import Plan
 from stowgate.deident.rules import Node, Rule
+from stowgate.dicom.budget import Budget
+from stowgate.dicom.limits import Limits
 from stowgate.dicom.walk import Walked, check_structure, is_undefined, items
 
 _DEEPEST_DUMMY = 8
+
+_REMEMBERED = 4096
+"""Bytes of a sequence whose soundness is remembered: slices of a series repeat them again and again."""
 
 
 def verb(plan: Plan, rule: Rule, tag: int) -> Verb:
@@ -31,12 +38,24 @@ def checked(then: Verb, explicit: bool) -> Verb:
     """What is not looked into must be sound too: limits hold for removed sequences as for kept ones."""
 
     def followed(frame: Frame, start: int, value: int, end: int) -> bytes | None:
-        check_structure(
-            frame.view, value, end, explicit, is_undefined(frame.view, value), frame.job.budget, frame.depth + 1
-        )
+        view, depth, budget = frame.view, frame.depth + 1, frame.job.budget
+        open_ended = is_undefined(view, value)
+        if end - value > _REMEMBERED:
+            check_structure(view, value, end, explicit, open_ended, budget, depth)
+        else:
+            budget.spend(_elements_in(bytes(view[value:end]), explicit, open_ended, depth, budget.depth))
         return then(frame, start, value, end)
 
     return followed
+
+
+@lru_cache(maxsize=256)
+def _elements_in(value: bytes, explicit: bool, open_ended: bool, depth: int, deepest: int) -> int:
+    """How many items and elements a sound sequence has; raises what is wrong with one that is not."""
+    budget = Budget(Limits(depth=deepest))
+    most = budget.elements
+    check_structure(memoryview(value), 0, len(value), explicit, open_ended, budget, depth)
+    return most - budget.elements
 
 
 def descend(plan: Plan, tag: int) -> Verb:

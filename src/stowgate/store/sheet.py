@@ -38,8 +38,8 @@ class Shelf(Protocol):
 class Original(ByteSource, Protocol):
     """An identified object as it lies; `stamp` changes when somebody writes to it."""
 
-    def stamp(self) -> object:
-        """Equal as long as the bytes are the same."""
+    def stamp(self) -> tuple[int, ...]:
+        """Numbers that stay the same as long as the bytes do."""
 
     def __enter__(self) -> Self: ...
 

@@ -20,7 +20,7 @@ from stowgate.verify.judge import METHOD, METHOD_CODES, REMOVED, TEMPORAL, Judge
 from stowgate.verify.search import CODE, Search, tokens_of
 from stowgate.verify.tokens import gather, instance_uids
 from stowgate.verify.verdicts import Case
-from stowgate.verify.walk import Walked, is_pixels, walk
+from stowgate.verify.walk import Walked, walk
 
 SOP_CLASS, INSTANCE, STUDY, SERIES, PATIENT_ID = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00100020
 CODE_VALUE, SCHEME = 0x00080100, 0x00080102
@@ -65,8 +65,12 @@ def check(raw: ByteSource, written: ByteSource, policy: Policy, names: Names, pa
     for code, test in CHECKS:
         if where := test(pair):
             raise Rejected(code, where)
-    sop_class = _plain(clean.top, SOP_CLASS).decode("ascii", "replace")
-    return CleanRef(path, clean.size, names, sop_class, policy.digest)
+    return vouched(path, clean.size, names, _plain(clean.top, SOP_CLASS).decode("ascii", "replace"), policy)
+
+
+def vouched(path: Place, size: int, names: Names, sop_class: str, policy: Policy) -> CleanRef:
+    """What stands for an output that `check` let pass, here or in the witness's own process."""
+    return CleanRef(path, size, names, sop_class, policy.digest)
 
 
 def _followed(file: ByteSource, strict: bool, code: str) -> Walked:
@@ -193,8 +197,7 @@ def _values(pair: Pair) -> str:
 
 def _pixels(pair: Pair) -> str:
     """Pixel values are those of the source, as far as the policy has them compared."""
-    before = {tag: found for tag, found in pair.source.top.items() if tag >= 0x7F000000 and is_pixels(tag)}
-    after = {tag: found for tag, found in pair.clean.top.items() if tag >= 0x7F000000 and is_pixels(tag)}
+    before, after = pair.source.pixels, pair.clean.pixels
     windows = b"" if pair.policy.gate_pixels == "full" else pixels.windows_of(pair.secret, pair.case.names.instance)
     for tag in sorted(before.keys() | after.keys()):
         (vr, old), (new_vr, new) = before.get(tag, (b"", b"")), after.get(tag, (b"", b""))

@@ -37,6 +37,8 @@ LIMIT = 256 * 1024 * 1024
 
 _AFTER_META, _PIXELS = 0x00030000, 0x7F000000
 
+_PREFIX_END = 132
+
 IMPLICIT = b"1.2.840.10008.1.2"
 _NOT_LITTLE_ENDIAN = frozenset(
     (b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.4.95", b"1.2.840.10008.1.2.4.205")
@@ -56,10 +58,12 @@ class Walked:
     syntax: bytes
     explicit: bool
     top: DataSet
+    pixels: DataSet = field(default_factory=dict)
+    """Those of the elements that are pixel values."""
     template: memo.Template | None = None
     """What this header has in common with the one before, if it was followed that way."""
     varying: DataSet = field(default_factory=dict)
-    """The elements that the template does not hold."""
+    """The elements of the data set that the template does not hold."""
 
 
 def is_pixels(tag: int) -> bool:
@@ -86,8 +90,28 @@ class _Reader:
         self.data = source.read(0, memo.first_read(strict, FIRST))
         self.loop: Loop = explicit
         self.last = -1
+        self.after = 0
+        """Where the header ends in `data`."""
 
     def run(self) -> Walked:
+        remembered = memo.of_thread(self.strict)
+        hit = remembered.follow(self.data, _PREFIX_END, self.strict) if self.data[128:132] == b"DICM" else None
+        walked = self._whole_walk(remembered) if hit is None else self._recalled(hit)
+        self._rest(walked)
+        return walked
+
+    def _recalled(self, hit: memo.Hit) -> Walked:
+        """A header that is as the one before but for some elements."""
+        template, meta, varying, start, after = hit
+        self.loop, self.last, self.after = template.loop, template.last, after
+        top = template.base.copy()
+        top.update(varying)
+        meta.update(template.meta)
+        is_explicit = template.loop is explicit
+        return Walked(self.size, self.data[:128], meta, start, template.syntax, is_explicit, top, {}, template, varying)
+
+    def _whole_walk(self, remembered: memo.Memo) -> Walked:
+        """A header that is followed element by element."""
         meta, start = self._meta()
         syntax = _plain(meta.get(0x00020010))
         if not syntax or syntax in _NOT_LITTLE_ENDIAN:
@@ -95,7 +119,11 @@ class _Reader:
         is_explicit = syntax != IMPLICIT
         self.loop = explicit if is_explicit else implicit
         walked = Walked(self.size, self.data[:128], meta, start, syntax, is_explicit, {})
-        self._data_set(walked)
+        self.after = self._run(self.data, start, _PIXELS, walked.top)
+        header = memo.Header(
+            self.data[_PREFIX_END : self.after], start - _PREFIX_END, self.loop, syntax, meta, walked.top.copy()
+        )
+        remembered.learn(header, self.strict)
         return walked
 
     def _meta(self) -> tuple[DataSet, int]:
@@ -112,27 +140,17 @@ class _Reader:
                 raise Broken(0x00020000)
             self.data = self.source.read(0, min(len(data) * 8, LIMIT))
 
-    def _data_set(self, walked: Walked) -> None:
-        pos = walked.start
-        remembered = memo.of_thread(self.strict, walked.explicit)
-        hit = remembered.follow(self.data, pos, self.loop, self.strict)
-        if hit is not None:
-            walked.template, walked.varying, after = hit
-            walked.top = walked.template.base.copy()
-            walked.top.update(walked.varying)
-            self.last = walked.template.tags[-1]
-            after = self._run(self.data, after, _PIXELS, walked.top)
-        else:
-            after = self._run(self.data, pos, _PIXELS, walked.top)
-            remembered.learn(self.data, pos, after, walked.top, self.loop, self.strict)
+    def _rest(self, walked: Walked) -> None:
+        """What stands behind the header: pixels, bulk, and elements behind those."""
+        after, before = self.after, len(walked.top)
         memo.remember_reach(self.strict, after)
         while after < self.size:
-            after = self._outlier(after, walked.top)
+            after = self._outlier(after, walked)
             at = after - self.base
             if 0 <= at < len(self.data):
                 after = self.base + self._run(self.data, at, _PIXELS, walked.top)
         if walked.template is not None:
-            more = len(walked.top) - len(walked.template.base) - len(walked.varying)
+            more = len(walked.top) - before
             walked.varying |= {tag: walked.top[tag] for tag in islice(reversed(walked.top), more)}
 
     def _run(self, data: bytes, pos: int, stop: int, top: DataSet) -> int:
@@ -142,9 +160,10 @@ class _Reader:
             self.last = next(reversed(top))
         return after
 
-    def _outlier(self, pos: int, top: DataSet) -> int:
+    def _outlier(self, pos: int, walked: Walked) -> int:
         """One top-level element that the loop stopped before: pixels, bulk, or not all of it at hand."""
         tag, vr, start, length = self._head(pos)
+        top = walked.top
         if (self.strict and tag <= self.last) or tag in top or tag >= DELIMITERS:
             raise Broken(tag)
         if is_pixels(tag) or (length != UNDEFINED and length > BULK and vr != b"SQ"):
@@ -153,7 +172,9 @@ class _Reader:
                 fragments, after = self._hop(start, tag)
             if after > self.size or (self.strict and after & 1 != start & 1):
                 raise Broken(tag)
-            top[tag] = (vr, Bulk(start, after - start, fragments))
+            top[tag] = found = (vr, Bulk(start, after - start, fragments))
+            if is_pixels(tag):
+                walked.pixels[tag] = found
         else:
             after = self._whole(pos, tag, start - pos, length, top)
         self.last = tag
