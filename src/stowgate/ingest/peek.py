@@ -49,6 +49,11 @@ def peek(head: bytes) -> Peeked:
     return Peeked(sop_class, sop_instance, text(0x0020000D), syntax)
 
 
+def data_set_start(head: bytes) -> int:
+    """Where the data set begins in a file's first bytes; 0 where there is no file meta information."""
+    return _file_meta(head)[1] if head[128:132] == b"DICM" else 0
+
+
 def _file_meta(head: bytes) -> tuple[dict[int, bytes], int]:
     """Values of group 0002 by element, and where the data set begins (PS3.10 7.1: always explicit little endian)."""
     found: dict[int, bytes] = {}

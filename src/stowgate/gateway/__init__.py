@@ -1,0 +1,1 @@
+"""The gateway as a long-running process: intake, workers, start-up, and how it stops."""

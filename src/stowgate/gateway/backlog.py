@@ -1,0 +1,55 @@
+"""How much work waits: wakes workers when something came, and slows sources down when too much did."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+MOST = 2_000
+"""Received and not yet cleaned objects from which on sources have to wait a little for each."""
+
+LONGEST_WAIT = 5.0
+"""Seconds a source waits at most: a scanner is slowed down, never turned away for this alone."""
+
+
+class Backlog:
+    """A count of items in received, shared by intake and workers."""
+
+    def __init__(self, waiting: int = 0, most: int = MOST, clock: Callable[[], float] = time.monotonic) -> None:
+        self._changed = threading.Condition()
+        self._waiting, self._most, self._clock = waiting, most, clock
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Items that were received and not ended yet, about."""
+        return self._waiting
+
+    def came(self, number: int = 1) -> None:
+        """Something was received: a worker may begin."""
+        with self._changed:
+            self._waiting += number
+            self._changed.notify_all()
+
+    def ended(self, number: int = 1) -> None:
+        """Work ended: a source may go on."""
+        with self._changed:
+            self._waiting = max(0, self._waiting - number)
+            self._changed.notify_all()
+
+    def wait_for_work(self, seconds: float) -> None:
+        """Return when something waits, or after so many seconds, because the ledger may know of more than this does."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting > 0 or self._closed, seconds)
+
+    def wait_for_room(self, seconds: float = LONGEST_WAIT) -> None:
+        """Return when the backlog is short enough, or after so many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting < self._most or self._closed, seconds)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

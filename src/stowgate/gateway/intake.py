@@ -1,0 +1,173 @@
+"""Takes an instance into custody: encrypted, synced, named, in the ledger, and only then answered (DESIGN 6)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Protocol
+
+from stowgate import events
+from stowgate.errors import Rejected, Temporary
+from stowgate.gateway.backlog import Backlog
+from stowgate.gateway.examine import Examined, Examiner, coming
+from stowgate.ingest.source import Accepted, Announced, Arrival, Duplicate, Outcome, Refused
+from stowgate.store.custody import Coming, Custody
+from stowgate.store.room import Free, Room
+from stowgate.store.spool import Facts, RawShelf, Writing
+
+STEP = 1 << 18
+"""Bytes read from a sender at a time."""
+
+_ROOM_EVERY = 16 << 20
+"""Bytes of one object after which the room is looked at again."""
+
+_ANSWERS = frozenset(("disk_full", "spool_reserve", "intake_stopped"))
+
+
+class Place(Protocol):
+    """What intake needs of the spool."""
+
+    raw: RawShelf
+
+    def room(self, coming: int = 0) -> Room:
+        """See `store.spool_folder.Spool.room`."""
+
+    def free(self) -> Free:
+        """See `store.spool_folder.Spool.free`."""
+
+
+class SpoolIntake:
+    """See `ingest.source.Intake`. The return value is the acknowledgement, and nothing else is."""
+
+    def __init__(
+        self,
+        spool: Place,
+        ledger: Custody,
+        examiner: Examiner,
+        backlog: Backlog,
+        tell: events.Watcher = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spool, self._ledger, self._examiner, self._backlog = spool, ledger, examiner, backlog
+        self._tell, self._clock = tell, clock
+        self._lock = Lock()
+        self._stopped = ""
+        self._reached = False
+
+    @property
+    def closed_by(self) -> tuple[str, ...]:
+        """Codes of what keeps intake shut, for /readyz; empty when it is open."""
+        if self._stopped:
+            return (self._stopped,)
+        return ("spool_reserve",) if self._reached else ()
+
+    def may_accept(self, announced: Announced) -> Refused | None:
+        """See `Intake.may_accept`."""
+        code = self._shut(announced.size or 0)
+        return Refused(code) if code else None
+
+    def receive(self, arrival: Arrival) -> Outcome:
+        """See `Intake.receive`."""
+        source, began = arrival.announced.source, self._clock()
+        self._backlog.wait_for_room()
+        outcome = self._received(arrival)
+        if isinstance(outcome, Refused):
+            self._tell(events.Refused(source, outcome.code))
+            return outcome
+        size, duplicate = outcome[1], isinstance(outcome[0], Duplicate)
+        self._tell(events.Received(source, outcome[0].item, size, self._clock() - began, duplicate))
+        return outcome[0]
+
+    def stop(self, code: str = "intake_stopped") -> None:
+        """Take nothing more in; what is under way is finished."""
+        with self._lock:
+            if self._stopped in ("", "intake_stopped") and self._stopped != code:
+                self._stopped = code
+                self._tell(events.IntakeStopped(code))
+
+    def _received(self, arrival: Arrival) -> Refused | tuple[Accepted | Duplicate, int]:
+        code = self._shut(arrival.announced.size or 0)
+        if code:
+            return Refused(code)
+        try:
+            writing = self._spool.raw.new(Facts(arrival.announced.source, arrival.peer))
+            try:
+                return self._taken(arrival, writing)
+            finally:
+                writing.abort()
+        except Temporary as error:
+            return self._failed(error.code)
+        except OSError:
+            return self._failed("spool_failed")
+
+    def _taken(self, arrival: Arrival, writing: Writing) -> Refused | tuple[Accepted | Duplicate, int]:
+        content = self._examiner.content()
+        size = 0
+        looked = _ROOM_EVERY
+        while data := arrival.read(STEP):
+            writing.write(data)
+            content.see(data)
+            size += len(data)
+            if size > looked:
+                looked = size + _ROOM_EVERY
+                if self._spool.room() is Room.HARD:
+                    return Refused("disk_full")
+        writing.finish()
+        try:
+            seen = self._looked_at(writing)
+        except Rejected as rejected:
+            return self._refused(arrival, size, rejected.code)
+        writing.keep()
+        row = coming(writing.id, arrival.announced.source, size, content.alias(), seen, arrival.peer)
+        (same,) = self._ledger.receive([row])
+        if same:
+            self._let_go(writing.id)
+            return Duplicate(writing.id), size
+        self._backlog.came()
+        return Accepted(writing.id), size
+
+    def _looked_at(self, writing: Writing) -> Examined:
+        with writing.reread() as source:
+            return self._examiner.examine(source)
+
+    def _refused(self, arrival: Arrival, size: int, code: str) -> Refused:
+        """Complete bytes that are no instance: the row counts them, the sender keeps them."""
+        source = arrival.announced.source
+        self._ledger.receive([Coming(os.urandom(16).hex(), source, size, peer=arrival.peer, code=code)])
+        return Refused(code)
+
+    def _let_go(self, id: str) -> None:
+        """A duplicate's second copy. Left behind, it is found by the next start: its row has no payload."""
+        try:
+            self._spool.raw.delete(id)
+            self._ledger.forget_payload([id], raw=True, clean=False)
+        except Temporary:
+            return
+
+    def _failed(self, code: str) -> Refused:
+        """A disk that fails is not trusted again; one that is full may have room later."""
+        if code not in _ANSWERS:
+            self.stop("spool_failed")
+            code = "spool_failed"
+        return Refused(code)
+
+    def _shut(self, size: int) -> str:
+        if self._stopped:
+            return self._stopped
+        try:
+            room = self._spool.room(size)
+        except Temporary:
+            return self._failed("spool_failed").code
+        if room is Room.OPEN:
+            self._note_reserve(reached=False)
+            return ""
+        if self._spool.room() is not Room.OPEN:
+            self._note_reserve(reached=True)
+        return "spool_reserve"
+
+    def _note_reserve(self, *, reached: bool) -> None:
+        if self._reached is not reached:
+            self._reached = reached
+            self._tell(events.Reserve(reached, self._spool.free().bytes))
