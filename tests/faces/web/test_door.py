@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -62,7 +64,7 @@ def test_it_refuses_to_listen_beyond_loopback_without_certificate_and_token(
 
 def test_with_certificate_and_token_it_listens_everywhere_and_speaks_tls(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
-    listen = Listen("0.0.0.0:0", TOKEN, cert, key, hosts=("localhost",))
+    listen = Listen("0.0.0.0:0", TOKEN, cert, key, hosts=())
     with served(Taking(), listen=listen) as stow:
         trust = ssl.create_default_context(cafile=str(cert))
         url = f"https://localhost:{stow.server.port}"
@@ -197,3 +199,38 @@ def test_an_upload_under_way_is_finished_before_it_stops() -> None:
         threading.Timer(0.5, taking.hold.set).start()
     thread.join()
     assert answers == [200] and len(taking.digests) == 1
+
+
+def test_an_upload_that_takes_too_long_is_broken_off_when_it_stops() -> None:
+    taking = Taking()
+    with served(taking, listen=Listen("127.0.0.1:0", drain_seconds=1)) as stow:
+        peer = socket.create_connection(("127.0.0.1", stow.server.port))
+        body = multipart(small() + bytes(200_000))
+        head = f"POST {STUDIES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {RELATED['Content-Type']}\r\n"
+        peer.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-9])
+        while not taking.largest_read:
+            time.sleep(0.01)
+        begun = time.monotonic()
+    assert 0.8 < time.monotonic() - begun < 5
+    peer.close()
+    assert (taking.broken_off, taking.digests) == (1, [])
+
+
+def test_who_is_refused_in_full_swing_gets_to_read_why() -> None:
+    large = multipart(bytes(20 << 20))
+    with served(Taking(), listen=Listen("127.0.0.1:0", TOKEN), body_bytes=10 << 20) as stow:
+        known = {"Authorization": f"Bearer {TOKEN.text}"}
+        for fields, status in (({}, 401), (known, 413), ({**known, "Accept": "text/html"}, 406)):
+            chunks = (large[at : at + 65536] for at in range(0, len(large), 65536))
+            answer = httpx.post(stow.url + STUDIES, content=chunks, headers={**RELATED, **fields})
+            assert answer.status_code == status
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_who_asks_first_is_refused_before_sending_anything(tmp_path: Path) -> None:
+    (tmp_path / "body").write_bytes(multipart(bytes(5 << 20)))
+    with served(Taking(), listen=Listen("127.0.0.1:0", TOKEN)) as stow:
+        command = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{size_upload}", "-H", "Expect: 100-continue"]
+        command += ["-H", f"Content-Type: {RELATED['Content-Type']}", "--data-binary", f"@{tmp_path}/body"]
+        ran = subprocess.run([*command, stow.url + STUDIES], capture_output=True, text=True, check=True, timeout=20)
+    assert ran.stdout == "401 0"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
     from uvicorn import Config
 
+_EVERYWHERE = frozenset(("0.0.0.0", "::"))  # noqa: S104 - looked for, not bound
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
@@ -29,7 +30,8 @@ class Listen:
     token       -- what callers have to know
     certificate, private_key -- PEM files for TLS; both or none
     hosts       -- further names under which it is reached
-    head_seconds -- for a request's header fields, from the first byte of the connection on
+    head_seconds -- for a request's header fields, from the beginning of the connection on
+    drain_seconds -- that uploads under way may take when the server stops
     """
 
     address: str
@@ -39,6 +41,7 @@ class Listen:
     hosts: tuple[str, ...] = ()
     head_seconds: float = 10.0
     connections: int = 512
+    drain_seconds: int = 25
 
     @property
     def host(self) -> str:
@@ -63,7 +66,12 @@ class Listen:
 
     @property
     def names(self) -> frozenset[str]:
-        """What a Host field may say."""
+        """What a Host field may say; empty for anything, where every address of the machine is listened on.
+
+        That opens nothing: a page that rebinds its name to this machine does not know the token, which then is needed.
+        """
+        if self.host in _EVERYWHERE and not self.hosts:
+            return frozenset()
         own = frozenset(name.lower() for name in (self.host, *self.hosts))
         return own | _LOOPBACK if self.is_loopback else own
 
@@ -167,7 +175,7 @@ def _config(app: ASGIApp, listen: Listen, tls: ssl.SSLContext | None) -> Config:
         date_header=False,
         h11_max_incomplete_event_size=16 * 1024,
         timeout_keep_alive=5,
-        timeout_graceful_shutdown=30,
+        timeout_graceful_shutdown=listen.drain_seconds,
         backlog=512,
     )
     config.load()
