@@ -142,19 +142,18 @@ def test_readiness_says_whether_anything_is_taken_in_and_tells_no_more() -> None
         assert httpx.get(stow.url + "/healthz").status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("127.0.0.1", 200), ("localhost:8104", 200), ("LOCALHOST", 200), ("[::1]:80", 200), ("evil.example", 421),
-        ("evil.example:8104", 421), ("127.0.0.1.evil.example", 421), ("localhost@evil.example", 421), ("", 421),
-        ("[::1", 200), ("[::2]", 421),
-    ],
-)  # fmt: skip
-def test_only_names_of_its_own_are_answered_to(host: str, status: int) -> None:
+HOSTS = {
+    "127.0.0.1": 200, "localhost:8104": 200, "LOCALHOST": 200, "[::1]:80": 200, "evil.example": 421, "": 421,
+    "evil.example:8104": 421, "127.0.0.1.evil.example": 421, "localhost@evil.example": 421, "[::2]": 421,
+}  # fmt: skip
+
+
+def test_only_names_of_its_own_are_answered_to() -> None:
     with served(Taking()) as stow:
-        answer = httpx.get(stow.url + "/healthz", headers={"Host": host})
-        assert answer.status_code == status
-        assert "evil" not in answer.text
+        for host, status in HOSTS.items():
+            answer = httpx.get(stow.url + "/healthz", headers={"Host": host})
+            assert answer.status_code == status, host
+            assert "evil" not in answer.text
 
 
 def test_every_answer_carries_the_security_headers() -> None:
