@@ -75,13 +75,28 @@ def test_with_certificate_and_token_it_listens_everywhere_and_speaks_tls(tmp_pat
             httpx.get(stow.url)
 
 
-@pytest.mark.parametrize("wrong", ["missing", "not pem", "of another key"])
+def test_whoever_never_shakes_hands_is_hung_up_on(tmp_path: Path) -> None:
+    listen = Listen("127.0.0.1:0", TOKEN, *certificate(tmp_path), head_seconds=0.5)
+    with served(Taking(), listen=listen) as stow:
+        with socket.create_connection(("127.0.0.1", stow.server.port), timeout=5) as peer:
+            peer.sendall(b"\x16\x03\x01")
+            begun = time.monotonic()
+            assert peer.recv(100) == b""
+        assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize("wrong", ["missing", "not pem", "of another key", "behind a password"])
 def test_a_certificate_that_cannot_be_used_is_said_before_anything_starts(tmp_path: Path, wrong: str) -> None:
     cert, key = certificate(tmp_path)
     if wrong == "missing":
         key.unlink()
     elif wrong == "not pem":
         cert.write_text("secret")
+    elif wrong == "behind a password":
+        made = serialization.load_pem_private_key(key.read_bytes(), None)
+        locked = serialization.BestAvailableEncryption(b"secret")
+        how = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked
+        key.write_bytes(made.private_bytes(*how))
     else:
         (tmp_path / "other").mkdir()
         key = certificate(tmp_path / "other")[1]

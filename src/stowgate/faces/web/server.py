@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import ssl
@@ -9,14 +10,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stowgate.errors import Misconfigured
 from stowgate.vault.secret import Secret
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.types import ASGIApp
-    from uvicorn import Config
 
 _EVERYWHERE = frozenset(("0.0.0.0", "::"))  # noqa: S104 - looked for, not bound
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
@@ -127,7 +128,9 @@ class WebServer:
             server.should_exit = True
 
         self._stop = stop
-        self._thread = threading.Thread(target=server.run, args=([self._socket],), name="web", daemon=True)
+        self._thread = threading.Thread(
+            target=_serve, args=(server, self._socket, self.listen), name="web", daemon=True
+        )
         self._thread.start()
 
     def stop(self, seconds: float = 40.0) -> bool:
@@ -137,6 +140,20 @@ class WebServer:
             self._thread.join(seconds)
         self._socket.close()
         return not (self._thread and self._thread.is_alive())
+
+
+def _serve(server: uvicorn.Server, bound: socket.socket, listen: Listen) -> None:
+    class Loop(asyncio.SelectorEventLoop):
+        """An event loop that waits no longer for a TLS handshake than for header fields."""
+
+        async def create_server(self, *args: Any, **how: Any) -> asyncio.Server:
+            """As its base class."""
+            if how.get("ssl"):
+                how["ssl_handshake_timeout"] = listen.head_seconds
+            return await super().create_server(*args, **how)
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(server.serve(sockets=[bound]))
 
 
 def _bound(listen: Listen) -> socket.socket:
@@ -156,7 +173,7 @@ def _bound(listen: Listen) -> socket.socket:
     return bound
 
 
-def _config(app: ASGIApp, listen: Listen, tls: ssl.SSLContext | None) -> Config:
+def _config(app: ASGIApp, listen: Listen, tls: ssl.SSLContext | None) -> uvicorn.Config:
     """Everything that could echo, trust or wait for a stranger is off."""
     import uvicorn
 
