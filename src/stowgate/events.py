@@ -127,9 +127,16 @@ class Association:
     opened: bool
 
 
+ACTS = frozenset(
+    "hold release drop export quarantine_export quarantine_release quarantine_drop audit_export keys_rotate "
+    "caller_allowed intake_closed intake_opened settings_changed".split()
+)
+"""What a person can do that is recorded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A person did something: `kind` is the command, such as "release" or "export".
+    """A person did something; `ValueError` for a kind that is not one of `ACTS`.
 
     actor -- name of the account on this machine
     ids   -- of the items it was done to; `count` where there are too many to name
@@ -140,6 +147,10 @@ class Act:
     ids: tuple[str, ...] = ()
     count: int = 0
     code: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ACTS:
+            raise ValueError("an act is one of the table of acts")
 
 
 GatewayEvent = (

@@ -55,7 +55,7 @@ def written(parts: Parts, boundary: bytes = b"b", padding: bytes = b"") -> bytes
     return b"".join(pieces) + b"--" + boundary + b"--\r\n"
 
 
-BOUNDARIES = st.text("0aZ'()+_,-./:=?", min_size=1, max_size=70)
+BOUNDARIES = st.text("0aZ'()+_,-./:=?", min_size=1, max_size=200)
 NEAR = st.lists(st.sampled_from([b"\r", b"\n", b"-", b"--", b"\r\n", b"\r\n-", b"\r\n--", b"\0", b"x"]), max_size=30)
 
 
@@ -210,7 +210,7 @@ def test_a_media_type_that_is_none_is_refused(text: str) -> None:
         media_type(text)
 
 
-@pytest.mark.parametrize("boundary", ["", "x" * 71, "ends ", "a\tb", "a;b", "ü", 'a"b', "a\r\nb"])
+@pytest.mark.parametrize("boundary", ["", "x" * 201, "ends ", "a\tb", "a;b", "ü", 'a"b', "a\r\nb"])
 def test_a_boundary_the_standard_does_not_know_is_refused(boundary: str) -> None:
     with pytest.raises(Rejected):
         boundary_of({"boundary": boundary})

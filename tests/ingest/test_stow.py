@@ -196,7 +196,7 @@ def test_a_part_in_base64_is_a_failure(shared: Shared) -> None:
         ("multipart/related; boundary=8c1f", 400),
         ('multipart/related; type="application/dicom"', 400),
         ('multipart/related; type="application/dicom"; boundary=""', 400),
-        ('multipart/related; type="application/dicom"; boundary=' + "x" * 71, 400),
+        ('multipart/related; type="application/dicom"; boundary=' + "x" * 201, 400),
         ('multipart/related; type="application/dicom"; boundary=a; boundary=8c1f', 400),
         ("multipart/related; type=application/dicom; boundary=8c1f", 400),
         ('multipart/related; type="application/dicom+json"; boundary=8c1f', 415),

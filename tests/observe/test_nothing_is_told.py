@@ -83,7 +83,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_the_canary_comes_out_nowhere(told: dict[str, str]) -> None:
-    assert {"answers", "log", "audit.log"} <= told.keys()
+    made = {"audit.log", "audit.anchor"}
+    assert told.keys() == {"answers", "log", "standard output"} | made, "no temporary file of anything"
     for place, text in told.items():
         assert CANARY.lower() not in text.lower(), place
         assert TOKEN.text not in text, place

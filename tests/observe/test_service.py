@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,26 @@ def test_the_watchdog_is_told_twice_as_often_as_it_asks() -> None:
         assert service.watchdog_seconds(other) is None
 
 
+SEALED = """
+import ctypes, os, signal
+from stowgate.observe.service import seal_process
+seal_process()
+assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0
+os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+def test_a_process_that_crashes_leaves_no_image_behind(tmp_path: Path) -> None:
+    places = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    process = subprocess.Popen([sys.executable, "-c", SEALED], cwd=tmp_path, env=places, stderr=subprocess.PIPE)
+    _, status, _ = os.wait4(process.pid, 0)
+    process.returncode = status
+    assert process.stderr and process.stderr.read() == b""
+    process.stderr.close()
+    assert os.WTERMSIG(status) == signal.SIGSEGV and not os.WCOREDUMP(status)
+    assert list(tmp_path.iterdir()) == []
+
+
 def settings() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in re.findall(r"^(\w+)=(.*)$", UNIT.read_text(encoding="utf-8"), flags=re.MULTILINE):
@@ -50,7 +72,8 @@ def test_the_unit_is_closed_where_it_matters() -> None:
     found = settings()
     wanted = {
         "DynamicUser": "yes", "NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes",
-        "LimitCORE": "0", "MemorySwapMax": "0", "CapabilityBoundingSet": "", "UMask": "0077", "StateDirectoryMode": "0700",
+        "LimitCORE": "0", "MemorySwapMax": "0", "CapabilityBoundingSet": "",
+        "UMask": "0077", "StateDirectoryMode": "0700",
         "PrivateTmp": "yes", "Type": "notify", "WatchdogSec": "60",
     }  # fmt: skip
     assert {name: found[name] for name in wanted} == {name: [value] for name, value in wanted.items()}

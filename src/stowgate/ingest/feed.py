@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from threading import Condition
 from typing import Any
@@ -29,10 +29,12 @@ class Feed:
         self._ended = self._broken = False
 
     async def put(self, chunk: bytes) -> None:
-        """Give one chunk to the thread; waits for as long as it is busy."""
+        """Give one chunk to the thread; waits for as long as it is busy. Raises `BrokenOff` once it wants no more."""
         while True:
             self._space.clear()
             with self._changed:
+                if self._broken:
+                    raise BrokenOff
                 if len(self._chunks) < _CHUNKS:
                     self._chunks.append(chunk)
                     self._changed.notify()
@@ -46,10 +48,11 @@ class Feed:
             self._changed.notify()
 
     def break_off(self) -> None:
-        """The sender is gone, or was given up."""
+        """The sender is gone or was given up, or the thread wants no more; on the event loop."""
         with self._changed:
             self._broken = True
             self._changed.notify()
+        self._space.set()
 
     def get(self) -> bytes:
         """For the thread: the next chunk, b"" after the last one. Raises `BrokenOff`."""
@@ -75,7 +78,8 @@ class Pace:
         """The next ASGI message; Rejected("upload_stalled")."""
         begun = self._clock()
         try:
-            message = await asyncio.wait_for(receive(), self._silence)
+            async with asyncio.timeout(self._silence):
+                message = await receive()
         except TimeoutError:
             raise Rejected("upload_stalled") from None
         self._waited += self._clock() - begun
@@ -106,19 +110,19 @@ async def pump(receive: Receive, feed: Feed, pace: Pace, first: bytes = b"", mor
 
 
 class Incoming:
-    """The ASGI messages of one request; knows when its body is over."""
+    """The ASGI messages of one request; knows when its body is over, or will not come unless it is asked for."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Mapping[str, Any], receive: Receive) -> None:
         self._receive = receive
-        self.over = False
+        self.over = any(name == b"expect" for name, _ in scope["headers"])
 
     async def __call__(self) -> Any:
         """The next message."""
         message = await self._receive()
-        self.over = self.over or message["type"] != "http.request" or not message.get("more_body", False)
+        self.over = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
-    async def drain(self, most: int, seconds: float) -> None:
+    async def drain(self, most: int = 64 << 20, seconds: float = 3.0) -> None:
         """Read on a little after a refusal, so that a sender in full swing gets to read the answer."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

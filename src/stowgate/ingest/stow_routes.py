@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
 _LATER = {"Retry-After": "30"}
 _STATUS = {"upload_syntax": 400, "upload_too_large": 413, "upload_type": 415, "upload_stalled": 408}
-_DRAINED, _DRAINING = 64 << 20, 3.0
 
 
 class StowRoutes:
@@ -46,18 +45,18 @@ class StowRoutes:
         self._pool.shutdown()
 
     async def _store(self, request: Request) -> Response:
-        incoming = Incoming(request.receive)
+        incoming = Incoming(request.scope, request.receive)
         form = wanted(request.headers.get("accept", ""))
         early = self._refused_early(request) if form else problem(406, headers=CLOSE)
         if early or not form:
-            await incoming.drain(_DRAINED, _DRAINING)
+            await incoming.drain()
             return early or problem(406, headers=CLOSE)
         try:
             results = await self._worked_on(request, incoming)
         except Rejected as error:
             self._tell(events.Refused(self._source.name, error.code))
             if error.code != "upload_stalled":
-                await incoming.drain(_DRAINED, _DRAINING)
+                await incoming.drain()
             return problem(_STATUS[error.code], error.code, CLOSE)
         except BrokenOff:
             return problem(400, headers=CLOSE)  # nobody hears it
@@ -106,7 +105,7 @@ class StowRoutes:
         finally:
             feed.break_off()
             feeding.cancel()
-            await asyncio.wait((feeding,))
+            await asyncio.gather(feeding, return_exceptions=True)
 
     def _let_go(self, work: asyncio.Future[list[Result]]) -> None:
         self._busy -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 
+from stowgate.events import ACTS
 from stowgate.lifecycle import State
 from stowgate.reasons import REASONS
 
@@ -14,7 +15,6 @@ EVENTS = frozenset(
 )
 """Every event a line may name: a word that is not here could be anybody's name."""
 
-_WORD = re.compile(r"[a-z][a-z_]{0,47}")
 _ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CLASS = re.compile(r"[A-Z][A-Za-z]{0,48}(?:Error|Exception|Warning)")
@@ -75,7 +75,7 @@ def allowed(names: Collection[str]) -> Mapping[str, Judge]:
         "library": _one_of((*_LIBRARIES, "warnings", "stowgate", "other")),
         "error": is_class,
         "place": _like(_PLACE),
-        "kind": _like(_WORD),
+        "kind": _one_of(ACTS),
         "version": _like(_VERSION),
         "policy": _like(_DIGEST),
         "duplicate": lambda value: isinstance(value, bool),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -62,7 +64,7 @@ def test_it_refuses_to_listen_beyond_loopback_without_certificate_and_token(
 
 def test_with_certificate_and_token_it_listens_everywhere_and_speaks_tls(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
-    listen = Listen("0.0.0.0:0", TOKEN, cert, key, hosts=("localhost",))
+    listen = Listen("0.0.0.0:0", TOKEN, cert, key, hosts=())
     with served(Taking(), listen=listen) as stow:
         trust = ssl.create_default_context(cafile=str(cert))
         url = f"https://localhost:{stow.server.port}"
@@ -73,13 +75,28 @@ def test_with_certificate_and_token_it_listens_everywhere_and_speaks_tls(tmp_pat
             httpx.get(stow.url)
 
 
-@pytest.mark.parametrize("wrong", ["missing", "not pem", "of another key"])
+def test_whoever_never_shakes_hands_is_hung_up_on(tmp_path: Path) -> None:
+    listen = Listen("127.0.0.1:0", TOKEN, *certificate(tmp_path), head_seconds=0.5)
+    with served(Taking(), listen=listen) as stow:
+        with socket.create_connection(("127.0.0.1", stow.server.port), timeout=5) as peer:
+            peer.sendall(b"\x16\x03\x01")
+            begun = time.monotonic()
+            assert peer.recv(100) == b""
+        assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize("wrong", ["missing", "not pem", "of another key", "behind a password"])
 def test_a_certificate_that_cannot_be_used_is_said_before_anything_starts(tmp_path: Path, wrong: str) -> None:
     cert, key = certificate(tmp_path)
     if wrong == "missing":
         key.unlink()
     elif wrong == "not pem":
         cert.write_text("secret")
+    elif wrong == "behind a password":
+        made = serialization.load_pem_private_key(key.read_bytes(), None)
+        locked = serialization.BestAvailableEncryption(b"secret")
+        how = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked
+        key.write_bytes(made.private_bytes(*how))
     else:
         (tmp_path / "other").mkdir()
         key = certificate(tmp_path / "other")[1]
@@ -140,19 +157,18 @@ def test_readiness_says_whether_anything_is_taken_in_and_tells_no_more() -> None
         assert httpx.get(stow.url + "/healthz").status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("127.0.0.1", 200), ("localhost:8104", 200), ("LOCALHOST", 200), ("[::1]:80", 200), ("evil.example", 421),
-        ("evil.example:8104", 421), ("127.0.0.1.evil.example", 421), ("localhost@evil.example", 421), ("", 421),
-        ("[::1", 200), ("[::2]", 421),
-    ],
-)  # fmt: skip
-def test_only_names_of_its_own_are_answered_to(host: str, status: int) -> None:
+HOSTS = {
+    "127.0.0.1": 200, "localhost:8104": 200, "LOCALHOST": 200, "[::1]:80": 200, "evil.example": 421, "": 421,
+    "evil.example:8104": 421, "127.0.0.1.evil.example": 421, "localhost@evil.example": 421, "[::2]": 421,
+}  # fmt: skip
+
+
+def test_only_names_of_its_own_are_answered_to() -> None:
     with served(Taking()) as stow:
-        answer = httpx.get(stow.url + "/healthz", headers={"Host": host})
-        assert answer.status_code == status
-        assert "evil" not in answer.text
+        for host, status in HOSTS.items():
+            answer = httpx.get(stow.url + "/healthz", headers={"Host": host})
+            assert answer.status_code == status, host
+            assert "evil" not in answer.text
 
 
 def test_every_answer_carries_the_security_headers() -> None:
@@ -197,3 +213,38 @@ def test_an_upload_under_way_is_finished_before_it_stops() -> None:
         threading.Timer(0.5, taking.hold.set).start()
     thread.join()
     assert answers == [200] and len(taking.digests) == 1
+
+
+def test_an_upload_that_takes_too_long_is_broken_off_when_it_stops() -> None:
+    taking = Taking()
+    with served(taking, listen=Listen("127.0.0.1:0", drain_seconds=1)) as stow:
+        peer = socket.create_connection(("127.0.0.1", stow.server.port))
+        body = multipart(small() + bytes(200_000))
+        head = f"POST {STUDIES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {RELATED['Content-Type']}\r\n"
+        peer.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-9])
+        while not taking.largest_read:
+            time.sleep(0.01)
+        begun = time.monotonic()
+    assert 0.8 < time.monotonic() - begun < 5
+    peer.close()
+    assert (taking.broken_off, taking.digests) == (1, [])
+
+
+def test_who_is_refused_in_full_swing_gets_to_read_why() -> None:
+    large = multipart(bytes(20 << 20))
+    with served(Taking(), listen=Listen("127.0.0.1:0", TOKEN), body_bytes=10 << 20) as stow:
+        known = {"Authorization": f"Bearer {TOKEN.text}"}
+        for fields, status in (({}, 401), (known, 413), ({**known, "Accept": "text/html"}, 406)):
+            chunks = (large[at : at + 65536] for at in range(0, len(large), 65536))
+            answer = httpx.post(stow.url + STUDIES, content=chunks, headers={**RELATED, **fields})
+            assert answer.status_code == status
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_who_asks_first_is_refused_before_sending_anything(tmp_path: Path) -> None:
+    (tmp_path / "body").write_bytes(multipart(bytes(5 << 20)))
+    with served(Taking(), listen=Listen("127.0.0.1:0", TOKEN)) as stow:
+        command = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{size_upload}", "-H", "Expect: 100-continue"]
+        command += ["-H", f"Content-Type: {RELATED['Content-Type']}", "--data-binary", f"@{tmp_path}/body"]
+        ran = subprocess.run([*command, stow.url + STUDIES], capture_output=True, text=True, check=True, timeout=20)
+    assert ran.stdout == "401 0"

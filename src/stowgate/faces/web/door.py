@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from stowgate import events
+from stowgate.ingest.feed import Incoming
 from stowgate.ingest.problem import CLOSE, problem
 from stowgate.vault.secret import Secret
 
@@ -33,7 +34,7 @@ class Door:
     """ASGI middleware around everything else."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], token: Secret | None, tell: events.Watcher) -> None:
-        """hosts -- names under which the server is reached, in lower case and without a port"""
+        """hosts -- names under which the server is reached, in lower case and without a port; empty for any"""
         self._app, self._hosts, self._token, self._tell = app, frozenset(hosts), token, tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,6 +53,8 @@ class Door:
 
         try:
             refused = self._refuse(scope)
+            if refused:
+                await Incoming(scope, receive).drain()
             await (refused or self._app)(scope, receive, sending)
         except Exception:
             _log.exception("request_failed")
@@ -66,7 +69,7 @@ class Door:
         if both or any(times[name] > 1 for name in _ONCE) or _is_odd(scope):
             return problem(400, "web_refused", CLOSE)
         values = dict(fields)
-        if _name_of(values.get(b"host", b"")) not in self._hosts:
+        if self._hosts and _name_of(values.get(b"host", b"")) not in self._hosts:
             return problem(421, "web_refused", CLOSE)
         if self._token and scope["path"] not in OPEN and not _knows(self._token, values.get(b"authorization", b"")):
             self._tell(events.CallerTurnedAway("web", "web_refused"))

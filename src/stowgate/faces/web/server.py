@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import ssl
@@ -9,15 +10,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stowgate.errors import Misconfigured
 from stowgate.vault.secret import Secret
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.types import ASGIApp
-    from uvicorn import Config
 
+_EVERYWHERE = frozenset(("0.0.0.0", "::"))  # noqa: S104 - looked for, not bound
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
@@ -29,7 +31,8 @@ class Listen:
     token       -- what callers have to know
     certificate, private_key -- PEM files for TLS; both or none
     hosts       -- further names under which it is reached
-    head_seconds -- for a request's header fields, from the first byte of the connection on
+    head_seconds -- for a request's header fields, from the beginning of the connection on
+    drain_seconds -- that uploads under way may take when the server stops
     """
 
     address: str
@@ -39,6 +42,7 @@ class Listen:
     hosts: tuple[str, ...] = ()
     head_seconds: float = 10.0
     connections: int = 512
+    drain_seconds: int = 25
 
     @property
     def host(self) -> str:
@@ -63,7 +67,12 @@ class Listen:
 
     @property
     def names(self) -> frozenset[str]:
-        """What a Host field may say."""
+        """What a Host field may say; empty for anything, where every address of the machine is listened on.
+
+        That opens nothing: a page that rebinds its name to this machine does not know the token, which then is needed.
+        """
+        if self.host in _EVERYWHERE and not self.hosts:
+            return frozenset()
         own = frozenset(name.lower() for name in (self.host, *self.hosts))
         return own | _LOOPBACK if self.is_loopback else own
 
@@ -119,7 +128,9 @@ class WebServer:
             server.should_exit = True
 
         self._stop = stop
-        self._thread = threading.Thread(target=server.run, args=([self._socket],), name="web", daemon=True)
+        self._thread = threading.Thread(
+            target=_serve, args=(server, self._socket, self.listen), name="web", daemon=True
+        )
         self._thread.start()
 
     def stop(self, seconds: float = 40.0) -> bool:
@@ -129,6 +140,20 @@ class WebServer:
             self._thread.join(seconds)
         self._socket.close()
         return not (self._thread and self._thread.is_alive())
+
+
+def _serve(server: uvicorn.Server, bound: socket.socket, listen: Listen) -> None:
+    class Loop(asyncio.SelectorEventLoop):
+        """An event loop that waits no longer for a TLS handshake than for header fields."""
+
+        async def create_server(self, *args: Any, **how: Any) -> asyncio.Server:
+            """As its base class."""
+            if how.get("ssl"):
+                how["ssl_handshake_timeout"] = listen.head_seconds
+            return await super().create_server(*args, **how)
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(server.serve(sockets=[bound]))
 
 
 def _bound(listen: Listen) -> socket.socket:
@@ -148,7 +173,7 @@ def _bound(listen: Listen) -> socket.socket:
     return bound
 
 
-def _config(app: ASGIApp, listen: Listen, tls: ssl.SSLContext | None) -> Config:
+def _config(app: ASGIApp, listen: Listen, tls: ssl.SSLContext | None) -> uvicorn.Config:
     """Everything that could echo, trust or wait for a stranger is off."""
     import uvicorn
 
@@ -167,7 +192,7 @@ def _config(app: ASGIApp, listen: Listen, tls: ssl.SSLContext | None) -> Config:
         date_header=False,
         h11_max_incomplete_event_size=16 * 1024,
         timeout_keep_alive=5,
-        timeout_graceful_shutdown=30,
+        timeout_graceful_shutdown=listen.drain_seconds,
         backlog=512,
     )
     config.load()
