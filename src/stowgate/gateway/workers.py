@@ -1,0 +1,125 @@
+"""Threads that take items from received to waiting: check, de-identify, gate, keep; whatever fails holds one object."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Thread
+
+from stowgate import events
+from stowgate.deident.memo import Memo
+from stowgate.errors import StowgateError, Temporary
+from stowgate.gateway.backlog import Backlog
+from stowgate.gateway.ending import Desk
+from stowgate.lifecycle import State
+from stowgate.objects import Raw
+from stowgate.pipeline import process, stopped
+from stowgate.store.custody import Custody, Leased
+from stowgate.way import Bench, Passed, Way
+
+GROUP = 8
+"""Items that one worker leases and ends together: one commit for all of them."""
+
+MOST_STARTS = 3
+_PAUSE, _LOOK = 2.0, 1.0
+"""Seconds to wait when the disk fails, and between looks into the ledger when nothing is known to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What all workers share. `issuers`: default Issuer of Patient ID by source."""
+
+    way: Way
+    ledger: Custody
+    desk: Desk
+    backlog: Backlog
+    tell: events.Watcher
+    issuers: Mapping[str, str] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+
+
+class Workers:
+    """`number` threads over one station."""
+
+    def __init__(self, station: Station, number: int) -> None:
+        self._station = station
+        self._stop = threading.Event()
+        names = [f"worker-{index}" for index in range(number)]
+        self._threads = [Thread(target=self._run, args=(name,), name=name, daemon=True) for name in names]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float) -> bool:
+        """Finish the object at hand and give back the rest; whether all were done in time."""
+        self._stop.set()
+        self._station.backlog.close()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self, name: str) -> None:
+        station = self._station
+        bench = Bench(Memo())
+        while not self._stop.is_set():
+            try:
+                leased = station.ledger.lease(name, GROUP)
+            except StowgateError:
+                self._stop.wait(_PAUSE)
+                continue
+            if not leased:
+                station.backlog.wait_for_work(_LOOK)
+                if station.backlog.waiting:
+                    self._stop.wait(0.02)  # others are at it, or it is a suspect that has to wait for them
+                continue
+            self._work_on(leased, bench)
+
+    def _work_on(self, leased: list[Leased], bench: Bench) -> None:
+        """One group; a disk that fails gives all of it back, an orderly stop what was not begun."""
+        station = self._station
+        ended: list[tuple[Leased, Passed]] = []
+        left = list(leased)
+        began = station.clock()
+        try:
+            while left and not self._stop.is_set():
+                ended.append((left[0], self._taken(left[0], bench)))
+                left.pop(0)
+            self._end(ended, began)
+        except Temporary:
+            for _, passed in ended:
+                station.desk.drop(passed)
+            left = list(leased)
+            self._stop.wait(_PAUSE)
+        finally:
+            if left:
+                self._give_back(left)
+
+    def _taken(self, item: Leased, bench: Bench) -> Passed:
+        raw = Raw(item.id, "", self._station.issuers.get(item.source, ""))
+        if item.attempts >= MOST_STARTS - 1:
+            return stopped(raw, "third_start")
+        return process(raw, self._station.way, bench)
+
+    def _end(self, group: list[tuple[Leased, Passed]], began: float) -> None:
+        station = self._station
+        if not group:
+            return
+        done = station.desk.end([passed for _, passed in group])
+        station.backlog.ended(len(done))
+        seconds = (station.clock() - began) / len(group)
+        sources = {item.id: item.source for item, _ in group}
+        for one in done:
+            state = State.WAITING if one.state is State.CLEANED else one.state
+            station.tell(events.Settled(sources[one.id], one.id, state, one.code, seconds))
+
+    def _give_back(self, left: list[Leased]) -> None:
+        try:
+            self._station.ledger.release([item.id for item in left])
+        except StowgateError:
+            return  # the lease lapses, or the next start ends it
