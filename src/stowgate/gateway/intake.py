@@ -29,7 +29,9 @@ _ANSWERS = frozenset(("disk_full", "spool_reserve", "intake_stopped"))
 class Place(Protocol):
     """What intake needs of the spool."""
 
-    raw: RawShelf
+    @property
+    def raw(self) -> RawShelf:
+        """The shelf of identified objects."""
 
     def room(self, coming: int = 0) -> Room:
         """See `store.spool_folder.Spool.room`."""

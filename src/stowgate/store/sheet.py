@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -38,7 +38,7 @@ class Shelf(Protocol):
 class Original(ByteSource, Protocol):
     """An identified object as it lies; `stamp` changes when somebody writes to it."""
 
-    def stamp(self) -> tuple[int, ...]:
+    def stamp(self) -> Sequence[int]:
         """Numbers that stay the same as long as the bytes do."""
 
     def __enter__(self) -> Self: ...

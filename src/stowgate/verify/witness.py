@@ -27,7 +27,7 @@ class Claim(NamedTuple):
     """An output somebody says is clean: where its original lies and how that looked when it was read."""
 
     original: Place
-    stamp: tuple[int, ...]
+    stamp: Sequence[int]
     """See `dicom.source.DescriptorSource.stamp`."""
     written: Place
     names: Names

@@ -1,0 +1,148 @@
+"""Opens a gateway: keys, spool, ledger, audit log, start-up, intake, workers; gives all of it back in the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stowgate import events
+from stowgate.errors import Temporary
+from stowgate.gateway.backlog import Backlog
+from stowgate.gateway.ending import Desk
+from stowgate.gateway.examine import Examiner
+from stowgate.gateway.intake import SpoolIntake
+from stowgate.gateway.plan import Plan
+from stowgate.gateway.recovery import Found, recover
+from stowgate.gateway.workers import Station, Workers
+from stowgate.objects import Raw
+from stowgate.observe.audit import AuditLog
+from stowgate.store.custody_sqlite import SqliteCustody, open_custody
+from stowgate.store.sheet import Original
+from stowgate.store.spool_folder import Spool, open_spool
+from stowgate.vault.folder import LEDGER
+from stowgate.vault.key import Key, obtain
+from stowgate.vault.unit_key import Keyring, obtain_unit_key
+from stowgate.way import Way
+
+SCRATCH = "scratch"
+_IN_TIME = 25.0
+"""Seconds the workers get to finish what is under way."""
+
+
+class Ears:
+    """Everybody who listens to the gateway's events; one that fails does not keep the others from hearing."""
+
+    def __init__(self) -> None:
+        self._watchers: list[events.Watcher] = []
+        self._missed = 0
+
+    def add(self, watcher: events.Watcher) -> None:
+        """One more who listens, from now on."""
+        self._watchers.append(watcher)
+
+    def tell(self, event: events.GatewayEvent) -> None:
+        """Tell all of them."""
+        for watcher in self._watchers:
+            try:
+                watcher(event)
+            except Exception:  # noqa: BLE001 - a listener's fault must not become an object's
+                self._missed += 1
+
+    @property
+    def missed(self) -> int:
+        """How often a listener failed."""
+        return self._missed
+
+
+@dataclass(slots=True)
+class Gateway:
+    """An open gateway that takes things in and works on them."""
+
+    plan: Plan
+    key: Key
+    spool: Spool
+    ledger: SqliteCustody
+    audit: AuditLog
+    ears: Ears
+    intake: SpoolIntake
+    workers: Workers
+    backlog: Backlog
+    found: Found
+    made: tuple[Path, ...] = field(default=())
+    """Key files that were made just now: a person has to be told to back them up."""
+
+    def room(self) -> int:
+        """Bytes above the reserve; 0 when the disk cannot be asked."""
+        try:
+            return max(0, self.spool.free().bytes - self.spool.reserve)
+        except Temporary:
+            return 0
+
+    def note_completeness(self) -> list[str]:
+        """Mark studies for which nothing came for long enough; their aliases."""
+        return self.ledger.complete_studies(self.plan.complete_after)
+
+
+@contextmanager
+def opened(plan: Plan, ears: Ears | None = None, ask: Callable[[], str] | None = None) -> Iterator[Gateway]:
+    """Everything but sources and pages, running; given back at the end, workers first.
+
+    ask -- asks for the passphrase of the spool on the terminal. Raises `Misconfigured` with what a person has to
+    change, `Temporary` when the disk fails.
+    """
+    ears = ears or Ears()
+    with ExitStack() as held:
+        unit, unit_made = obtain_unit_key(plan.unit_key, plan.spool, Keyring(plan.base, ask=ask))
+        spool = held.enter_context(open_spool(plan.spool, unit, plan.reserve))
+        key, made = obtain(spool.folder, plan.project_key)
+        ledger = held.enter_context(open_custody(spool.folder / LEDGER, key))
+        scratch = held.enter_context(_scratch(spool.folder))
+        audit = AuditLog(spool.folder, key.sub(b"audit"))
+        ears.add(audit.watch)
+        examiner = Examiner(key, scratch, plan.limits)
+        found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
+        backlog = Backlog(found.received)
+        intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
+        desk = Desk(ledger, spool.raw, spool.clean, plan.policy.digest, key.id, plan.limits)
+
+        def original(raw: Raw) -> Original:
+            return spool.raw.open(raw.id)
+
+        way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=original)
+        workers = Workers(Station(way, ledger, desk, backlog, ears.tell, plan.issuers), plan.workers)
+        held.callback(workers.stop, _IN_TIME)
+        held.callback(intake.stop)
+        workers.start()
+        paths = (
+            *((_path(plan, plan.unit_key),) if unit_made else ()),
+            *((spool.folder / "project.key",) if made else ()),
+        )
+        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, paths)
+
+
+def _path(plan: Plan, reference: str) -> Path:
+    return plan.base / Path(reference.partition(":")[2]).expanduser()
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Where normalised objects and whatever a library puts aside lie: inside the spool, swept at start and end."""
+    scratch = folder / SCRATCH
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(mode=0o700)
+    before, tempfile.tempdir = tempfile.tempdir, str(scratch)
+    environment, os.environ["TMPDIR"] = os.environ.get("TMPDIR"), str(scratch)
+    try:
+        yield scratch
+    finally:
+        tempfile.tempdir = before
+        if environment is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = environment
+        shutil.rmtree(scratch, ignore_errors=True)

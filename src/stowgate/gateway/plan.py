@@ -1,0 +1,35 @@
+"""What a gateway is to do, as plain data: read from the settings by a face, carried out by `opened`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.policy import Policy
+from stowgate.store.spool_folder import RESERVE
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One gateway.
+
+    base          -- folder of the configuration, which relative paths of keys count from
+    unit_key      -- reference of the spool's key, see `vault.unit_key`
+    project_key   -- reference of the project's key; empty: SPOOL/project.key, made on first use
+    complete_after -- by source: seconds without a new object after which a study counts as complete
+    issuers       -- by source: default Issuer of Patient ID
+    """
+
+    spool: Path
+    policy: Policy
+    base: Path = Path()
+    unit: str = ""
+    unit_key: str = "file:unit.key"
+    project_key: str = ""
+    reserve: int = RESERVE
+    workers: int = 2
+    limits: Limits = DEFAULT
+    complete_after: Mapping[str, float] = field(default_factory=dict)
+    issuers: Mapping[str, str] = field(default_factory=dict)
