@@ -262,6 +262,17 @@ REASONS: dict[str, Reason] = {
     "sop_class_not_taken": _failed(
         "The source takes no instances of this SOP class.", "Add the class to sop_classes of the source, or empty it."
     ),
+    "transfer_syntax_not_taken": _failed(
+        "The source takes no instances in this transfer syntax.",
+        "Add the syntax to transfer_syntaxes of the source, or empty it.",
+    ),
+    "announced_differs": _failed(
+        "An instance is not the one that its sender announced: SOP class or SOP Instance UID differ.",
+        "The sender keeps it; look there for what is wrong.",
+    ),
+    "port_unavailable": _failed(
+        "A source cannot listen at its address.", "Stop what listens there, or correct listen of the [[source]]."
+    ),
     "upload_stalled": _failed(
         "A sender was silent for too long, or too slow.", "Nothing was lost: it sends again. Check its network."
     ),

@@ -1,0 +1,69 @@
+"""Makes a pynetdicom association out of a connection that asked for one, and rejects callers before all else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stowgate.ingest.waiting_room import Admitted
+
+if TYPE_CHECKING:
+    from pynetdicom import AE
+    from pynetdicom.association import Association
+
+Rejection = Callable[[str, str, str], "tuple[int, int, int] | None"]
+"""(calling AE title, called AE title, address) -> result, source and reason of an A-ASSOCIATE-RJ, or None."""
+
+
+def accept(
+    entity: AE,
+    title: str,
+    admitted: Admitted,
+    handlers: Sequence[tuple[Any, Callable[[Any], Any]]],
+    rejection: Rejection,
+    local: tuple[str, int],
+) -> Association:
+    """An acceptor that is ready to be started; as `pynetdicom.transport.RequestHandler` does it."""
+    from pynetdicom import evt
+    from pynetdicom._globals import MODE_ACCEPTOR
+    from pynetdicom.acse import ACSE
+    from pynetdicom.association import Association
+    from pynetdicom.transport import AddressInformation, AssociationSocket
+
+    class Choosy(ACSE):
+        """Rejects before anything else of the request is looked at."""
+
+        def _negotiate_as_acceptor(self) -> None:
+            request = self.requestor.primitive
+            if request is None:
+                self.assoc.kill()
+                return
+            reason = rejection(request.calling_ae_title, request.called_ae_title, admitted.address)
+            if reason is None:
+                super()._negotiate_as_acceptor()
+                return
+            self.requestor.ae_title = request.calling_ae_title
+            self.send_reject(*reason)
+            evt.trigger(self.assoc, evt.EVT_REJECTED, {})
+            self.assoc.kill()
+
+    class Accepted(Association):
+        """One that knows whether it was established."""
+
+        is_accepted_by_us = False
+
+    association = Accepted(entity, MODE_ACCEPTOR)
+    association.name = f"AcceptorThread@{local[1]}"
+    association.acse = Choosy(association)
+    association.set_socket(AssociationSocket(association, client_socket=admitted.connection))
+    acceptor, requestor = association.acceptor, association.requestor
+    acceptor.maximum_length = entity.maximum_pdu_size
+    acceptor.ae_title = title
+    acceptor.address_info = AddressInformation.from_tuple(admitted.connection.getsockname())
+    acceptor.implementation_class_uid = entity.implementation_class_uid
+    acceptor.implementation_version_name = entity.implementation_version_name
+    acceptor.supported_contexts = entity.supported_contexts
+    requestor.address_info = AddressInformation.from_tuple(admitted.connection.getpeername())
+    for event, handler in handlers:
+        association.bind(event, handler)
+    return association

@@ -1,0 +1,71 @@
+"""The data set of one C-STORE on its way from the network's thread to custody's: a few megabytes, never more."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from stowgate.ingest.source import BrokenOff
+
+MOST = 4 << 20
+"""Bytes that wait at most; then the network's thread waits, and TCP slows the sender down."""
+
+
+class Fragments:
+    """Put in by one thread, read by another."""
+
+    def __init__(self, beginning: bytes, most: int = MOST) -> None:
+        """beginning -- what comes before the data set: preamble, prefix, file meta information"""
+        self._parts: deque[bytes | memoryview] = deque([beginning])
+        self._size, self._most = len(beginning), most
+        self._changed = threading.Condition()
+        self._ended = self._broken = self._closed = False
+
+    def put(self, data: bytes | memoryview) -> None:
+        """Append; waits while too much waits. After `close` nothing is kept."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._size < self._most or self._closed or self._broken)
+            if self._closed or self._broken or not data:
+                return
+            self._parts.append(data)
+            self._size += len(data)
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """That was all of it."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def break_off(self) -> None:
+        """The sender is gone: whoever reads gets `BrokenOff`. After `end` it has no effect."""
+        with self._changed:
+            self._broken = not self._ended
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nobody reads any more: what still comes is thrown away."""
+        with self._changed:
+            self._closed = True
+            self._parts.clear()
+            self._size = 0
+            self._changed.notify_all()
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, b"" at the end; see `ingest.source.Arrival.read`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._parts or self._ended or self._broken)
+            if self._broken:
+                raise BrokenOff
+            taken: list[bytes | memoryview] = []
+            left = size
+            while self._parts and left:
+                part = self._parts.popleft()
+                if len(part) > left:
+                    self._parts.appendleft(memoryview(part)[left:])
+                    part = memoryview(part)[:left]
+                taken.append(part)
+                left -= len(part)
+            self._size -= size - left
+            self._changed.notify_all()
+            return b"".join(taken)
