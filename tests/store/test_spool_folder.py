@@ -25,7 +25,7 @@ from stowgate.objects import Raw
 from stowgate.pipeline import Bench, Way, process
 from stowgate.store.room import Room
 from stowgate.store.spool import Facts
-from stowgate.store.spool_folder import Lying, Spool, open_spool
+from stowgate.store.spool_folder import Lying, Spool, open_spool, read_spool
 from stowgate.vault.unit_key import UnitKey
 from tests.builder import BIG_ENDIAN, small
 
@@ -376,6 +376,38 @@ class TestEpochs:
                 spool.raw.open(lost)
             assert refused.value.code == "spool_damaged"
             kept(spool)
+
+
+class TestReading:
+    def test_another_process_reads_beside_the_owner_what_came_before_and_since(self, folder: Path) -> None:
+        with open_spool(folder, KEY, objects=1) as spool:
+            before = kept(spool, b"before")
+            view = read_spool(folder, KEY)
+            since = kept(spool, b"since")
+            for id, data in ((before, b"before"), (since, b"since")):
+                with view.raw.open(id) as source:
+                    assert source.read(0, 99) == data
+                assert view.raw.facts(id) == FACTS
+            assert set(view.raw.ids()) == {before, since}
+            assert list(view.clean.ids()) == []
+
+    def test_it_changes_nothing(self, folder: Path) -> None:
+        with open_spool(folder, KEY) as spool:
+            kept(spool)
+            (folder / "parts" / "x.part").write_bytes(b"coming in")
+            stored = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files(folder)}
+            view = read_spool(folder, KEY)
+            with pytest.raises(ValueError, match="owner"):
+                view.clean.new()  # type: ignore[attr-defined]
+            assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files(folder)} == stored
+
+    def test_the_wrong_key_and_no_spool_are_said(self, folder: Path) -> None:
+        for key, code in ((KEY, "spool_unwritable"), (UnitKey(bytes(32)), "wrong_key")):
+            with pytest.raises(Misconfigured) as refused:
+                read_spool(folder, key)
+            assert refused.value.code == code
+            with open_spool(folder, KEY) as spool:
+                kept(spool)
 
 
 def test_many_threads_write_at_once_and_every_object_is_whole(folder: Path) -> None:
