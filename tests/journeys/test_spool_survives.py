@@ -25,7 +25,8 @@ from stowgate.errors import StowgateError, Temporary
 from stowgate.store.room import Room
 from stowgate.store.spool import Facts
 from stowgate.store.spool_folder import Spool, open_spool
-from stowgate.vault.unit_key import UnitKey, load_unit_key
+from stowgate.vault.rotation import rotate_file
+from stowgate.vault.unit_key import UnitKey, load_unit_key, obtain_unit_key, write_unit_key
 from tests.journeys.spool_work import CLEAN, RAW, RING, take_in
 from tests.journeys.stage import CHANGES, QUIET, needs_root, needs_strace
 from tests.journeys.test_kill_at_every_step import Step, for_each
@@ -412,3 +413,45 @@ def test_what_was_kept_before_the_power_was_cut_is_whole_after_it(tmp_path: Path
             total += len(promised)
             shutil.rmtree(place / "spool")
     assert total > 100
+
+
+def change_until_cut(place: Path, after: float) -> None:
+    """The key changes again and again; the power goes."""
+    over = Event()
+
+    def change() -> None:
+        while not over.is_set():
+            try:
+                rotate_file(place / "unit.key", place / "spool" / "epochs")
+            except StowgateError:
+                return
+
+    thread = Thread(target=change)
+    thread.start()
+    time.sleep(after)
+    cut_power(place)
+    over.set()
+    thread.join()
+
+
+@needs_root
+def test_the_key_file_opens_everything_after_the_power_was_cut_while_it_changed(tmp_path: Path) -> None:
+    disk, place = ext4(tmp_path / "disk"), tmp_path / "place"
+    place.mkdir()
+    keys = set()
+    with mounted("-o", "loop", disk, place):
+        write_unit_key(KEY, place / "unit.key")
+        for _ in range(4):
+            with open_spool(place / "spool", KEY) as spool:
+                kept(spool, RAW)
+    for turn in range(200 if SOAK else 10):
+        with mounted("-o", "loop", disk, place):
+            change_until_cut(place, 0.01 + turn % 10 * 0.007)
+        with mounted("-o", "loop", disk, place):
+            key, made = obtain_unit_key(f"file:{place}/unit.key", place / "spool", RING)
+            with open_spool(place / "spool", key) as spool:
+                assert contents(spool) == [RAW] * 4
+                assert spool.epochs.damaged == frozenset()
+            assert not made
+            keys.add(key.id)
+    assert len(keys) > 5

@@ -17,7 +17,7 @@ from stowgate.store.room import Free, Room, free_of, room_of
 from stowgate.store.sealed_folder import SealedFolder, epochs_in_use, sweep
 from stowgate.store.sealed_header import Kind
 from stowgate.store.spool import CleanView, RawView
-from stowgate.vault import epochs
+from stowgate.vault import epoch_file
 from stowgate.vault import folder as state
 from stowgate.vault.epochs import OBJECTS, SECONDS, Epochs
 from stowgate.vault.unit_key import EPOCHS, UnitKey
@@ -103,7 +103,7 @@ def open_spool(
     lock = FolderLock(folder, "spool")
     try:
         made = [_prepared(folder / name) for name in (RAW, CLEAN, PARTS, EPOCHS)]
-        epochs.sweep(made[3])
+        epoch_file.sweep(made[3])
         opened = Epochs(made[3], unit, objects, seconds, clock)
         return Spool(folder, lock, opened, reserve, sweep(made[2]))
     except OSError as error:

@@ -163,11 +163,3 @@ class Epochs:
                 epoch_file.write(self._folder, id, [epoch_file.wrap(self._unit, id, self._epochs[id].key)])
         except Temporary:
             return  # a full disk must not keep what is held from leaving; the next start tries again
-
-
-def sweep(folder: Path) -> int:
-    """Take away what a dead process left half written; how many files that were."""
-    left = [path for path in folder.iterdir() if path.suffix == ".part"]
-    for path in left:
-        path.unlink(missing_ok=True)
-    return len(left)
