@@ -41,3 +41,8 @@ def test_de_identifying_a_normal_object_imports_nothing_heavy() -> None:
 
 def test_even_an_odd_object_keeps_pydicom_out_of_this_process() -> None:
     assert imported_by(DEIDENTIFY, small(syntax=BIG_ENDIAN)).isdisjoint({"pydicom", "numpy"})
+
+
+def test_a_spool_costs_no_cryptography_before_something_is_sealed() -> None:
+    code = "import stowgate.store.spool_folder, stowgate.store.key_change, stowgate.store.clean_ref"
+    assert imported_by(code).isdisjoint({*HEAVY, "cryptography", "sqlite3"})

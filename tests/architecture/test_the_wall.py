@@ -37,7 +37,7 @@ def test_the_ledger_makes_a_reference_from_a_row_and_after_reading_every_byte() 
     """One function does it, it takes nothing but the row and the shelf, and it compares before it returns."""
     (maker,) = [function for function in functions(modules()["store/clean_ref.py"]) if function.name == "ref_of"]
     taken = {argument.arg: ast.unparse(argument.annotation) for argument in maker.args.args if argument.annotation}
-    assert taken == {"clean": "CleanObject", "shelf": "CleanShelf"}
+    assert taken == {"clean": "CleanObject", "shelf": "CleanView"}
     compared = [node.lineno for node in ast.walk(maker) if isinstance(node, ast.Raise)]
     (made,) = calls(modules()["store/clean_ref.py"], "CleanRef")
     assert len(compared) == 2 and max(compared) < made

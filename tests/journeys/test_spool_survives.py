@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -25,7 +25,8 @@ from stowgate.errors import StowgateError, Temporary
 from stowgate.store.room import Room
 from stowgate.store.spool import Facts
 from stowgate.store.spool_folder import Spool, open_spool
-from stowgate.vault.unit_key import UnitKey, load_unit_key
+from stowgate.vault.rotation import rotate_file
+from stowgate.vault.unit_key import UnitKey, load_unit_key, obtain_unit_key, write_unit_key
 from tests.journeys.spool_work import CLEAN, RAW, RING, take_in
 from tests.journeys.stage import CHANGES, QUIET, needs_root, needs_strace
 from tests.journeys.test_kill_at_every_step import Step, for_each
@@ -361,15 +362,17 @@ def write_on(spool: Spool, numbers: Iterator[int], promised: list[tuple[str, str
             return
 
 
-def write_until_cut(place: Path, after: float, each: Callable[[], Iterator[int]]) -> list[tuple[str, str, int]]:
-    """Two threads write; the power goes; what was promised before that."""
+def write_until_cut(place: Path, turn: int) -> list[tuple[str, str, int]]:
+    """Two threads write; the power goes when some objects are there; what was promised before that."""
     promised: list[tuple[str, str, int]] = []
-    over, numbers = Event(), each()
+    over, numbers = Event(), Numbers()
     with open_spool(place / "spool", KEY, objects=20) as spool:  # so that epochs begin under way, too
         threads = [Thread(target=write_on, args=(spool, numbers, promised, over)) for _ in range(2)]
         for thread in threads:
             thread.start()
-        time.sleep(after)
+        deadline = time.monotonic() + 60  # a disk that others work with, too, is slow
+        while len(promised) < 12 + turn % 10 * 4 and time.monotonic() < deadline:
+            time.sleep(0.001 + turn % 7 * 0.0003)
         before = list(promised)
         cut_power(place)
         over.set()
@@ -399,7 +402,7 @@ def test_what_was_kept_before_the_power_was_cut_is_whole_after_it(tmp_path: Path
     total = 0
     for turn in range(200 if SOAK else 10):
         with mounted("-o", "loop", disk, place):
-            promised = write_until_cut(place, 0.02 + turn % 10 * 0.02, Numbers)
+            promised = write_until_cut(place, turn)
         with mounted("-o", "loop", disk, place), open_spool(place / "spool", KEY) as spool:
             for shelf, id, number in promised:
                 with (spool.raw if shelf == "raw" else spool.clean).open(id) as source:
@@ -412,3 +415,48 @@ def test_what_was_kept_before_the_power_was_cut_is_whole_after_it(tmp_path: Path
             total += len(promised)
             shutil.rmtree(place / "spool")
     assert total > 100
+
+
+def change_until_cut(place: Path, after: float) -> None:
+    """The key changes again and again; the power goes."""
+    over = Event()
+
+    def change() -> None:
+        while not over.is_set():
+            try:
+                rotate_file(place / "unit.key", place / "spool" / "epochs")
+            except StowgateError:
+                return
+
+    thread = Thread(target=change)
+    thread.start()
+    time.sleep(after)
+    cut_power(place)
+    over.set()
+    thread.join()
+
+
+@needs_root
+def test_the_key_file_opens_everything_after_the_power_was_cut_while_it_changed(tmp_path: Path) -> None:
+    disk, place = ext4(tmp_path / "disk"), tmp_path / "place"
+    place.mkdir()
+    keys = set()
+    with mounted("-o", "loop", disk, place):
+        write_unit_key(KEY, place / "unit.key")
+        for _ in range(4):
+            with open_spool(place / "spool", KEY) as spool:
+                kept(spool, RAW)
+        started = time.monotonic()
+        rotate_file(place / "unit.key", place / "spool" / "epochs")
+        whole = time.monotonic() - started
+    for turn in range(200 if SOAK else 10):
+        with mounted("-o", "loop", disk, place):
+            change_until_cut(place, whole * (0.1 + turn % 10 * 0.25))
+        with mounted("-o", "loop", disk, place):
+            key, made = obtain_unit_key(f"file:{place}/unit.key", place / "spool", RING)
+            with open_spool(place / "spool", key) as spool:
+                assert contents(spool) == [RAW] * 4
+                assert spool.epochs.damaged == frozenset()
+            assert not made
+            keys.add(key.id)
+    assert len(keys) > 2

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -25,7 +26,7 @@ from stowgate.objects import Raw
 from stowgate.pipeline import Bench, Way, process
 from stowgate.store.room import Room
 from stowgate.store.spool import Facts
-from stowgate.store.spool_folder import Lying, Spool, open_spool
+from stowgate.store.spool_folder import Lying, Spool, open_spool, read_spool
 from stowgate.vault.unit_key import UnitKey
 from tests.builder import BIG_ENDIAN, small
 
@@ -57,8 +58,13 @@ def refusal(folder: Path, key: UnitKey = KEY) -> Misconfigured:
     return refused.value
 
 
-def open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+def open_files(folder: Path) -> list[str]:
+    """What this process has open below a folder; others' descriptors come and go with the garbage."""
+    found = []
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names are all that is asked for
+        with suppress(FileNotFoundError):
+            found.append(str(Path(f"/proc/self/fd/{number}").readlink()))
+    return sorted(path for path in found if path.startswith(f"{folder}/"))
 
 
 class TestOpening:
@@ -117,12 +123,11 @@ class TestOpening:
         assert refusal(folder).code == "spool_unwritable"
 
     def test_opening_and_closing_leaves_no_descriptor(self, folder: Path) -> None:
-        before = open_files()
         for _ in range(3):
             with open_spool(folder, KEY) as spool:
                 kept(spool)
             spool.close()
-        assert open_files() == before
+        assert open_files(folder) == []
 
 
 HOLD = """
@@ -147,7 +152,7 @@ def test_a_second_process_is_told_who_holds_the_spool_and_a_dead_one_holds_nothi
         assert f"process {holder.pid}" in refused.place
     finally:
         holder.send_signal(signal.SIGKILL)
-        holder.wait()
+        holder.communicate()
     open_spool(folder, KEY).close()
 
 
@@ -195,14 +200,14 @@ class TestJourney:
 
     def test_what_is_stopped_leaves_nothing_on_the_clean_shelf(self, folder: Path, tmp_path: Path) -> None:
         with open_spool(folder, KEY) as spool:
-            before = open_files()
+            before = open_files(folder)
             policy = policy_from("basic", [], [])
             id = kept(spool, small()[:-1])
             way = Way(policy, bytes(32), spool.clean, tmp_path, open=lambda raw: spool.raw.open(raw.id))
             assert process(Raw(id, ""), way, Bench(None)).ref is None
             assert process(Raw("0" * 32, ""), way, Bench(None)).item.code == "payload_lost"
             assert files(folder / "parts") == files(folder / "clean") == []
-            assert open_files() == before
+            assert open_files(folder) == before
 
     def test_a_damaged_object_is_quarantined_and_the_next_one_goes_on(self, folder: Path, tmp_path: Path) -> None:
         with open_spool(folder, KEY) as spool:
@@ -237,14 +242,14 @@ class TestFailingDisk:
         with open_spool(folder, KEY) as spool:
             write = written_raw if which == "raw" else written_clean
             spool.epochs.begin()
-            before, seen = files(folder), open_files()
+            before, seen = files(folder), open_files(folder)
             keep = write(spool)
             with monkeypatch.context() as patch:
                 patch.setattr(os, call, failing(getattr(os, call), number, error))
                 with pytest.raises(Temporary) as failed:
                     keep()
             assert (failed.value.code, "secret" in str(failed.value)) == (code, False)
-            assert (files(folder), open_files()) == (before, seen)
+            assert (files(folder), open_files(folder)) == (before, seen)
             write(spool)()
             assert len(files(folder)) == len(before) + 1
 
@@ -376,6 +381,38 @@ class TestEpochs:
                 spool.raw.open(lost)
             assert refused.value.code == "spool_damaged"
             kept(spool)
+
+
+class TestReading:
+    def test_another_process_reads_beside_the_owner_what_came_before_and_since(self, folder: Path) -> None:
+        with open_spool(folder, KEY, objects=1) as spool:
+            before = kept(spool, b"before")
+            view = read_spool(folder, KEY)
+            since = kept(spool, b"since")
+            for id, data in ((before, b"before"), (since, b"since")):
+                with view.raw.open(id) as source:
+                    assert source.read(0, 99) == data
+                assert view.raw.facts(id) == FACTS
+            assert set(view.raw.ids()) == {before, since}
+            assert list(view.clean.ids()) == []
+
+    def test_it_changes_nothing(self, folder: Path) -> None:
+        with open_spool(folder, KEY) as spool:
+            kept(spool)
+            (folder / "parts" / "x.part").write_bytes(b"coming in")
+            stored = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files(folder)}
+            view = read_spool(folder, KEY)
+            with pytest.raises(ValueError, match="owner"):
+                view.clean.new()  # type: ignore[attr-defined]
+            assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files(folder)} == stored
+
+    def test_the_wrong_key_and_no_spool_are_said(self, folder: Path) -> None:
+        for key, code in ((KEY, "spool_unwritable"), (UnitKey(bytes(32)), "wrong_key")):
+            with pytest.raises(Misconfigured) as refused:
+                read_spool(folder, key)
+            assert refused.value.code == code
+            with open_spool(folder, KEY) as spool:
+                kept(spool)
 
 
 def test_many_threads_write_at_once_and_every_object_is_whole(folder: Path) -> None:

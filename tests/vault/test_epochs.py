@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -12,8 +13,9 @@ import pytest
 
 from stowgate.errors import Misconfigured, Rejected, Temporary
 from stowgate.vault import epoch_file
-from stowgate.vault.epochs import Epochs, look, sweep
+from stowgate.vault.epochs import Epochs, look
 from stowgate.vault.unit_key import UnitKey
+from tests.vault.cut import cut_at
 
 KEY, OTHER = UnitKey(bytes(range(32))), UnitKey(bytes(32))
 
@@ -161,7 +163,7 @@ class TestOpening:
         filled(tmp_path, 1)
         (tmp_path / "x.epoch.part").write_bytes(b"half")
         (tmp_path / "notes").write_bytes(b"somebody's")
-        assert sweep(tmp_path) == 1
+        assert epoch_file.sweep(tmp_path) == 1
         assert {path.suffix for path in files(tmp_path)} == {"", ".epoch"}
         assert len(Epochs(tmp_path, KEY).ids()) == 1
 
@@ -179,6 +181,35 @@ class TestDestroying:
         assert not any(whole[at : at + 8] in beside.read_bytes() for at in range(0, len(whole) - 8, 8))
         with pytest.raises(Rejected):
             epochs.key(id)
+
+    def test_cut_at_any_call_it_is_there_whole_or_gone_after_the_next_start(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(1, 100):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            (id,) = filled(folder, 1)
+            if not cut_at(number, monkeypatch, partial(Epochs(folder, KEY).destroy, id, 0)):
+                break
+            epoch_file.sweep(folder)
+            epochs = Epochs(folder, KEY)
+            assert epochs.damaged == frozenset()
+            assert [path.suffix for path in files(folder)] == [".epoch"] * len(epochs.ids())
+        assert 4 < number < 20
+
+    def test_what_is_swept_is_overwritten_first_but_never_through_another_name(self, tmp_path: Path) -> None:
+        (tmp_path / "a.epoch.part").write_bytes(b"a wrapped key")
+        (tmp_path / "passphrase.salt").write_bytes(b"the salt")
+        (tmp_path / ".passphrase.salt.0.part").hardlink_to(tmp_path / "passphrase.salt")  # killed before its unlink
+        (tmp_path / "elsewhere").write_bytes(b"somebody's")
+        (tmp_path / "b.part").symlink_to(tmp_path / "elsewhere")
+        with (tmp_path / "a.epoch.part").open("rb") as blocks:
+            assert epoch_file.sweep(tmp_path) == 3
+            left = blocks.read()
+        assert len(left) == 13
+        assert b"wrapped" not in left
+        assert (tmp_path / "elsewhere").read_bytes() == b"somebody's"
+        assert (tmp_path / "passphrase.salt").read_bytes() == b"the salt"
 
     def test_it_stays_while_an_object_is_under_it(self, tmp_path: Path) -> None:
         (id,) = filled(tmp_path, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +13,9 @@ from stowgate.vault import epoch_file, key_file
 from stowgate.vault.epochs import Epochs, look
 from stowgate.vault.rotation import rotate, rotate_file
 from stowgate.vault.unit_key import UnitKey, load_unit_key, write_unit_key
+from tests.vault.cut import cut_at
 
 OLD, NEW = UnitKey(bytes(range(32))), UnitKey(bytes(32))
-
-
-class Cut(BaseException):
-    """Nothing after this happens."""
 
 
 def filled(folder: Path, count: int = 3) -> dict[bytes, bytes]:
@@ -29,30 +25,6 @@ def filled(folder: Path, count: int = 3) -> dict[bytes, bytes]:
 
 def opened(folder: Path, key: UnitKey) -> dict[bytes, bytes]:
     return {id: epoch.key for id, epoch in look(folder, key).epochs.items()}
-
-
-def cut_at(number: int, monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> bool:
-    """Run until the n-th call that changes the disk, which does not happen; False if there were fewer."""
-    calls = 0
-
-    def counted(real: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: object, **more: object) -> object:
-            nonlocal calls
-            calls += 1
-            if calls >= number:  # a dead process does not clean up either
-                raise Cut
-            return real(*arguments, **more)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        for name in ("write", "fsync", "rename", "unlink", "link"):
-            patch.setattr(os, name, counted(getattr(os, name)))
-        try:
-            run()
-        except Cut:
-            return True
-    return False
 
 
 def test_every_epoch_opens_with_the_new_key_alone(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import stat
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from stowgate.errors import Misconfigured
-from stowgate.vault import unit_key
+from stowgate.vault import epoch_file, unit_key
 from stowgate.vault.epochs import Epochs
 from stowgate.vault.key import Key, render
 from stowgate.vault.unit_key import (
@@ -23,6 +24,7 @@ from stowgate.vault.unit_key import (
     salt_of,
     write_unit_key,
 )
+from tests.vault.cut import cut_at
 
 SECRET = bytes(range(32))
 KEY = UnitKey(SECRET)
@@ -156,6 +158,20 @@ class TestPassphrase:
         load_unit_key("passphrase", spool, ring(tmp_path, **{PASSPHRASE: "x"}))
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (spool, *spool.rglob("*"))}
         assert modes == {"spool": 0o700, "epochs": 0o700, "passphrase.salt": 0o600}
+
+    def test_cut_at_any_call_of_its_first_use_it_still_opens_what_came_after(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(1, 100):
+            spool, given = tmp_path / str(number), ring(tmp_path, **{PASSPHRASE: "x"})
+            if not cut_at(number, monkeypatch, partial(load_unit_key, "passphrase", spool, given)):
+                break
+            key = load_unit_key("passphrase", spool, given)
+            used(spool, key)
+            epoch_file.sweep(spool / "epochs")
+            assert load_unit_key("passphrase", spool, given) == key
+            assert {path.suffix for path in (spool / "epochs").iterdir()} == {".epoch", ".salt"}
+        assert 4 < number < 20
 
     def test_it_is_asked_for_where_there_is_a_terminal(self, tmp_path: Path, spool: Path) -> None:
         asked = Keyring(tmp_path, {}, lambda: "typed")

@@ -7,12 +7,12 @@ import hashlib
 from stowgate.errors import Rejected
 from stowgate.objects import CleanRef, Names
 from stowgate.store.custody import CleanObject
-from stowgate.store.spool import CleanShelf
+from stowgate.store.spool import CleanView
 
 _STEP = 256 * 1024
 
 
-def ref_of(clean: CleanObject, shelf: CleanShelf) -> CleanRef:
+def ref_of(clean: CleanObject, shelf: CleanView) -> CleanRef:
     """The reference that a sink may open, after every byte on the shelf was read and compared with the row.
 
     clean -- a row that the ledger wrote when the gate passed the object. Raises Rejected("payload_lost") where nothing

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from stowgate.errors import Misconfigured
 from stowgate.store.lock import FolderLock
-from stowgate.vault import epochs
+from stowgate.vault import epoch_file
 from stowgate.vault.rotation import rotate, rotate_file
 from stowgate.vault.unit_key import EPOCHS, Keyring, UnitKey, has_epochs, load_unit_key, make_salt, write_unit_key
 
@@ -35,7 +35,7 @@ def change_unit_key(
     kind, _, name = reference.partition(":")
     lock = FolderLock(spool, "spool")
     try:
-        epochs.sweep(spool / EPOCHS)
+        epoch_file.sweep(spool / EPOCHS)
         if to:
             old = load_unit_key(reference, spool, ring)
             new = _new_key(to, spool, to_ring or ring)

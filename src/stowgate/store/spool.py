@@ -39,20 +39,24 @@ class Writing(Protocol):
         """Forget it; nothing stays on disk. Harmless after `keep` and when called twice."""
 
 
-class RawShelf(Protocol):
-    """Identified objects, encrypted."""
-
-    def new(self, facts: Facts) -> Writing:
-        """A fresh object of a random id."""
+class RawView(Protocol):
+    """Identified objects, to be read; also by a process that does not own the spool."""
 
     def open(self, id: str) -> Original:
         """Random access to the plain bytes; Rejected("spool_damaged") where a tag does not fit, "payload_lost"."""
 
     def facts(self, id: str) -> Facts:
-        """What the header says; `Rejected("spool_damaged")`."""
+        """What the header says. Raises as `open` does."""
 
     def ids(self) -> Iterator[str]:
         """Every object that has its name; parts are swept when the spool is opened."""
+
+
+class RawShelf(RawView, Protocol):
+    """Identified objects, encrypted."""
+
+    def new(self, facts: Facts) -> Writing:
+        """A fresh object of a random id."""
 
     def delete(self, id: str) -> None:
         """Unlink it; gone already is fine."""
@@ -67,7 +71,20 @@ class Kept:
     digest: str
 
 
-class CleanShelf(Protocol):
+class CleanView(Protocol):
+    """De-identified objects, to be read; also by a process that does not own the spool."""
+
+    def place_of(self, id: str) -> Place:
+        """Where a kept object lies."""
+
+    def open(self, id: str) -> Original:
+        """Random access to the plain bytes; Rejected: "spool_damaged", "payload_lost"."""
+
+    def ids(self) -> Iterator[str]:
+        """Every object that has its name."""
+
+
+class CleanShelf(CleanView, Protocol):
     """De-identified objects, encrypted as well; also a `store.sheet.Shelf` for `pipeline.Way`.
 
     A sheet is kept or dropped in the end; until then its file stays open.
@@ -84,15 +101,6 @@ class CleanShelf(Protocol):
 
         `Temporary` when the disk fails; then nothing is under its name, and the sheet is gone.
         """
-
-    def place_of(self, id: str) -> Place:
-        """Where a kept object lies."""
-
-    def open(self, id: str) -> Original:
-        """Random access to the plain bytes; Rejected: "spool_damaged", "payload_lost"."""
-
-    def ids(self) -> Iterator[str]:
-        """Every object that has its name."""
 
     def delete(self, id: str) -> None:
         """Unlink it; gone already is fine."""

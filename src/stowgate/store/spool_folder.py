@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from stowgate.errors import Misconfigured, disk_code
 from stowgate.store.clean_shelf import SealedCleanShelf
@@ -16,12 +16,15 @@ from stowgate.store.raw_shelf import SealedRawShelf
 from stowgate.store.room import Free, Room, free_of, room_of
 from stowgate.store.sealed_folder import SealedFolder, epochs_in_use, sweep
 from stowgate.store.sealed_header import Kind
-from stowgate.vault import epochs
+from stowgate.store.spool import CleanView, RawView
+from stowgate.vault import epoch_file
 from stowgate.vault import folder as state
 from stowgate.vault.epochs import OBJECTS, SECONDS, Epochs
 from stowgate.vault.unit_key import EPOCHS, UnitKey
 
 RAW, CLEAN, PARTS = "raw", "clean", "parts"
+_SHELVES = ((RAW, Kind.RAW), (CLEAN, Kind.CLEAN))
+_AS_SPOOL = {"state_permissions": "spool_permissions", "state_unwritable": "spool_unwritable"}
 RESERVE = 1 << 30
 """Bytes; the default of [spool] reserve."""
 
@@ -44,8 +47,8 @@ class Spool:
         self.swept = swept
         """How many parts a dead process had left."""
         parts = folder / PARTS
-        self.raw = SealedRawShelf(SealedFolder(folder / RAW, parts, Kind.RAW, opened))
-        self.clean = SealedCleanShelf(SealedFolder(folder / CLEAN, parts, Kind.CLEAN, opened))
+        raw, clean = (SealedFolder(folder / name, parts, kind, opened) for name, kind in _SHELVES)
+        self.raw, self.clean = SealedRawShelf(raw), SealedCleanShelf(clean)
         self._lock: FolderLock | None = lock
 
     def room(self, coming: int = 0) -> Room:
@@ -100,7 +103,7 @@ def open_spool(
     lock = FolderLock(folder, "spool")
     try:
         made = [_prepared(folder / name) for name in (RAW, CLEAN, PARTS, EPOCHS)]
-        epochs.sweep(made[3])
+        epoch_file.sweep(made[3])
         opened = Epochs(made[3], unit, objects, seconds, clock)
         return Spool(folder, lock, opened, reserve, sweep(made[2]))
     except OSError as error:
@@ -109,6 +112,25 @@ def open_spool(
     except BaseException:
         lock.release()
         raise
+
+
+class View(NamedTuple):
+    """Both shelves, to be read."""
+
+    raw: RawView
+    clean: CleanView
+
+
+def read_spool(folder: Path, unit: UnitKey) -> View:
+    """Look into a spool that another process may own; nothing is locked, swept or changed.
+
+    Raises Misconfigured: "spool_unwritable" if there is none, "wrong_key".
+    """
+    if not (folder / EPOCHS).is_dir():
+        raise Misconfigured("spool_unwritable", str(folder))
+    parts, opened = folder / PARTS, Epochs(folder / EPOCHS, unit, owner=False)
+    raw, clean = (SealedFolder(folder / name, parts, kind, opened) for name, kind in _SHELVES)
+    return View(SealedRawShelf(raw), SealedCleanShelf(clean))
 
 
 def prepare_spool(folder: Path) -> None:
@@ -120,5 +142,4 @@ def _prepared(folder: Path) -> Path:
     try:
         return state.prepare(folder)
     except Misconfigured as error:
-        code = error.code.replace("state_", "spool_")
-        raise Misconfigured(code, error.place) from None
+        raise Misconfigured(_AS_SPOOL.get(error.code, error.code), error.place) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from stowgate.errors import Temporary, disk_code
@@ -18,6 +19,7 @@ _HEAD = len(_MAGIC) + ID
 _NONCE, _WRAPPED, _OWNER = 12, 32 + 16, UnitKey.BYTES
 _ENTRY = _OWNER + _NONCE + _WRAPPED
 _CHECK = 16
+PART = ".part"
 
 
 def wrap(unit: UnitKey, epoch: bytes, key: bytes) -> bytes:
@@ -51,7 +53,7 @@ def write(folder: Path, epoch: bytes, wrapped: list[bytes]) -> None:
     At every moment the earlier or the new file lies there whole.
     """
     body = _MAGIC + epoch + b"".join(wrapped)
-    path, part = path_of(folder, epoch), folder / f"{epoch.hex()}{SUFFIX}.part"
+    path, part = path_of(folder, epoch), folder / f"{epoch.hex()}{SUFFIX}{PART}"
     try:
         try:
             handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -82,24 +84,34 @@ def read(path: Path) -> list[bytes] | None:
 
 
 def erase(folder: Path, epoch: bytes) -> None:
-    """Overwrite the file in place, sync, unlink, sync: what was encrypted under it cannot be read any more.
+    """Take the file's name away, overwrite it in place, sync, unlink: what hangs on it cannot be read any more.
 
-    A file system that copies on write, or a flash drive, may hold an earlier copy; that one is still wrapped.
+    Cut short, what is left is a part, which `sweep` treats alike. A file system that copies on write, or a flash drive,
+    may hold an earlier copy; that one is still wrapped. `Temporary` when the disk fails.
     """
     path = path_of(folder, epoch)
+    part = path.with_name(f"{path.name}{PART}")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            _write_all(handle, os.urandom(os.fstat(handle).st_size))
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        path.unlink()
+        os.rename(path, part)
+        state.sync_folder(folder)
+        _overwrite(part)
+        part.unlink()
         state.sync_folder(folder)
     except FileNotFoundError:
         return
     except OSError as error:
         raise Temporary(disk_code(error, "spool_failed"), str(folder)) from None
+
+
+def sweep(folder: Path) -> int:
+    """Overwrite and take away what a dead process left half written or half erased; how many files that were."""
+    left = [path for path in folder.iterdir() if path.suffix == PART]
+    for path in left:
+        with suppress(OSError):  # where the disk is full it may not even be written over
+            if path.lstat().st_nlink == 1:  # else it is a second name of a file that is in its place
+                _overwrite(path)
+        path.unlink(missing_ok=True)
+    return len(left)
 
 
 def paths(folder: Path) -> Iterator[Path]:
@@ -122,6 +134,15 @@ def id_of(path: Path) -> bytes:
 def _check(body: bytes) -> bytes:
     """Tells a damaged file from one of another key."""
     return hashlib.sha256(body).digest()[:_CHECK]
+
+
+def _overwrite(path: Path) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _write_all(handle, os.urandom(os.fstat(handle).st_size))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -65,6 +65,8 @@ class Epochs:
     A new epoch begins with the first object after opening, after `objects` objects and after `seconds` of `clock`,
     which is monotonic. Opening raises Misconfigured("wrong_key") if there is an epoch that the unit key does not open.
     A damaged file stops nobody: what lies under it is damaged, everything else goes on.
+    owner -- False for a process that only reads beside the owner of the spool: it changes nothing, begins no epoch, and
+             finds those that the owner began since.
     """
 
     def __init__(
@@ -74,9 +76,10 @@ class Epochs:
         objects: int = OBJECTS,
         seconds: float = SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        owner: bool = True,
     ) -> None:
         self._folder, self._unit, self._clock = folder, unit, clock
-        self._objects, self._seconds = objects, seconds
+        self._objects, self._seconds, self._owner = objects, seconds, owner
         self._lock = Lock()
         self._current: Epoch | None = None
         self._used, self._began = 0, 0.0
@@ -87,10 +90,13 @@ class Epochs:
             raise Misconfigured("wrong_key", f"key {unit.id} does not open {count}")
         self._epochs = dict(opened.epochs)
         self.damaged = opened.damaged
-        self._settle(opened.shared)
+        if owner:
+            self._settle(opened.shared)
 
     def begin(self) -> Epoch:
         """The epoch for a new object, durable already; give it back with `end` when the object's file is closed."""
+        if not self._owner:
+            raise ValueError("only the owner of a spool writes to it")
         with self._lock:
             if self._current is None or self._used >= self._objects or self._clock() - self._began >= self._seconds:
                 self._current = self._new()
@@ -106,7 +112,7 @@ class Epochs:
 
     def key(self, id: bytes) -> bytes:
         """The key of an epoch; Rejected("spool_damaged") for one that is not there."""
-        found = self._epochs.get(id)
+        found = self._epochs.get(id) or (None if self._owner else self._begun_since(id))
         if found is None:
             raise Rejected("spool_damaged")
         return found.key
@@ -128,14 +134,21 @@ class Epochs:
         left -- how many objects on the shelves are under it (`store.sealed_folder.epochs_in_use`), counted after `idle`
         has named the epoch: an object that got its name while others were counted would be lost.
         """
-        idle = id in self.idle()
+        if left or not self._owner or id not in self.idle():
+            return False
         with self._lock:
-            if left or not idle:
-                return False
             epoch_file.erase(self._folder, id)
             self._epochs.pop(id, None)
             self._lent.pop(id, None)
             return True
+
+    def _begun_since(self, id: bytes) -> Epoch | None:
+        path = epoch_file.path_of(self._folder, id)
+        for wrapped in (epoch_file.read(path) or ()) if path.exists() else ():
+            key = epoch_file.unwrap(self._unit, id, wrapped)
+            if key is not None:
+                return Epoch(id, key)
+        return None
 
     def _new(self) -> Epoch:
         epoch = Epoch(os.urandom(epoch_file.ID), os.urandom(_KEY))
@@ -150,11 +163,3 @@ class Epochs:
                 epoch_file.write(self._folder, id, [epoch_file.wrap(self._unit, id, self._epochs[id].key)])
         except Temporary:
             return  # a full disk must not keep what is held from leaving; the next start tries again
-
-
-def sweep(folder: Path) -> int:
-    """Take away what a dead process left half written; how many files that were."""
-    left = [path for path in folder.iterdir() if path.suffix == ".part"]
-    for path in left:
-        path.unlink(missing_ok=True)
-    return len(left)
