@@ -60,7 +60,7 @@ class TestKeeping:
         ledger.receive([coming(1)])
         ledger.rows()
         files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
-        assert files == dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm"), 0o600)
+        assert files == dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-sums"), 0o600)
 
     def test_everything_is_there_after_opening_again(self, path: Path) -> None:
         with open_custody(path, KEY, Hands().clocks) as ledger:
@@ -202,7 +202,7 @@ class TestTogether:
             with pytest.raises(Temporary) as told:
                 call()
             assert told.value.code == "intake_stopped"
-        assert [file.name for file in path.parent.iterdir()] == ["ledger.db"]
+        assert {file.name for file in path.parent.iterdir()} == {"ledger.db", "ledger.db-sums"}
 
 
 class TestOwner:

@@ -16,13 +16,17 @@ from stowgate.store import custody_steps as steps
 from stowgate.store.clocks import SYSTEM, Clocks
 from stowgate.store.connection import PRAGMAS, Readers
 from stowgate.store.custody import Coming, Ended, Event, Leased
-from stowgate.store.custody_damage import look_for_damage
+from stowgate.store.custody_damage import SECONDS, check_line, check_shape
 from stowgate.store.custody_rows import CALLERS, LEASE, sound_coming, sound_ended, sound_move
 from stowgate.store.custody_view import APPLICATION, MIGRATIONS, CustodyView
 from stowgate.store.group_commit import GroupCommit
 from stowgate.store.migrate import Migration, migrate, shipped
+from stowgate.store.page_sums import PageSums
 from stowgate.store.plain import plain_errors
 from stowgate.vault.key import Key
+
+_PRAGMAS = ("PRAGMA wal_autocheckpoint = 0", "PRAGMA journal_size_limit = 0")
+"""Checkpoints are ours, because the sums of the pages are taken with them."""
 
 
 def open_custody(
@@ -44,35 +48,42 @@ def open_custody(
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise Misconfigured(disk_code(error, "state_unwritable"), str(path)) from None
+    sums = PageSums(path)
     with plain_errors(path.parent):
+        sound = sums.check(SECONDS)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            for pragma in PRAGMAS:
+            for pragma in (*PRAGMAS, *_PRAGMAS):
                 db.execute(pragma)
+            if not sound:
+                check_shape(db, path)
             _prepare(db, path, key, migrations or shipped(MIGRATIONS))
+            sums.checkpoint(db, limit=0)
         except BaseException:
             db.close()
             raise
-    return SqliteCustody(db, path, clocks, longest_lease)
+    return SqliteCustody(db, path, sums, clocks, longest_lease)
 
 
 def _prepare(db: sqlite3.Connection, path: Path, key: Key, migrations: Sequence[Migration]) -> None:
-    """Check before anything is changed, then bring up to date, then see whose it is."""
-    look_for_damage(db, path)
+    """Bring it up to date, then see whose it is and whether it adds up."""
     migrate(db, path, migrations, APPLICATION)
     owner = steps.claim(db, key.id)
     if owner != key.id:
         raise Misconfigured("wrong_key", f"it was made with key {owner}, this is key {key.id}")
+    check_line(db, path)
 
 
 class SqliteCustody(CustodyView):
     """A `store.custody.Custody` in one SQLite file. Made by `open_custody`."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path, clocks: Clocks, longest_lease: float) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, path: Path, sums: PageSums, clocks: Clocks, longest_lease: float
+    ) -> None:
         self._readers = Readers(path)
         super().__init__(self._readers.lend)
         self._path, self._clocks, self._longest = path, clocks, longest_lease
-        self._writer = GroupCommit(db, path.parent)
+        self._writer = GroupCommit(db, path.parent, sums.checkpoint)
 
     def receive(self, group: Sequence[Coming]) -> list[str]:
         """A few statements for each, one commit for all who wait."""
