@@ -7,10 +7,11 @@ import math
 import os
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from stowgate.errors import Misconfigured, disk_code
+from stowgate.errors import Misconfigured, Temporary, disk_code
 from stowgate.lifecycle import State
 from stowgate.store import custody_steps as steps
 from stowgate.store.clocks import SYSTEM, Clocks
@@ -23,6 +24,7 @@ from stowgate.store.group_commit import GroupCommit
 from stowgate.store.migrate import Migration, migrate, shipped
 from stowgate.store.page_sums import PageSums
 from stowgate.store.plain import plain_errors
+from stowgate.vault.folder import sync_folder
 from stowgate.vault.key import Key
 
 _PRAGMAS = ("PRAGMA wal_autocheckpoint = 0", "PRAGMA journal_size_limit = 0")
@@ -50,19 +52,30 @@ def open_custody(
         raise Misconfigured(disk_code(error, "state_unwritable"), str(path)) from None
     sums = PageSums(path)
     with plain_errors(path.parent):
-        sound = sums.check(SECONDS)
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            for pragma in (*PRAGMAS, *_PRAGMAS):
-                db.execute(pragma)
-            if not sound:
-                check_shape(db, path)
-            _prepare(db, path, key, migrations or shipped(MIGRATIONS))
-            sums.checkpoint(db, limit=0)
-        except BaseException:
-            db.close()
-            raise
+            db = _connect(path, key, sums, migrations or shipped(MIGRATIONS))
+        except OSError as error:
+            raise Temporary(disk_code(error, "ledger_io"), str(path)) from None
     return SqliteCustody(db, path, sums, clocks, longest_lease)
+
+
+def _connect(path: Path, key: Key, sums: PageSums, migrations: Sequence[Migration]) -> sqlite3.Connection:
+    """The writing connection, after everything was looked at; it is closed again if something is wrong."""
+    sound = sums.check(SECONDS)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in (*PRAGMAS, *_PRAGMAS):
+            db.execute(pragma)
+        if not sound:
+            check_shape(db, path)
+        _prepare(db, path, key, migrations)
+        sync_folder(path.parent)  # SQLite does that for its log, and does not listen to what the disk says
+        with suppress(sqlite3.OperationalError, OSError):
+            sums.checkpoint(db, limit=0)  # a full disk must not keep the gateway from draining
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _prepare(db: sqlite3.Connection, path: Path, key: Key, migrations: Sequence[Migration]) -> None:
