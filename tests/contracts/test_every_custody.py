@@ -217,6 +217,18 @@ class TestLeasing:
         ledger.end([cleaned(2)])
         assert ledger.lease("a", 4) == [Leased(hex32(3), "ct", 0), Leased(hex32(4), "ct", 0)]
 
+    def test_a_fresh_item_waits_while_a_suspect_is_at_work(self, ledger: Custody) -> None:
+        ledger.receive([coming(1)])
+        ledger.lease("w", 1)
+        ledger.release_all()
+        ledger.receive([coming(2)])
+        assert ledger.lease("a", 1) == [Leased(hex32(1), "ct", 1)]
+        assert ledger.lease("b", 1) == []
+        ledger.release([hex32(1)])
+        ledger.lease("a", 1)
+        ledger.end([ended(1, State.QUARANTINED)])
+        assert ledger.lease("b", 1) == [Leased(hex32(2), "ct", 0)]
+
     def test_a_suspect_waits_for_those_at_work(self, ledger: Custody) -> None:
         ledger.receive([coming(1), coming(2)])
         ledger.lease("w", 1)

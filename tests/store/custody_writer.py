@@ -21,6 +21,7 @@ def main(path: Path, life: int) -> None:
     """One line per commit: what was done and to which items."""
     ledger = open_custody(path, Key(bytes(range(32))))
     ledger.release_all()
+    threading.excepthook = lambda _: os._exit(3)
     threads = [threading.Thread(target=send, args=(ledger, life, n)) for n in range(SENDERS)]
     threads.append(threading.Thread(target=work, args=(ledger, life)))
     for thread in threads:
@@ -49,7 +50,7 @@ def work(ledger: SqliteCustody, life: int) -> None:
     """Lease, end, say."""
     for n in itertools.count():
         leased = [item.id for item in ledger.lease("w", 4)]
-        ended = [held(id) if int(id, 16) % 7 == 0 else cleaned(id, f"{life:08x}{n:024x}"[:31] + f"{at:x}")
+        ended = [held(id) if int(id, 16) % 7 == 0 else cleaned(id, f"{life:08x}{n:023x}{at:x}")
                  for at, id in enumerate(leased)]  # fmt: skip
         assert not ledger.end(ended)
         for end in ended:

@@ -23,7 +23,7 @@ from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from tests.store.custody_sample import KEY, OTHER_POLICY, POLICY, Hands, cleaned, coming, ended, hex32
 
 SOAK = bool(os.environ.get("STOWGATE_SOAK"))
-N = st.integers(0, 9)
+N = st.integers(0, 5)
 IDS = st.lists(N, unique=True, max_size=4)
 SOURCES = st.sampled_from(["ct", "drop"])
 STATES = st.sampled_from(sorted(State))
@@ -80,6 +80,9 @@ class Ledgers(RuleBasedStateMachine):
     @rule(
         group=st.lists(st.tuples(N, ENDS, st.integers(0, 3), st.booleans()), unique_by=lambda one: one[0], max_size=4)
     )
+    def end_some(self, group: list[tuple[int, State, int, bool]]) -> None:
+        self.end(group)
+
     def end(self, group: list[tuple[int, State, int, bool]]) -> None:
         self.made += 10
         ends = [
@@ -89,6 +92,11 @@ class Ledgers(RuleBasedStateMachine):
             for at, (n, state, instance, other) in enumerate(group)
         ]
         self.both("end", ends)
+
+    @rule(ends=st.lists(st.tuples(ENDS, st.integers(0, 3)), min_size=1, max_size=3))
+    def end_what_is_leased(self, ends: list[tuple[State, int]]) -> None:
+        leased = [int(item.coming.id[:8], 16) for item in self.twin._at_work()]
+        self.end([(n, state, instance, False) for n, (state, instance) in zip(leased, ends, strict=False)])
 
     @rule(ids=IDS)
     def release(self, ids: list[int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import stat
@@ -60,7 +61,7 @@ class TestKeeping:
         ledger.receive([coming(1)])
         ledger.rows()
         files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
-        assert files == dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm"), 0o600)
+        assert files == dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-sums"), 0o600)
 
     def test_everything_is_there_after_opening_again(self, path: Path) -> None:
         with open_custody(path, KEY, Hands().clocks) as ledger:
@@ -202,7 +203,7 @@ class TestTogether:
             with pytest.raises(Temporary) as told:
                 call()
             assert told.value.code == "intake_stopped"
-        assert [file.name for file in path.parent.iterdir()] == ["ledger.db"]
+        assert {file.name for file in path.parent.iterdir()} == {"ledger.db", "ledger.db-sums"}
 
 
 class TestOwner:
@@ -292,7 +293,9 @@ class TestTrouble:
                 verb, id = line.split()
                 said[id] = verb
             look_into(path, said)
-        assert {"received", "copy", "cleaned", "held"} <= set(said.values())
+        verbs = Counter(said.values())
+        assert min(verbs[verb] for verb in ("received", "copy", "cleaned", "held")) > LIVES
+        sys.stdout.write(f"{LIVES} lives, {verbs}\n")
 
 
 def environment() -> dict[str, str]:
@@ -309,6 +312,7 @@ def kill_a_writer(path: Path, life: int, seconds: float) -> list[str]:
         time.sleep(seconds)
         writer.send_signal(signal.SIGKILL)
         rest = writer.stdout.read()
+    assert writer.returncode == -signal.SIGKILL, "it made a mistake before"
     return [line for line in (first + rest).splitlines(keepends=True) if line.endswith("\n")]
 
 
@@ -332,3 +336,67 @@ def look_into(path: Path, said: dict[str, str]) -> None:
     assert {id for id, (state, _) in rows.items() if state is State.WAITING} == made
     assert [id for id, verb in said.items() if id not in rows or rows[id][0] not in EXPECTED[verb]] == []
     assert all(starts == 0 or state is State.RECEIVED for state, starts in rows.values())
+
+
+FAILING_DISK = """
+import os, sys
+from pathlib import Path
+from stowgate.errors import StowgateError
+from stowgate.store.custody_sqlite import open_custody
+from tests.store.custody_sample import KEY, coming, hex32
+try:
+    ledger = open_custody(Path(sys.argv[1]), KEY)
+except StowgateError as error:
+    print("open", error.code)
+    os._exit(0)
+for n in range(8):
+    try:
+        ledger.receive([coming(n)])
+        print("taken", hex32(n), flush=True)
+    except StowgateError as error:
+        print("refused", error.code, flush=True)
+os._exit(0)
+"""
+
+
+needs_strace = pytest.mark.skipif(
+    not shutil.which("strace"), reason="strace makes the disk fail: apt-get install strace"
+)
+
+
+def with_failing_syncs(path: Path, when: str, *only: str) -> list[list[str]]:
+    """What the script above says while strace answers syncs with EIO."""
+    trace = path.with_name("trace")
+    inject = f"inject=fsync,fdatasync:error=EIO:when={when}"
+    strace = ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=fsync,fdatasync", "-e", inject, *only]
+    ran = subprocess.run(
+        [*strace, sys.executable, "-c", FAILING_DISK, str(path)],
+        env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "ptrace" in ran.stderr.lower() and not ran.stdout:
+        pytest.skip("this machine lets nobody trace")
+    assert "INJECTED" in trace.read_text()
+    return [line.split() for line in ran.stdout.splitlines()]
+
+
+@needs_strace
+@pytest.mark.parametrize("nth", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_disk_that_fails_to_sync_is_never_called_a_success(path: Path, nth: int, lasting: bool) -> None:
+    """EIO from the n-th sync on, or once (A7): what was taken is there, what was refused is said to be the disk's."""
+    with open_custody(path, KEY) as ledger:
+        ledger.receive([coming(1000 + n) for n in range(10)])
+    said = with_failing_syncs(path, f"{nth}{'+' if lasting else ''}")
+    told = {line[1] for line in said if line[0] != "taken"}
+    assert said and told <= {"ledger_io"}
+    assert not lasting or told, "all syncs fail, so somebody is told"
+    with open_custody(path, KEY) as ledger:
+        assert {line[1] for line in said if line[0] == "taken"} <= {row.id for row in ledger.rows()}
+        assert ask(ledger, "PRAGMA integrity_check") == [("ok",)]
+
+
+@needs_strace
+def test_a_ledger_whose_name_is_not_durable_does_not_open(path: Path) -> None:
+    """SQLite makes its log and ignores that the folder could not be synced."""
+    open_custody(path, KEY).close()
+    assert with_failing_syncs(path, "1+", "-P", str(path.parent)) == [["open", "ledger_io"]]

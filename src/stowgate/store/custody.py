@@ -166,6 +166,10 @@ class Custody(Protocol):
         is not dropped or rejected. Such a row goes to duplicate at once, and its raw object may be deleted. Adopting an
         id that has a row already changes nothing. An item without any payload left is nobody's original, unless it was
         purged after its delivery was verified.
+
+        `Temporary` means that nobody may be told success. With "ledger_io" it is not known whether the rows are there
+        at the next start: keep the raw objects until then, because a row without its object is an alarm, while an
+        object without a row is adopted.
         """
 
     def lease(self, worker: str, most: int) -> list[Leased]:

@@ -7,22 +7,28 @@ import math
 import os
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from stowgate.errors import Misconfigured, disk_code
+from stowgate.errors import Misconfigured, Temporary, disk_code
 from stowgate.lifecycle import State
 from stowgate.store import custody_steps as steps
 from stowgate.store.clocks import SYSTEM, Clocks
 from stowgate.store.connection import PRAGMAS, Readers
 from stowgate.store.custody import Coming, Ended, Event, Leased
-from stowgate.store.custody_damage import look_for_damage
+from stowgate.store.custody_damage import SECONDS, check_line, check_shape
 from stowgate.store.custody_rows import CALLERS, LEASE, sound_coming, sound_ended, sound_move
 from stowgate.store.custody_view import APPLICATION, MIGRATIONS, CustodyView
 from stowgate.store.group_commit import GroupCommit
 from stowgate.store.migrate import Migration, migrate, shipped
+from stowgate.store.page_sums import PageSums
 from stowgate.store.plain import plain_errors
+from stowgate.vault.folder import sync_folder
 from stowgate.vault.key import Key
+
+_PRAGMAS = ("PRAGMA wal_autocheckpoint = 0", "PRAGMA journal_size_limit = 0")
+"""Checkpoints are ours, because the sums of the pages are taken with them."""
 
 
 def open_custody(
@@ -44,35 +50,53 @@ def open_custody(
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise Misconfigured(disk_code(error, "state_unwritable"), str(path)) from None
+    sums = PageSums(path)
     with plain_errors(path.parent):
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            for pragma in PRAGMAS:
-                db.execute(pragma)
-            _prepare(db, path, key, migrations or shipped(MIGRATIONS))
-        except BaseException:
-            db.close()
-            raise
-    return SqliteCustody(db, path, clocks, longest_lease)
+            db = _connect(path, key, sums, migrations or shipped(MIGRATIONS))
+        except OSError as error:
+            raise Temporary(disk_code(error, "ledger_io"), str(path)) from None
+    return SqliteCustody(db, path, sums, clocks, longest_lease)
+
+
+def _connect(path: Path, key: Key, sums: PageSums, migrations: Sequence[Migration]) -> sqlite3.Connection:
+    """The writing connection, after everything was looked at; it is closed again if something is wrong."""
+    sound = sums.check(SECONDS)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in (*PRAGMAS, *_PRAGMAS):
+            db.execute(pragma)
+        if not sound:
+            check_shape(db, path)
+        _prepare(db, path, key, migrations)
+        sync_folder(path.parent)  # SQLite does that for its log, and does not listen to what the disk says
+        with suppress(sqlite3.OperationalError, OSError):
+            sums.checkpoint(db, limit=0)  # a full disk must not keep the gateway from draining
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _prepare(db: sqlite3.Connection, path: Path, key: Key, migrations: Sequence[Migration]) -> None:
-    """Check before anything is changed, then bring up to date, then see whose it is."""
-    look_for_damage(db, path)
+    """Bring it up to date, then see whose it is and whether it adds up."""
     migrate(db, path, migrations, APPLICATION)
     owner = steps.claim(db, key.id)
     if owner != key.id:
         raise Misconfigured("wrong_key", f"it was made with key {owner}, this is key {key.id}")
+    check_line(db, path)
 
 
 class SqliteCustody(CustodyView):
     """A `store.custody.Custody` in one SQLite file. Made by `open_custody`."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path, clocks: Clocks, longest_lease: float) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, path: Path, sums: PageSums, clocks: Clocks, longest_lease: float
+    ) -> None:
         self._readers = Readers(path)
         super().__init__(self._readers.lend)
         self._path, self._clocks, self._longest = path, clocks, longest_lease
-        self._writer = GroupCommit(db, path.parent)
+        self._writer = GroupCommit(db, path.parent, sums.checkpoint)
 
     def receive(self, group: Sequence[Coming]) -> list[str]:
         """A few statements for each, one commit for all who wait."""

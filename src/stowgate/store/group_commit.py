@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Event, Thread
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from stowgate.errors import StowgateError, Temporary, disk_code
 from stowgate.store.plain import plain
@@ -16,6 +17,17 @@ Job = Callable[[sqlite3.Connection], T]
 """Statements of one caller. It may run twice: when another's row is refused, the group starts again one by one."""
 
 _OWN_MISTAKES = (sqlite3.IntegrityError, sqlite3.ProgrammingError, StowgateError)
+
+
+class Tidy(Protocol):
+    """What is to be done with the connection between two transactions."""
+
+    def __call__(self, db: sqlite3.Connection, *, limit: int = ...) -> None:
+        """`limit`: how much may be left undone."""
+
+
+def _nothing(db: sqlite3.Connection, *, limit: int = 0) -> None:
+    """Nothing is."""
 
 
 class _Ticket(Generic[T]):
@@ -31,11 +43,12 @@ class _Ticket(Generic[T]):
 class GroupCommit:
     """Owns the writing connection (isolation level None) of a ledger from creation until `close`.
 
-    There is no waiting for others to join: whoever comes while a commit is under way is in the next one.
+    There is no waiting for others to join: whoever comes while a commit is under way is in the next one. `tidy` is
+    called between groups, and with limit=0 at the end; what the disk says to it is said again to the next commit.
     """
 
-    def __init__(self, db: sqlite3.Connection, place: Path) -> None:
-        self._db, self._place = db, str(place)
+    def __init__(self, db: sqlite3.Connection, place: Path, tidy: Tidy = _nothing) -> None:
+        self._db, self._place, self._tidy = db, str(place), tidy
         self._turn = Condition()
         self._waiting: list[_Ticket[object]] = []
         self._closing = False
@@ -65,6 +78,8 @@ class GroupCommit:
             self._closing = True
             self._turn.notify()
         self._thread.join()
+        with suppress(sqlite3.Error, OSError):
+            self._tidy(self._db, limit=0)
         self._db.close()
 
     def _serve(self) -> None:
@@ -72,6 +87,8 @@ class GroupCommit:
             self._together(group)
             for ticket in group:
                 ticket.done.set()
+            with suppress(sqlite3.Error, OSError):
+                self._tidy(self._db)
 
     def _gather(self) -> list[_Ticket[object]]:
         with self._turn:
