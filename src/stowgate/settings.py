@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stowgate import layout
 from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
+from stowgate.settings_gateway import Alerts, Log, Section, Source, Spool, Web, Workers, anchor
 from stowgate.settings_problems import Given
 
 _LARGEST = 1 << 20
@@ -30,12 +31,6 @@ Retain = Literal[
     "modified-dates",
 ]
 Clean = Literal["descriptors", "structured-content", "graphics", "pixel-data", "recognizable-visual-features"]
-
-
-class Section(BaseModel):
-    """What all tables share: an unknown key is an error, and nothing changes once it is read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Unit(Section):
@@ -151,6 +146,19 @@ class Settings(Section):
     limits: Limits = Field(default=Limits(), description="How large, deep and slow one object may be.")
     output: Output = Field(default=Output(), description="Where clean objects go below the output folder.")
     state: State = Field(default=State(), description="Where the identified side keeps what it must remember.")
+    spool: Spool = Field(default=Spool(), description="Where a gateway keeps what it holds, encrypted.")
+    web: Web = Field(default=Web(), description="Uploads by STOW-RS, /metrics, /healthz and /readyz.")
+    workers: Workers = Field(default=Workers(), description="The threads that de-identify.")
+    alerts: Alerts = Field(default=Alerts(), description="Who is told when a person has to act.")
+    log: Log = Field(default=Log(), description="What is written while the gateway runs.")
+    source: tuple[Source, ...] = Field(default=(), description="Where images come in, as [[source]] tables.")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [source.name for source in self.source]
+        if len(set(names)) < len(names):
+            raise ValueError("has two sources of the same name")
+        return self
 
 
 def load(
@@ -168,7 +176,7 @@ def load(
     text = _read(path) if path else ""
     given = Given(str(path or ""), text)
     if path:
-        _anchor(given.data.get("state"), path.parent)
+        anchor(given.data, path.parent)
     given.lay(_from_environment(environ), lambda section, key: f"STOWGATE_{section}__{key}".upper())
     given.lay(flags or {}, lambda section, key: f"flag for [{section}] {key}")
     try:
@@ -192,16 +200,6 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError):
         pass
     raise Misconfigured("settings_unreadable", str(path))
-
-
-def _anchor(state: object, folder: Path) -> None:
-    """Paths in a file count from the file, wherever the program was started."""
-    if not isinstance(state, dict):
-        return
-    for key, prefix in (("path", ""), ("key", "file:")):
-        name = state.get(key)
-        if isinstance(name, str) and name.startswith(prefix) and name != prefix:
-            state[key] = prefix + str(folder / Path(name.removeprefix(prefix)).expanduser())
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, dict[str, object]]:

@@ -63,7 +63,7 @@ class Given:
         lines = lines_of(self._text)
         told: list[tuple[int, str]] = []
         for error in errors:
-            where = error["loc"]
+            where = _untagged(error["loc"])
             line, place = self._place(where, lines)
             told.append((line, f"{place}: {_subject(where)} {_sentence(error, model)}"))
         code = "unknown_setting" if errors[0]["type"] == "extra_forbidden" else "bad_setting"
@@ -90,6 +90,8 @@ def _subject(where: Where) -> str:
     match [part for part in where if isinstance(part, str)]:
         case ["deid", "override", *rest]:
             return " ".join(["[[deid.override]]", *rest])
+        case ["source", *rest]:
+            return " ".join(["[[source]]", *rest])
         case [section, *rest]:
             return " ".join([f"[{section}]", *rest])
         case _:
@@ -123,6 +125,9 @@ def _sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "string_pattern_mismatch":
         *table, name = (part for part in error["loc"] if isinstance(part, str))
         return f"has a form it cannot have. {_table(tuple(table), model)[name].description}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        choice = str(context.get("expected_tags", "")).replace("'", '"')
+        return f"needs a kind that is one of {choice}." if choice else "needs a kind."
     return _SENTENCES.get(kind, "has a value it cannot have.").format(**context)
 
 
@@ -138,9 +143,34 @@ def _meant(where: Where, model: type[BaseModel]) -> str:
 
 
 def _table(where: Where, model: type[BaseModel]) -> Mapping[str, FieldInfo]:
-    """The settings in a table, or in each of a list of tables."""
+    """The settings in a table, or in each of a list of tables; behind a list of several kinds comes the kind."""
+    kinds: dict[str, type[BaseModel]] = {}
     for part in where:
-        if isinstance(part, str):
-            annotation: Any = model.model_fields[part].annotation
-            model = (*get_args(annotation), annotation)[0]
-    return model.model_fields
+        if not isinstance(part, str):
+            continue
+        if part in kinds:
+            model, kinds = kinds[part], {}
+            continue
+        annotation: Any = model.model_fields[part].annotation
+        found = _models(annotation)
+        kinds = {_kind(one): one for one in found} if len(found) > 1 else {}
+        model = found[0] if len(found) == 1 else model
+        if not found:
+            return {}
+    return {} if kinds else model.model_fields
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The tables an annotation holds: one, those of a list, those of a union of kinds."""
+    if hasattr(annotation, "model_fields"):
+        return [annotation]
+    return [one for part in get_args(annotation) for one in _models(part)]
+
+
+def _kind(model: type[BaseModel]) -> str:
+    return str(get_args(model.model_fields["kind"].annotation)[0])
+
+
+def _untagged(where: Where) -> Where:
+    """A place as it is in the file: pydantic puts the kind of a [[source]] behind its number."""
+    return (*where[:2], *where[3:]) if where[:1] == ("source",) and len(where) > 2 else where

@@ -87,7 +87,8 @@ class SpoolIntake:
         with self._lock:
             if self._stopped in ("", "intake_stopped") and self._stopped != code:
                 self._stopped = code
-                self._tell(events.IntakeStopped(code))
+                if code != "intake_stopped":  # an orderly stop alarms nobody
+                    self._tell(events.IntakeStopped(code))
 
     def _received(self, arrival: Arrival) -> Refused | tuple[Accepted | Duplicate, int]:
         code = self._shut(arrival.announced.size or 0)

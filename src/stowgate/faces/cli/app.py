@@ -8,7 +8,7 @@ import traceback
 import typer
 
 from stowgate.errors import Rejected, StowgateError
-from stowgate.faces.cli import deid, keys, look, profile, scan
+from stowgate.faces.cli import deid, gateway, keys, look, profile, scan
 from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.faces.cli.show import say
 
@@ -26,6 +26,7 @@ app.command("deid")(deid.deid)
 app.command("explain")(look.explain)
 app.command("inspect")(look.inspect)
 app.command("scan")(scan.scan)
+app.command("run")(gateway.run)
 app.add_typer(profile.app, name="profile")
 app.add_typer(keys.app, name="keys")
 

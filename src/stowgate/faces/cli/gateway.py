@@ -1,0 +1,30 @@
+"""`stowgate run`: the gateway, until somebody asks it to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stowgate.faces.cli.show import say
+
+
+def run(
+    config: Annotated[Path, typer.Option("-c", "--config", help="stowgate.toml to use.")] = Path("stowgate.toml"),
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the log.")] = False,
+) -> int:
+    """Take images in from scanners, folders and uploads, keep them safe, and clean them. SIGTERM ends it in 30 s."""
+    from stowgate.faces.service import Running, serve
+    from stowgate.settings import load
+
+    def ready(now: Running) -> None:
+        if quiet:
+            return
+        for path in now.gateway.made:
+            say(f"A key was made: {path}. Back this up: without it what this unit holds cannot be read.")
+        for name, port in now.ports.items():
+            say(f"{name} listens on port {port}.")
+        say("The gateway runs. What it answers with success is safe on this disk.")
+
+    return serve(load(config), config.absolute().parent, ready)

@@ -1,0 +1,203 @@
+"""The gateway as a process: settings in, everything started in order, signals heard, everything ended in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from stowgate import events
+from stowgate.deident.profile import policy_from
+from stowgate.dicom.limits import Limits
+from stowgate.errors import Misconfigured, StowgateError
+from stowgate.faces.web.app import build
+from stowgate.faces.web.server import Listen, WebServer
+from stowgate.gateway.opened import Ears, Gateway, opened
+from stowgate.gateway.plan import Plan
+from stowgate.gateway.sources import Sources
+from stowgate.ingest.cstore import CStoreSource, Dimse
+from stowgate.ingest.seen import SeenFiles
+from stowgate.ingest.source import Source
+from stowgate.ingest.stow import Stow
+from stowgate.ingest.stow_routes import StowRoutes
+from stowgate.ingest.watch import Folder, WatchedFolder
+from stowgate.observe import logs, service
+from stowgate.observe.alerts import Alerts, webhook
+from stowgate.observe.metrics import Asked, Metrics
+from stowgate.policy import Override
+from stowgate.settings import Settings
+from stowgate.settings_gateway import bytes_of
+from stowgate.vault.secret import Secret, load
+
+DRAIN = 28.0
+"""Seconds for everything to end after SIGTERM; systemd waits a little longer."""
+
+_TICK = 1.0
+
+
+def plan_of(settings: Settings, base: Path = Path()) -> Plan:
+    """What the settings ask a gateway to do. Misconfigured: "bad_setting" where a gateway lacks what it needs."""
+    if settings.spool.path is None:
+        raise Misconfigured("bad_setting", "a gateway needs [spool] path")
+    policy = policy_from(
+        settings.deid.profile,
+        settings.deid.retain,
+        settings.deid.clean,
+        [Override(rule.target, rule.action, rule.value) for rule in settings.deid.override],
+        pixels_risk=settings.pixels.risk,
+        gate_pixels=settings.gate.pixels,
+        station_name=settings.unit.name,
+    )
+    return Plan(
+        settings.spool.path,
+        policy,
+        base,
+        settings.unit.name,
+        settings.spool.key,
+        settings.state.key,
+        bytes_of(settings.spool.reserve),
+        settings.workers.count,
+        Limits(**settings.limits.model_dump()),
+        {source.name: source.complete_after for source in settings.source},
+        {source.name: source.issuer for source in settings.source if source.issuer},
+    )
+
+
+def listen_of(settings: Settings) -> Listen | None:
+    """Where the web server is to listen, None for nowhere; the token is read here."""
+    web = settings.web
+    if not web.listen:
+        if any(isinstance(source, Stow) for source in settings.source):
+            raise Misconfigured("bad_setting", 'a [[source]] of kind "stow" needs [web] listen')
+        return None
+    return Listen(web.listen, load(web.token) if web.token else None, web.certificate, web.key, web.hosts)
+
+
+def names_of(settings: Settings) -> list[str]:
+    """Every name of the configuration that a log may show."""
+    names = [source.name for source in settings.source]
+    return [*names, "unknown", *([settings.unit.name] if settings.unit.name else [])]
+
+
+class Running:
+    """An open gateway with its sources and its web server; `ports` by source name, "web" for the server."""
+
+    def __init__(self, settings: Settings, gateway: Gateway) -> None:
+        self.settings, self.gateway = settings, gateway
+        self.ports: dict[str, int] = {}
+        tell = gateway.ears.tell
+        listen = listen_of(settings)
+        self._server = WebServer(listen) if listen else None
+        self._seen: list[SeenFiles] = []
+        self.sources = Sources(dict(self._made()), gateway.intake)
+        self._stow = [StowRoutes(one, gateway.intake, tell) for one in settings.source if isinstance(one, Stow)]
+        ledger = gateway.ledger
+        self.metrics = Metrics(Asked(ledger.counts, gateway.room, ledger.oldest_waiting))
+        gateway.ears.add(self.metrics.watch)
+        if self._server and listen:
+            routes = [route for one in self._stow for route in one.routes()]
+            app = build(routes, listen.names, listen.token, self.not_ready, self.metrics.render, tell)
+            self._server.start(app)
+            self.ports["web"] = self._server.port
+        self.sources.start()
+
+    def not_ready(self) -> tuple[str, ...]:
+        """Codes of what keeps things from being taken in; for /readyz."""
+        return (*self.gateway.intake.closed_by, *("port_unavailable" for _ in self.sources.failed))
+
+    def stop(self, seconds: float) -> bool:
+        """Stop taking in: the sources, then the uploads; whether all were done in time."""
+        deadline = time.monotonic() + seconds
+        done = self.sources.stop(seconds)
+        if self._server:
+            done = self._server.stop(max(0.1, deadline - time.monotonic())) and done
+            for one in self._stow:
+                one.close()
+        for seen in self._seen:
+            seen.close()
+        return done
+
+    def _made(self) -> Iterator[tuple[str, Source]]:
+        gateway = self.gateway
+        for one in self.settings.source:
+            if isinstance(one, Dimse):
+                source = CStoreSource(one, gateway.ledger.turned_away, gateway.ears.tell)
+                self.ports[one.name] = source.port
+                yield one.name, source
+            elif isinstance(one, Folder):
+                seen = SeenFiles(gateway.spool.folder / f"seen-{one.name}", gateway.key.sub(b"watched"))
+                self._seen.append(seen)
+                yield one.name, WatchedFolder(one, seen, (gateway.spool.folder,))
+
+
+@contextmanager
+def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | None = None) -> Iterator[Running]:
+    """A gateway that takes things in, until the block ends; then it is drained in at most `DRAIN` seconds.
+
+    Raises `Misconfigured` with what a person has to change, before anything is taken in.
+    """
+    if not settings.source:
+        raise Misconfigured("bad_setting", "a gateway needs at least one [[source]]")
+    plan, ears = plan_of(settings, base), Ears()
+    with ExitStack() as held:
+        file = held.enter_context(settings.log.file.open("a", encoding="utf-8")) if settings.log.file else None
+        log = logs.configure(names_of(settings), settings.log.level, file)
+        ears.add(log.watch)
+        if settings.alerts.webhook:
+            address: Secret = load(settings.alerts.webhook, shortest=8)
+            alerts = Alerts(webhook(address.text), plan.unit)
+            held.callback(alerts.close)
+            ears.add(alerts.watch)
+        gateway = held.enter_context(opened(plan, ears, ask))
+        now = Running(settings, gateway)
+        held.callback(now.stop, DRAIN)
+        ears.tell(events.Started(_version(), plan.policy.digest))
+        yield now
+
+
+def serve(settings: Settings, base: Path = Path(), ready: Callable[[Running], None] = lambda _: None) -> int:
+    """Run until SIGTERM or SIGINT; a second signal ends the process at once, which loses nothing. The exit code."""
+    service.seal_process()
+    stop = threading.Event()
+
+    def asked(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise SystemExit(130)
+        stop.set()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with running(settings, base) as now:
+            ready(now)
+            service.tell(service.READY)
+            _watch(now, stop)
+            service.tell(service.STOPPING)
+            now.gateway.ears.tell(events.Stopping())
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0
+
+
+def _watch(now: Running, stop: threading.Event) -> None:
+    """What has to be done every now and then, until somebody asks to stop."""
+    beat = service.watchdog_seconds() or 30.0
+    told = time.monotonic()
+    while not stop.wait(_TICK):
+        try:
+            now.gateway.note_completeness()
+        except StowgateError:
+            continue  # the disk is what is wrong, and intake says so; no sign of life then
+        if time.monotonic() - told >= beat:
+            told = time.monotonic()
+            service.tell(service.ALIVE)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("stowgate")

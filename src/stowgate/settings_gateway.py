@@ -1,0 +1,129 @@
+"""The tables of stowgate.toml that a gateway needs: spool, web, sources, workers, alerts, log."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from stowgate.ingest.cstore import Dimse
+from stowgate.ingest.stow import Stow
+from stowgate.ingest.watch import Folder
+
+_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+_UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = re.compile(r"(\d{1,12})\s*([KMGT]?i?B)?", re.IGNORECASE)
+REFERENCE = r"^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*|systemd:[A-Za-z0-9_.-]+)$"
+
+Source = Annotated[Dimse | Folder | Stow, Field(discriminator="kind")]
+"""Every kind of source: the union is the registry."""
+
+
+class Section(BaseModel):
+    """What all tables share: an unknown key is an error, and nothing changes once it is read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def bytes_of(text: str) -> int:
+    """ "20GiB" as a number of bytes; ValueError for what is no size."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError('must be a size such as "20GiB" or "500MB"')
+    return int(found[1]) * _UNITS[(found[2] or "").upper()]
+
+
+class Spool(Section):
+    """Where a gateway keeps what it holds, encrypted."""
+
+    path: Path | None = Field(default=None, description="Folder of the spool; a gateway needs one.")
+    reserve: str = Field(default="1GiB", description="Room that intake leaves free, such as 20GiB.")
+    key: str = Field(
+        default="file:unit.key",
+        pattern=r"^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*|systemd:[A-Za-z0-9_.-]+|passphrase)$",
+        description='The unit\'s key: "file:PATH" (made on first use), "env:NAME", "systemd:NAME" or "passphrase".',
+    )
+
+    @field_validator("reserve")
+    @classmethod
+    def _is_size(cls, reserve: str) -> str:
+        bytes_of(reserve)
+        return reserve
+
+
+class Web(Section):
+    """Uploads by STOW-RS, /metrics, /healthz and /readyz."""
+
+    listen: str = Field(
+        default="", pattern=r"^(|.+:\d{1,5})$", description='Where the web server listens, "HOST:PORT"; empty: nowhere.'
+    )
+    token: str = Field(
+        default="",
+        pattern=rf"{REFERENCE[:-1]}|^$",
+        description='Token that callers have to show: "file:PATH", "env:NAME" or "systemd:NAME".',
+    )
+    certificate: Path | None = Field(default=None, description="PEM file of the certificate, for TLS.")
+    key: Path | None = Field(default=None, description="PEM file of its private key.")
+    hosts: tuple[str, ...] = Field(default=(), description="Further names under which the server is reached.")
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Web:
+        if (self.certificate is None) is not (self.key is None):
+            raise ValueError("needs certificate and key together")
+        return self
+
+
+class Workers(Section):
+    """The threads that de-identify."""
+
+    count: int = Field(default=2, ge=1, le=64, description="How many work side by side.")
+
+
+class Alerts(Section):
+    """Who is told when a person has to act."""
+
+    webhook: str = Field(
+        default="",
+        pattern=rf"{REFERENCE[:-1]}|^$",
+        description='Address that alerts are posted to: "file:PATH", "env:NAME" or "systemd:NAME".',
+    )
+
+
+class Log(Section):
+    """What is written while the gateway runs; ids, codes and numbers only."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much is written.")
+    file: Path | None = Field(default=None, description="File to append to; without one, standard error.")
+
+
+_PATHS = (
+    ("state", "path", ""), ("state", "key", "file:"), ("spool", "path", ""), ("spool", "key", "file:"),
+    ("web", "token", "file:"), ("web", "certificate", ""), ("web", "key", ""), ("alerts", "webhook", "file:"),
+    ("log", "file", ""),
+)  # fmt: skip
+_SOURCE_PATHS = (("path", ""), ("moved_to", ""))
+_TLS_PATHS = (("certificate", ""), ("key", ""), ("ca", ""))
+
+
+def anchor(data: object, folder: Path) -> None:
+    """Paths in a file count from the file, wherever the program was started; done before anything is checked."""
+    if not isinstance(data, dict):
+        return
+    for section, key, prefix in _PATHS:
+        _anchored(data.get(section), key, prefix, folder)
+    sources = data.get("source")
+    for source in sources if isinstance(sources, list) else ():
+        if not isinstance(source, dict):
+            continue
+        for key, prefix in _SOURCE_PATHS if source.get("kind") == "folder" else ():
+            _anchored(source, key, prefix, folder)
+        for key, prefix in _TLS_PATHS:
+            _anchored(source.get("tls"), key, prefix, folder)
+
+
+def _anchored(table: object, key: str, prefix: str, folder: Path) -> None:
+    name = table.get(key) if isinstance(table, dict) else None
+    if isinstance(table, dict) and isinstance(name, str) and name.startswith(prefix) and name != prefix:
+        table[key] = prefix + str(folder / Path(name.removeprefix(prefix)).expanduser())
