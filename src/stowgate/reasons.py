@@ -133,6 +133,7 @@ REASONS: dict[str, Reason] = {
     "gate_private": _stopped("The gate found a private attribute that nobody has declared safe."),
     "gate_attribute": _stopped("The gate found a value where only a dummy or nothing may stand."),
     "gate_value": _stopped("The gate found a value that is neither the original's nor one of ours."),
+    "gate_form": _stopped("The gate found a kept value that is not written as its attribute's values are."),
     "gate_override": _stopped("The gate found that a rule of the user's own was not followed."),
     "gate_uid": _stopped("The gate found a UID of the original, or one that was not derived."),
     "gate_token": _stopped("The gate found a name, number or address of the original."),
@@ -348,8 +349,10 @@ REASONS: dict[str, Reason] = {
         "Dates of devices are not kept while dates are moved, so Retain Device Identity is not claimed."
     ),
     "known_token": _finding("A kept text held a name or number of this patient and was removed."),
-    "nonconforming_number": _finding("A number was not written as one and was removed."),
-    "nonconforming_value": _finding("A UID, date or time was not written as one and was removed."),
+    "nonconforming_number": _finding(
+        "A number was not written as one, was one of too many or too few, or was words, and was removed."
+    ),
+    "nonconforming_value": _finding("A code, UID, date or time was not written as one and was removed."),
     "wrong_vr": _finding("An attribute had a value representation the standard does not give it and was removed."),
     "iod_unknown": _finding(
         "The standard's tables do not list the attributes of this SOP class; the strictest rules were used."
