@@ -240,6 +240,18 @@ REASONS: dict[str, Reason] = {
         "The ledger knows an object that is not on its shelf.",
         "This must never happen: keep the disk as it is and report this with the audit log.",
     ),
+    "no_spool": _failed(
+        "The gateway has not run yet, so there is nothing to look at.", "Start it with `stowgate run`."
+    ),
+    "held_by_person": _held("A person holds this object back.", "`stowgate queue release` lets it go on."),
+    "unknown_item": _failed(
+        "There is no item of this id, or several begin like it.",
+        "`stowgate queue list` and `quarantine list` show ids.",
+    ),
+    "not_possible_now": _failed(
+        "The item's state does not allow that.",
+        "`stowgate queue show` says where it is; another may have been quicker.",
+    ),
     "caller_not_allowed": _failed(
         "A caller that is not on the list was turned away.",
         "`stowgate source list` shows it; allow it in the [[source]] if it is one of yours.",

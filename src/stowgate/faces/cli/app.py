@@ -8,7 +8,19 @@ import traceback
 import typer
 
 from stowgate.errors import Rejected, StowgateError
-from stowgate.faces.cli import deid, gateway, keys, look, profile, scan
+from stowgate.faces.cli import (
+    audit,
+    deid,
+    gateway,
+    keys,
+    look,
+    profile,
+    quarantine,
+    queue,
+    scan,
+    status,
+    study,
+)
 from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.faces.cli.show import say
 
@@ -27,6 +39,11 @@ app.command("explain")(look.explain)
 app.command("inspect")(look.inspect)
 app.command("scan")(scan.scan)
 app.command("run")(gateway.run)
+app.command("status")(status.status)
+app.add_typer(queue.app, name="queue")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(study.app, name="study")
+app.add_typer(audit.app, name="audit")
 app.add_typer(profile.app, name="profile")
 app.add_typer(keys.app, name="keys")
 
