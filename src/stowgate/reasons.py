@@ -240,6 +240,9 @@ REASONS: dict[str, Reason] = {
         "The ledger knows an object that is not on its shelf.",
         "This must never happen: keep the disk as it is and report this with the audit log.",
     ),
+    "config_exists": _failed(
+        "There is a configuration already, and it is never changed.", "Name another file with -c."
+    ),
     "no_spool": _failed(
         "The gateway has not run yet, so there is nothing to look at.", "Start it with `stowgate run`."
     ),
