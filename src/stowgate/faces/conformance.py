@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from stowgate.dicom.charset import TERMS
 from stowgate.faces.service import plan_of
-from stowgate.ingest.cstore import MAX_PDU, Dimse
+from stowgate.ingest.calls import MAX_PDU
 from stowgate.ingest.cstore_status import CLASS_DIFFERS, CLASS_NOT_TAKEN, FAILURE, NO_ROOM, NOT_UNDERSTOOD, SUCCESS
+from stowgate.ingest.dimse_settings import Dimse
 from stowgate.ingest.file_meta import IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION
 from stowgate.ingest.stow import Stow
 from stowgate.policy import EDITION

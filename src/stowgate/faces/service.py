@@ -21,7 +21,8 @@ from stowgate.gateway.control import ControlServer
 from stowgate.gateway.opened import Ears, Gateway, opened
 from stowgate.gateway.plan import Plan
 from stowgate.gateway.sources import Sources
-from stowgate.ingest.cstore import CStoreSource, Dimse
+from stowgate.ingest.cstore import CStoreSource
+from stowgate.ingest.dimse_settings import Dimse
 from stowgate.ingest.seen import SeenFiles
 from stowgate.ingest.source import Source
 from stowgate.ingest.stow import Stow

@@ -66,7 +66,7 @@ def try_(name: Annotated[str, typer.Argument(metavar="NAME")], config: Config = 
 
 
 def _echoed(source: object) -> tuple[bool, str]:
-    from stowgate.ingest.cstore import Dimse
+    from stowgate.ingest.dimse_settings import Dimse
     from stowgate.ingest.scanner import Called, echo
 
     assert isinstance(source, Dimse)  # noqa: S101 - by its kind
