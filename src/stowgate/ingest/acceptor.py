@@ -48,9 +48,18 @@ def accept(
             self.assoc.kill()
 
     class Accepted(Association):
-        """One that knows whether it was established."""
+        """One that knows whether it was established, and leaves nothing open however it ends."""
 
         is_accepted_by_us = False
+
+        def run_reactor(self) -> None:
+            try:
+                super().run_reactor()
+            finally:
+                self.dimse.break_off()  # type: ignore[attr-defined]
+                plain = self.dul.socket and self.dul.socket.socket
+                if plain is not None and not self.dul.is_alive():
+                    plain.close()
 
     association = Accepted(entity, MODE_ACCEPTOR)
     association.name = f"AcceptorThread@{local[1]}"

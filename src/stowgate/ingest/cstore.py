@@ -1,45 +1,25 @@
-"""A DIMSE storage SCP: the settings of such a source, who may call, and how an association becomes instances."""
+"""A DIMSE storage SCP: the settings of such a source, who may call, and where it listens."""
 
 from __future__ import annotations
 
 import ipaddress
+import resource
 import socket
 import ssl
-import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as Late
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stowgate import events
 from stowgate.errors import Misconfigured
-from stowgate.ingest.association_socket import guarded
-from stowgate.ingest.cstore_status import status_of
-from stowgate.ingest.dimse_stream import Announcement, refused, streaming
-from stowgate.ingest.fragments import Fragments
-from stowgate.ingest.peek import FIRST, peek
-from stowgate.ingest.source import Announced, Arrival, BrokenOff, Intake, Outcome, Refused
-from stowgate.ingest.waiting_room import Admitted, WaitingRoom
+from stowgate.ingest.calls import Calls, TurnedAway
+from stowgate.ingest.source import Intake
+from stowgate.ingest.waiting_room import MOST, WaitingRoom
 
-if TYPE_CHECKING:
-    from pynetdicom.association import Association
-
-MAX_PDU = 131_072
-VERIFICATION = "1.2.840.10008.1.1"
-_ANSWER = 120.0
-"""Seconds an answer may take before the association is given up."""
-_IDLE = 120.0
 _DRAIN = 20.0
 """Seconds that associations get to finish the instance at hand when the gateway stops."""
-
-_UNRECOGNISED = (1, 1, 3)
-"""A-ASSOCIATE-RJ: permanent, by the service user, calling AE title not recognised (PS3.8 9.3.4)."""
-_CALLED_UNRECOGNISED = (1, 1, 7)
-_TOO_MANY = (2, 3, 2)
 
 
 class _Section(BaseModel):
@@ -109,11 +89,8 @@ class Dimse(_Section):
     def allows(self, calling: str, address: str) -> bool:
         """Whether this caller is on the list."""
         found = ipaddress.ip_address(address.partition("%")[0])
+        found = getattr(found, "ipv4_mapped", None) or found
         return any(one.ae == calling and found in ipaddress.ip_network(one.ip, strict=False) for one in self.allow)
-
-
-TurnedAway = Callable[[str, str, str], None]
-"""(source, calling AE title, address): somebody who is not on the list."""
 
 
 class CStoreSource:
@@ -134,8 +111,10 @@ class CStoreSource:
 
     def run(self, intake: Intake, stop: Event) -> None:
         """See `Source.run`."""
-        room = WaitingRoom(self._listening, self._tls, most_per_address=self.settings.max_per_ip)
-        calls = _Calls(self.settings, intake, self._turned_away, self._tell)
+        if self._listening.fileno() < 0:  # it ran before, and failed
+            self._listening = _bound(self.settings)
+        room = WaitingRoom(self._listening, self._tls, _places(), self.settings.max_per_ip)
+        calls = Calls(self.settings, intake, self._turned_away, self._tell)
         try:
             while not stop.is_set():
                 for admitted in room.admit(0.25):
@@ -146,149 +125,10 @@ class CStoreSource:
             calls.finish(_DRAIN)
 
 
-class _Calls:
-    """The associations of one source."""
-
-    def __init__(self, settings: Dimse, intake: Intake, turned_away: TurnedAway, tell: events.Watcher) -> None:
-        from pynetdicom import AE, _config
-
-        _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage SOP class, private ones and those to come
-        _config.LOG_HANDLER_LEVEL = "none"
-        self.settings, self._intake, self._turned_away, self._tell = settings, intake, turned_away, tell
-        self._pool = ThreadPoolExecutor(settings.max_associations, f"cstore-{settings.name}")
-        self._entity = AE(settings.ae)
-        self._entity.maximum_pdu_size = MAX_PDU
-        self._entity.maximum_associations = 10_000  # counted here, once they are associations
-        self._entity.acse_timeout, self._entity.network_timeout, self._entity.dimse_timeout = 10, _IDLE, 60
-        self._entity.add_supported_context(VERIFICATION)
-        self._running: list[Association] = []
-
-    def take(self, admitted: Admitted) -> None:
-        """Begin an association with somebody who asked for one."""
-        from stowgate.ingest.acceptor import accept
-
-        self._running = [one for one in self._running if one.is_alive()]
-        handlers = self._handlers()
-        association = accept(self._entity, self.settings.ae, admitted, handlers, self._rejection, self._listen_name)
-        plain = association.dul.socket
-        association.dul.socket = guarded(plain, admitted.request, MAX_PDU)  # type: ignore[arg-type]
-        association.dimse = streaming(association, self._begin)
-        self._running.append(association)
-        association.start()
-
-    def finish(self, seconds: float) -> None:
-        """Let those who are sending finish the instance at hand, then end all associations."""
-        deadline = time.monotonic() + seconds
-        while self._running:
-            late = time.monotonic() >= deadline
-            for one in self._running:
-                if late or not getattr(one.dimse, "is_receiving", False):
-                    one.abort()
-            self._running = [one for one in self._running if one.is_alive()]
-            if late and time.monotonic() >= deadline + 2:
-                break
-            time.sleep(0.02)
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    @property
-    def _listen_name(self) -> tuple[str, int]:
-        return self.settings.address
-
-    def _rejection(self, calling: str, called: str, address: str) -> tuple[int, int, int] | None:
-        """Result, source and reason of the A-ASSOCIATE-RJ; None for a caller who is welcome."""
-        if not self.settings.allows(calling, address):
-            self._turned_away(self.settings.name, calling, address)
-            self._tell(events.CallerTurnedAway(self.settings.name))
-            return _UNRECOGNISED
-        if called != self.settings.ae.strip():
-            return _CALLED_UNRECOGNISED
-        established = sum(one.is_established for one in self._running)
-        return _TOO_MANY if established >= self.settings.max_associations else None
-
-    def _handlers(self) -> list[tuple[Any, Callable[[Any], Any]]]:
-        from pynetdicom import evt
-
-        name, tell = self.settings.name, self._tell
-
-        def gone(event: Any) -> None:
-            event.assoc.dimse.break_off()
-
-        def closed(event: Any) -> None:
-            gone(event)
-            if event.assoc.is_accepted_by_us:
-                event.assoc.is_accepted_by_us = False
-                tell(events.Association(name, opened=False))
-
-        def established(event: Any) -> None:
-            event.assoc.is_accepted_by_us = True
-            tell(events.Association(name, opened=True))
-
-        return [
-            (evt.EVT_C_STORE, self._answer),
-            (evt.EVT_C_ECHO, lambda _: 0x0000),
-            (evt.EVT_ESTABLISHED, established),
-            (evt.EVT_ABORTED, gone),
-            (evt.EVT_CONN_CLOSE, closed),
-        ]
-
-    def _begin(self, told: Announcement, fragments: Fragments) -> Future[Outcome]:
-        """Called by the network's thread when a command is whole; the data set follows."""
-        settings = self.settings
-        code = ""
-        if settings.sop_classes and told.sop_class not in settings.sop_classes:
-            code = "sop_class_not_taken"
-        elif settings.transfer_syntaxes and told.transfer_syntax not in settings.transfer_syntaxes:
-            code = "transfer_syntax_not_taken"
-        announced = Announced(settings.name, told.sop_class, told.transfer_syntax)
-        refusal = Refused(code) if code else self._intake.may_accept(announced)
-        if refusal:
-            fragments.close()
-            self._tell(events.Refused(settings.name, refusal.code))
-            return refused(refusal.code)
-        return self._pool.submit(self._take, announced, told, fragments)
-
-    def _take(self, announced: Announced, told: Announcement, fragments: Fragments) -> Outcome:
-        checked = _Checked(told, fragments)
-        try:
-            return self._intake.receive(Arrival(announced, checked.read))
-        except BrokenOff:
-            return Refused("announced_differs" if checked.differs else "truncated")
-        finally:
-            fragments.close()
-
-    def _answer(self, event: Any) -> int:
-        """The handler of EVT_C_STORE, in the association's thread: 0000 only after custody."""
-        future: Future[Outcome] | None = event.assoc.dimse.outcome()
-        try:
-            return status_of(future.result(_ANSWER) if future else Refused("internal_error"))
-        except (Late, Exception):  # noqa: BLE001 - whatever went wrong, the sender must keep its object
-            return status_of(Refused("internal_error"))
-
-
-class _Checked:
-    """Reads fragments, and breaks off where the data set is not the instance that was announced (PS3.4 B.2.3)."""
-
-    def __init__(self, told: Announcement, fragments: Fragments) -> None:
-        self._told, self._fragments = told, fragments
-        self._head: bytes | None = b""
-        self.differs = False
-
-    def read(self, size: int) -> bytes:
-        """See `Arrival.read`."""
-        data = self._fragments.read(size)
-        if self._head is not None:
-            self._head += data
-            if len(self._head) >= FIRST or not data:
-                self._compare(self._head)
-                self._head = None
-        return data
-
-    def _compare(self, head: bytes) -> None:
-        found = peek(head)
-        pairs = ((found.sop_class, self._told.sop_class), (found.sop_instance, self._told.sop_instance))
-        if any(said and said != told for said, told in pairs):
-            self.differs = True
-            raise BrokenOff
+def _places() -> int:
+    """How many may wait: a quarter of the descriptors at most, so that those who are let in find some."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(MOST, soft // 4) if soft != resource.RLIM_INFINITY else MOST
 
 
 def _bound(settings: Dimse) -> socket.socket:
