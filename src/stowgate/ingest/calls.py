@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
 from threading import Thread, Timer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stowgate import events
 from stowgate.errors import StowgateError
@@ -23,8 +23,6 @@ from stowgate.ingest.waiting_room import Admitted
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
-
-    from stowgate.ingest.cstore import Dimse
 
 MAX_PDU = 131_072
 VERIFICATION = "1.2.840.10008.1.1"
@@ -46,10 +44,41 @@ TurnedAway = Callable[[str, str, str], None]
 """(source, calling AE title, address): somebody who is not on the list."""
 
 
+class Terms(Protocol):
+    """What of a source's settings matters to its callers."""
+
+    @property
+    def name(self) -> str:
+        """Of the source."""
+
+    @property
+    def ae(self) -> str:
+        """Our AE title."""
+
+    @property
+    def sop_classes(self) -> Collection[str]:
+        """That are taken; empty for all."""
+
+    @property
+    def transfer_syntaxes(self) -> Collection[str]:
+        """That are taken; empty for all."""
+
+    @property
+    def max_associations(self) -> int:
+        """At the same time."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+
+    def allows(self, calling: str, address: str) -> bool:
+        """Whether this caller is on the list."""
+
+
 class Calls:
     """The associations of one source."""
 
-    def __init__(self, settings: Dimse, intake: Intake, turned_away: TurnedAway, tell: events.Watcher) -> None:
+    def __init__(self, settings: Terms, intake: Intake, turned_away: TurnedAway, tell: events.Watcher) -> None:
         from pynetdicom import AE, _config
 
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage SOP class, private ones and those to come
