@@ -21,9 +21,13 @@ def accept(
     admitted: Admitted,
     handlers: Sequence[tuple[Any, Callable[[Any], Any]]],
     rejection: Rejection,
+    gone: Callable[[Association], None],
     local: tuple[str, int],
 ) -> Association:
-    """An acceptor that is ready to be started; as `pynetdicom.transport.RequestHandler` does it."""
+    """An acceptor that is ready to be started; as `pynetdicom.transport.RequestHandler` does it.
+
+    gone -- called in the association's thread when it has ended, however it did
+    """
     from pynetdicom import evt
     from pynetdicom._globals import MODE_ACCEPTOR
     from pynetdicom.acse import ACSE
@@ -56,7 +60,7 @@ def accept(
             try:
                 super().run_reactor()
             finally:
-                self.dimse.break_off()  # type: ignore[attr-defined]
+                gone(self)
                 plain = self.dul.socket and self.dul.socket.socket
                 if plain is not None and not self.dul.is_alive():
                     plain.close()
@@ -75,4 +79,23 @@ def accept(
     requestor.address_info = AddressInformation.from_tuple(admitted.connection.getpeername())
     for event, handler in handlers:
         association.bind(event, handler)
+    _never_raises(association)
     return association
+
+
+def _never_raises(association: Association) -> None:
+    """An event that pynetdicom's state machine does not know would end the thread and leave the connection open."""
+    provider = association.dul
+    carried_out = provider.state_machine.do_action
+
+    def do_action(event: str) -> None:
+        try:
+            carried_out(event)
+        except Exception:  # noqa: BLE001 - whatever it is, the peer is beyond help, and its text could quote
+            association._kill = True
+            association.is_established = False
+            provider.kill_dul()
+            if provider.socket is not None:
+                provider.socket.close()
+
+    provider.state_machine.do_action = do_action  # type: ignore[method-assign]

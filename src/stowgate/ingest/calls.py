@@ -102,7 +102,9 @@ class Calls:
             return
         handlers = self._handlers()
         try:
-            association = accept(self._entity, self.settings.ae, admitted, handlers, self._rejection, self._listen_name)
+            association = accept(
+                self._entity, self.settings.ae, admitted, handlers, self._rejection, self._gone, self.settings.address
+            )
             plain = association.dul.socket
             association.dul.socket = guarded(plain, admitted.request, MAX_PDU)  # type: ignore[arg-type]
             association.dimse = streaming(association, self._begin)
@@ -128,9 +130,10 @@ class Calls:
             time.sleep(0.02)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    @property
-    def _listen_name(self) -> tuple[str, int]:
-        return self.settings.address
+    def _gone(self, association: Any) -> None:
+        association.dimse.break_off()
+        if association.is_accepted_by_us:
+            self._tell(events.Association(self.settings.name, opened=False))
 
     def _rejection(self, calling: str, called: str, address: str) -> tuple[int, int, int] | None:
         """Result, source and reason of the A-ASSOCIATE-RJ; None for a caller who is welcome."""
@@ -149,14 +152,8 @@ class Calls:
 
         name, tell = self.settings.name, self._tell
 
-        def gone(event: Any) -> None:
+        def broken_off(event: Any) -> None:
             event.assoc.dimse.break_off()
-
-        def closed(event: Any) -> None:
-            gone(event)
-            if event.assoc.is_accepted_by_us:
-                event.assoc.is_accepted_by_us = False
-                tell(events.Association(name, opened=False))
 
         def established(event: Any) -> None:
             event.assoc.is_accepted_by_us = True
@@ -166,8 +163,8 @@ class Calls:
             (evt.EVT_C_STORE, self._answer),
             (evt.EVT_C_ECHO, lambda _: 0x0000),
             (evt.EVT_ESTABLISHED, established),
-            (evt.EVT_ABORTED, gone),
-            (evt.EVT_CONN_CLOSE, closed),
+            (evt.EVT_ABORTED, broken_off),
+            (evt.EVT_CONN_CLOSE, broken_off),
         ]
 
     def _begin(self, told: Announcement, fragments: Fragments) -> Future[Outcome]:
