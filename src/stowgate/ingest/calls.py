@@ -208,7 +208,7 @@ def _end(association: Association) -> None:
     cut = Timer(_LAST_WORDS / 2, _cut, (association,))
     cut.daemon = True
     cut.start()
-    association.dul.to_user_queue.put(None)  # type: ignore[arg-type] # one whose request made no sense waits for another
+    association.dul.to_user_queue.put(None)  # one whose request made no sense waits for another
     association.abort()
     cut.cancel()
 

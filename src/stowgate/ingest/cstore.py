@@ -18,6 +18,9 @@ from stowgate.ingest.calls import Calls, TurnedAway
 from stowgate.ingest.source import Intake
 from stowgate.ingest.waiting_room import MOST, WaitingRoom
 
+_LOOK = 0.1
+"""Seconds between looks at whether it is time to stop."""
+
 _DRAIN = 20.0
 """Seconds that associations get to finish the instance at hand when the gateway stops."""
 
@@ -117,7 +120,7 @@ class CStoreSource:
         calls = Calls(self.settings, intake, self._turned_away, self._tell)
         try:
             while not stop.is_set():
-                for admitted in room.admit(0.25):
+                for admitted in room.admit(_LOOK):
                     calls.take(admitted)
         finally:
             room.close()
