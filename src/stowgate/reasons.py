@@ -133,6 +133,7 @@ REASONS: dict[str, Reason] = {
     "gate_private": _stopped("The gate found a private attribute that nobody has declared safe."),
     "gate_attribute": _stopped("The gate found a value where only a dummy or nothing may stand."),
     "gate_value": _stopped("The gate found a value that is neither the original's nor one of ours."),
+    "gate_form": _stopped("The gate found a kept value that is not written as its attribute's values are."),
     "gate_override": _stopped("The gate found that a rule of the user's own was not followed."),
     "gate_uid": _stopped("The gate found a UID of the original, or one that was not derived."),
     "gate_token": _stopped("The gate found a name, number or address of the original."),
@@ -243,6 +244,21 @@ REASONS: dict[str, Reason] = {
         "The ledger knows an object that is not on its shelf.",
         "This must never happen: keep the disk as it is and report this with the audit log.",
     ),
+    "config_exists": _failed(
+        "There is a configuration already, and it is never changed.", "Name another file with -c."
+    ),
+    "no_spool": _failed(
+        "The gateway has not run yet, so there is nothing to look at.", "Start it with `stowgate run`."
+    ),
+    "held_by_person": _held("A person holds this object back.", "`stowgate queue release` lets it go on."),
+    "unknown_item": _failed(
+        "There is no item of this id, or several begin like it.",
+        "`stowgate queue list` and `quarantine list` show ids.",
+    ),
+    "not_possible_now": _failed(
+        "The item's state does not allow that.",
+        "`stowgate queue show` says where it is; another may have been quicker.",
+    ),
     "caller_not_allowed": _failed(
         "A caller that is not on the list was turned away.",
         "`stowgate source list` shows it; allow it in the [[source]] if it is one of yours.",
@@ -352,8 +368,10 @@ REASONS: dict[str, Reason] = {
         "Dates of devices are not kept while dates are moved, so Retain Device Identity is not claimed."
     ),
     "known_token": _finding("A kept text held a name or number of this patient and was removed."),
-    "nonconforming_number": _finding("A number was not written as one and was removed."),
-    "nonconforming_value": _finding("A UID, date or time was not written as one and was removed."),
+    "nonconforming_number": _finding(
+        "A number was not written as one, was one of too many or too few, or was words, and was removed."
+    ),
+    "nonconforming_value": _finding("A code, UID, date or time was not written as one and was removed."),
     "wrong_vr": _finding("An attribute had a value representation the standard does not give it and was removed."),
     "iod_unknown": _finding(
         "The standard's tables do not list the attributes of this SOP class; the strictest rules were used."

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from stowgate.ingest.cstore import Dimse
+from stowgate.ingest.dimse_settings import Dimse
 from stowgate.ingest.stow import Stow
 from stowgate.ingest.watch import Folder
 

@@ -146,9 +146,6 @@ STILL_HIDDEN = {
 }
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a leak that is open: binary numbers and codes are not held to VM, length or alphabet"
-)
 @pytest.mark.parametrize("place", list(STILL_HIDDEN))
 def test_words_nobody_knows_do_not_stay_in_numbers_and_codes(place: str) -> None:
     assert b"Quxenwald" not in engine.gated(small(STILL_HIDDEN[place]), engine.policy()).data

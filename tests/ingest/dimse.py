@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from stowgate import events
-from stowgate.ingest.cstore import Caller, CStoreSource, Dimse
+from stowgate.ingest.cstore import CStoreSource
+from stowgate.ingest.dimse_settings import Caller, Dimse
 from stowgate.ingest.source import Intake
 from tests.builder import CT, EXPLICIT, IMPLICIT
 

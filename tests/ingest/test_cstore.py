@@ -20,7 +20,8 @@ from pydantic import ValidationError
 
 from stowgate import events
 from stowgate.errors import Misconfigured
-from stowgate.ingest.cstore import Caller, CStoreSource, Dimse, DimseTls
+from stowgate.ingest.cstore import CStoreSource
+from stowgate.ingest.dimse_settings import Caller, Dimse, DimseTls
 from stowgate.ingest.memory import MemoryIntake
 from stowgate.ingest.source import Announced, Arrival, Outcome, Refused
 from tests.builder import CT, DEFLATED, EXPLICIT, IMPLICIT, MR, encode, instance, part10

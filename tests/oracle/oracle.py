@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from stowgate.policy import Option, Policy
-from tests.oracle import derive, tables
+from tests.oracle import derive, forms, tables
 from tests.oracle.access import Charset, children, file_vr, items_of, raw, raw_value, text_of, vr_of
 from tests.oracle.load import load, normalised
 from tests.oracle.rules import CODE, Decision, always_dropped, decide
@@ -146,19 +146,28 @@ class Oracle:
             return ""
         if vr == "AS" and value.strip(b" \0"):
             return self._keep_age(element, decision, clean)
-        if vr in ("DS", "IS") and not re.fullmatch(rb"[0-9 +\-.eE\\]*\0*", value):
-            return decision.removal
         if vr in FORMS and re.search(FORMS[vr], value):
             return decision.removal
-        if vr in SEARCHED and self.tokens.found_in(text_of(element, charset, vr), vr):
-            if vr == "CS" and decision.removal == "D":
-                old = value.strip(b" \0").split(b"\\")
-                new = [b"REMOVED" if self.tokens.found_in(part.decode("latin-1"), vr) else part for part in old]
-                if new != old:
-                    self._put(clean, tag, self._out_vr(element), b"\\".join(new))
-                    return ""
-            return decision.removal
+        if tag != 0x00080005:
+            written = self._out_vr(element) if vr == "UN" or vr not in tables.dictionary_vrs(tag) else vr
+            sound = forms.fits(tag, written, tables.multiplicity(tag), value)
+            named = vr in SEARCHED and self.tokens.found_in(text_of(element, charset, vr), vr)
+            if vr == "CS" and decision.removal == "D" and (named or not sound):
+                return self._without_bad_codes(element, value, clean)
+            if named or not sound:
+                return decision.removal
         self._put(clean, tag, file_vr(element), value)
+        return ""
+
+    def _without_bad_codes(self, element: Any, value: bytes, clean: Dataset) -> str:
+        """Of several codes in a Type 1 attribute the good ones stay."""
+        tag, old = int(element.tag), value.strip(b" \0").split(b"\\")
+        texts = [part.decode("latin-1") for part in old]
+        bad = [self.tokens.found_in(text, "CS") or not forms.is_code(tag, text) for text in texts]
+        if len(old) > forms.most(tables.multiplicity(tag)) or not any(bad):
+            return "D"
+        new = [b"REMOVED" if is_bad else part for is_bad, part in zip(bad, old, strict=True)]
+        self._put(clean, tag, self._out_vr(element), b"\\".join(new))
         return ""
 
     def _keep_age(self, element: Any, decision: Decision, clean: Dataset) -> str:
@@ -280,9 +289,9 @@ class Oracle:
             if items_of(element) is not None and vr == "SQ":
                 self._recurse(element, None, clean, charset)
             return
-        self._keep_private(element, vr, clean, charset)
+        self._keep_private(element, vr, name, clean, charset)
 
-    def _keep_private(self, element: Any, vr: str, clean: Dataset, charset: Charset) -> None:
+    def _keep_private(self, element: Any, vr: str, creator: str, clean: Dataset, charset: Charset) -> None:
         tag, value, written = int(element.tag), raw_value(element), file_vr(element)
         if written not in (None, "UN", *vr.split("/")):
             return
@@ -294,7 +303,8 @@ class Oracle:
             else:
                 self._put(clean, tag, "UI", b"\\".join(new))
             return
-        if vr in ("DS", "IS") and not re.fullmatch(rb"[0-9 +\-.eE\\]*\0*", value):
+        group, low = tag >> 16, tag & 0xFF
+        if not forms.fits(0, vr, tables.safe_private_vm(group, creator, low), value):
             return
         if vr in SEARCHED and self.tokens.found_in(text_of(element, charset, vr), vr):
             return

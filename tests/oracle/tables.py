@@ -64,11 +64,11 @@ def _unpack_iods(plain: Any) -> Any:
 
 
 _UNPACK: dict[str, Any] = {
-    "dictionary": lambda plain: {"rows": [[tag, "", cells.split("|")[0]] for tag, cells in plain["rows"].items()]},
+    "dictionary": lambda plain: {"rows": [[tag, "", *cells.split("|")[:2]] for tag, cells in plain["rows"].items()]},
     "profile": _unpack_profile,
     "uids": lambda plain: {"rows": [[uid, *cells.split("|")[0::2]] for uid, cells in plain["rows"].items()]},
     "safe_private": lambda plain: {
-        "rows": [dict(zip(("group", "element", "creator", "vr"), row[:4], strict=True)) for row in plain["rows"]]
+        "rows": [dict(zip(("group", "element", "creator", "vr", "vm"), row[:5], strict=True)) for row in plain["rows"]]
     },
     "codes": lambda plain: {"cid_7050": [{"code": row[0], "meaning": row[2]} for row in plain["cid_7050"]]},
     "iods": _unpack_iods,
@@ -92,6 +92,14 @@ def dictionary_vrs(tag: int) -> tuple[str, ...]:
     exact, masks = _dictionary()
     found = exact.get(tag8(tag)) or next((vr for mask, vr in masks if matches(mask, tag8(tag))), "")
     return tuple(found.split("/")) if found else ()
+
+
+@cache
+def multiplicity(tag: int) -> str:
+    """How many values an attribute has, as the dictionary writes it; empty for a tag it does not hold."""
+    rows = _table("data_dictionary")["rows"]
+    exact = next((row[3] for row in rows if row[0] == tag8(tag)), None)
+    return exact if exact is not None else next((row[3] for row in rows if matches(row[0], tag8(tag))), "")
 
 
 def fewest_values(tag: int) -> int:
@@ -146,6 +154,28 @@ def safe_private_vr(group: int, creator: str, low: int) -> str | None:
         if int(row["group"], 16) == group and int(row["element"], 16) == low and row["creator"].strip() == creator:
             return row["vr"]
     return None
+
+
+@cache
+def safe_private_vm(group: int, creator: str, low: int) -> str:
+    """The multiplicity of a private attribute of Table E.3.10-1."""
+    for row in _table("safe_private")["rows"]:
+        if int(row["group"], 16) == group and int(row["element"], 16) == low and row["creator"].strip() == creator:
+            return row["vm"]
+    return ""
+
+
+@cache
+def terms_of(tag: int) -> tuple[set[str], set[str], set[str]] | None:
+    """Words, words that may be joined, and whole phrases of a code that people type."""
+    plain = json.loads(resources.files("stowgate.standard").joinpath("tables", "terms.json").read_text("utf-8"))
+    row = plain["attributes"].get(tag8(tag))
+    if row is None:
+        return None
+    _, lists, *phrases = row.split("|")
+    words = {word for name in lists.split() for line in plain[name] for word in line.split()}
+    parts = {word for line in plain["parts"] for word in line.split()} if "parts" in lists.split() else set()
+    return words, {part for part in parts if len(part) > 2}, set(phrases)
 
 
 def code_meaning(code: str) -> str:

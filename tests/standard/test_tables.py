@@ -22,6 +22,7 @@ DIGESTS = {
     "iods": "4b0a0f62d755a08f13d55f7a5569a436cffead4c8da43c02e81b3ae2d2aaaf83",
     "profile": "11ac682f2df00c24ccd1f5c277a53ecd3927983ff11d1a4f31d3a783029019be",
     "safe_private": "3164b927b226863258a7b281d4fa069197cef3b91ceaa50bf40d83ab47b692e5",
+    "terms": "42a9d1548eefdfba37471165ad606e0126919f9a9f03b13b76d9116daefcacdb",
     "uids": "7d9befff17aaa2070b5e1ab028643949e898058f6705f7ab5d025d2561d2ab58",
 }
 """SHA-256 of each file: a change of a table is a change of the rules and has to be seen in a review."""

@@ -37,7 +37,7 @@ def test_numbers_that_happen_to_be_the_patients_id() -> None:
     sample = Sample()
     sample.raw.top[0x00100020] = (b"LO", b"1250")
     sample.both(0x00181150, b"IS", b"1250")
-    sample.both(0x00180050, b"DS", b"12.5\\1250")
+    sample.both(0x00280030, b"DS", b"12.5\\1250")
     sample.both(0x00280107, b"US", b"\xe2\x04")
     assert not stopped(sample)
     sample.both(0x00181020, b"LO", b"build 1250")

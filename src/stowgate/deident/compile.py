@@ -8,6 +8,7 @@ from functools import lru_cache
 from stowgate.deident import actions, keeping, private, sequences
 from stowgate.deident.actions import Frame, Verb
 from stowgate.deident.encode import DUMMIES, element, permitted_vrs
+from stowgate.deident.forms import vm_of
 from stowgate.deident.plan import Entry, Plan
 from stowgate.deident.rules import Rule, rules_for
 from stowgate.dicom.budget import OddEncoding
@@ -100,7 +101,7 @@ def _otherwise(plan: Plan, rule: Rule, tag: int, vr: bytes) -> Verb:
     """What becomes of a kept value that turns out to name this patient."""
     gone = actions.by_type(rule, tag, vr, plan.explicit)
     needed = vr == b"CS" and rule.type in ("1", "1C")
-    return keeping.without_named(tag, plan.explicit, gone) if needed else gone
+    return keeping.without_bad(tag, plan.explicit, gone) if needed else gone
 
 
 def _replace(plan: Plan, rule: Rule, tag: int, vr: bytes) -> Verb:
@@ -113,7 +114,7 @@ _VERBS: dict[str, Callable[[Plan, Rule, int, bytes], Verb | None]] = {
     "X": lambda _plan, _rule, _tag, _vr: actions.constant(actions.REMOVED),
     "Z": lambda plan, rule, tag, vr: actions.empty(tag, vr, plan.explicit, rule.origin == "override"),
     "D": _replace,
-    "K": lambda plan, rule, tag, vr: keeping.keep(tag, vr, plan.explicit, _otherwise(plan, rule, tag, vr)),
+    "K": lambda plan, rule, tag, vr: keeping.keep(tag, vr, plan.explicit, _otherwise(plan, rule, tag, vr), vm_of(tag)),
     "C": _clean,
     "U": lambda plan, _rule, tag, vr: (
         actions.map_uids(tag, vr, plan.explicit) if vr == b"UI" else actions.constant(actions.REMOVED)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
-
-from stowgate.deident import dates
+from stowgate.deident import dates, forms
 from stowgate.deident.actions import Frame, Verb
 from stowgate.deident.encode import DUMMIES, element
 from stowgate.dicom.charset import decode
 from stowgate.errors import Rejected
 from stowgate.standard.uids import is_registered
 
-_TEXT_VRS = frozenset((b"AE", b"LO", b"SH", b"ST", b"LT", b"UC", b"UR", b"UT", b"PN", b"CS"))
+_TEXT_VRS = frozenset((b"AE", b"LO", b"SH", b"ST", b"LT", b"UC", b"UR", b"UT", b"PN"))
 _NUMBER_VRS = frozenset((b"DS", b"IS"))
+_CHARACTER_SET = 0x00080005
+"""Its terms are known, or the object is held: no word can stand there, and without it nothing can be read."""
 _UID_DOTS = 5
 """Dots from which on numbers in a text are taken for a UID."""
 _SHORTEST_UUID = 20
 _LONGEST_KEPT = 1024 * 1024
 """Bytes of the longest text that is searched for words: the search takes many times as much memory."""
 _TO_RUNS = bytes(code if code in b"0123456789." else 0x20 for code in range(256))
-_two_dots = re.compile(rb"\.[0-9]+\.").search
 FORMS = {
     b"UI": b"0123456789.\\ \0",
     b"DA": b"0123456789.-\\ \0",
@@ -27,21 +26,19 @@ FORMS = {
     b"DT": b"0123456789.+-\\ \0",
 }
 """Characters that values of these VRs are written with, ACR-NEMA forms and query ranges included."""
+_SHORTEST_WORD = 4
+"""Bytes from which on numbers can hold a word."""
 _DUMMY_CODE = DUMMIES[b"CS"]
-_NUMERIC = b"0123456789 +-.eE\\\0"
 
 
 def keep_text(vr: bytes, otherwise: Verb) -> Verb:
     """K on text: stays, unless it holds a word known to name this patient."""
-    name = vr.decode()
 
     def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
         if end - value > _LONGEST_KEPT:
             raise Rejected("limit_header")
-        known = frame.job.context.known
         old = bytes(frame.view[value:end])
-        named = not known.clean_bytes(old, vr) and known.found_in(decode(old, frame.codecs), name)
-        if not named and not (b"." in old and _holds_uid(old)):
+        if not _is_named(frame, old, vr) and not (b"." in old and _holds_uid(old)):
             return None
         frame.job.findings.add("known_token")
         return otherwise(frame, start, value, end)
@@ -49,13 +46,41 @@ def keep_text(vr: bytes, otherwise: Verb) -> Verb:
     return verb
 
 
-def without_named(tag: int, explicit: bool, otherwise: Verb) -> Verb:
-    """A Type 1 code of several values loses the one that names this patient; all of it goes where none does alone."""
+def _is_named(frame: Frame, old: bytes, vr: bytes) -> bool:
+    known = frame.job.context.known
+    return not known.clean_bytes(old, vr) and known.found_in(decode(old, frame.codecs), vr.decode())
+
+
+def keep_code(tag: int, vm: str, otherwise: Verb) -> Verb:
+    """K on code strings: stays, unless it names this patient or is not written as a code."""
+
+    def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
+        if end - value > _LONGEST_KEPT:
+            raise Rejected("limit_header")
+        old = bytes(frame.view[value:end])
+        named = _is_named(frame, old, b"CS")
+        if not named and forms.codes(old, tag, vm):
+            return None
+        frame.job.findings.add("known_token" if named else "nonconforming_value")
+        return otherwise(frame, start, value, end)
+
+    return verb
+
+
+def without_bad(tag: int, explicit: bool, otherwise: Verb) -> Verb:
+    """A Type 1 code of several values loses those that name this patient or are no codes; all of it goes where that
+    is not enough."""
+    vm = forms.vm_of(tag)
 
     def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
         known = frame.job.context.known
         old = bytes(frame.view[value:end]).strip(b" \0").split(b"\\")
-        new = [_DUMMY_CODE if known.found_in(decode(one, frame.codecs), "CS") else one for one in old]
+        if len(old) > forms.multiplicity(vm).most:
+            return otherwise(frame, start, value, end)
+        new = [
+            one if forms.code(one, tag) and not known.found_in(decode(one, frame.codecs), "CS") else _DUMMY_CODE
+            for one in old
+        ]
         if new == old:
             return otherwise(frame, start, value, end)
         return element(tag, b"CS", b"\\".join(new), explicit)
@@ -75,12 +100,24 @@ def _is_uuid(run: bytes) -> bool:
     return run.startswith(b"2.25.") and len(run) > _SHORTEST_UUID
 
 
-def keep_number(otherwise: Verb) -> Verb:
+def keep_binary(vr: bytes, vm: str, otherwise: Verb) -> Verb:
+    """K on binary numbers: stays, unless there are more or fewer than the attribute has, or they are words."""
+    alone = forms.UNITS[vr] if vm == "1" and forms.UNITS[vr] < _SHORTEST_WORD else 0
+
+    def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
+        if end == value or end - value == alone or forms.numbers(bytes(frame.view[value:end]), vr, vm):
+            return None
+        frame.job.findings.add("nonconforming_number")
+        return otherwise(frame, start, value, end)
+
+    return verb
+
+
+def keep_number(vr: bytes, vm: str, otherwise: Verb) -> Verb:
     """K on decimal and integer strings: stays, unless it is no number at all; two dots make a UID or a date."""
 
     def verb(frame: Frame, start: int, value: int, end: int) -> bytes | None:
-        old = bytes(frame.view[value:end])
-        if not old.translate(None, _NUMERIC) and not _two_dots(old):
+        if forms.decimals(bytes(frame.view[value:end]), vr, vm):
             return None
         frame.job.findings.add("nonconforming_number")
         return otherwise(frame, start, value, end)
@@ -115,12 +152,18 @@ def keep_age(tag: int, explicit: bool, otherwise: Verb) -> Verb:
     return verb
 
 
-def keep(tag: int, vr: bytes, explicit: bool, otherwise: Verb) -> Verb | None:
-    """K by value representation; None means that nothing ever has to be looked at."""
+def keep(tag: int, vr: bytes, explicit: bool, otherwise: Verb, vm: str) -> Verb | None:
+    """K by value representation; None means that nothing ever has to be looked at. vm -- "" if it is not known."""
+    if tag == _CHARACTER_SET:
+        return None
     if vr in _TEXT_VRS:
         return keep_text(vr, otherwise)
+    if vr == b"CS":
+        return keep_code(tag, vm, otherwise)
     if vr in _NUMBER_VRS:
-        return keep_number(otherwise)
+        return keep_number(vr, vm, otherwise)
+    if vr in forms.UNITS:
+        return keep_binary(vr, vm, otherwise)
     if vr == b"AS":
         return keep_age(tag, explicit, otherwise)
     return keep_form(FORMS[vr], otherwise) if vr in FORMS else None

@@ -12,6 +12,7 @@ from stowgate.deident.plan import Plan, carried_out
 from stowgate.dicom.budget import Budget
 from stowgate.dicom.scanner import BULK_VRS
 from stowgate.dicom.walk import Elements, Walked, is_undefined, items
+from stowgate.standard.safe_private import vm_of
 
 _CHARACTERISTICS = 0x00080300
 _GROUP, _CREATOR, _STATUS, _SAFE_LIST = 0x00080301, 0x00080302, 0x00080303, 0x00080304
@@ -76,7 +77,8 @@ def _chosen(plan: Plan, tag: int, vr: bytes, creator: bytes, said: str, removed:
         return actions.empty(tag, vr, plan.explicit)
     if action == "D":
         return actions.dummy(tag, vr, plan.explicit)
-    return _kept(plan, tag, written, action)
+    vm = vm_of(tag >> 16, creator.decode("latin-1"), tag & 0xFF) if _is_listed(vr, rule.vr) else ""
+    return _kept(plan, tag, written, action, vm)
 
 
 def _is_listed(vr: bytes, listed: str) -> bool:
@@ -84,7 +86,7 @@ def _is_listed(vr: bytes, listed: str) -> bool:
     return vr in (b"UN", listed.encode()) or {vr, listed.encode()} == {b"OB", b"OW"}
 
 
-def _kept(plan: Plan, tag: int, vr: bytes, action: str) -> Verb | None:
+def _kept(plan: Plan, tag: int, vr: bytes, action: str, vm: str) -> Verb | None:
     """Values that are kept still follow the options: UIDs are mapped, dates move or go, text is searched."""
     gone = actions.constant(REMOVED)
     if vr == b"UI":
@@ -95,7 +97,7 @@ def _kept(plan: Plan, tag: int, vr: bytes, action: str) -> Verb | None:
         return None if plan.node.dates == "keep" else gone
     if action == "U":
         return gone
-    return keeping.keep(tag, vr, plan.explicit, gone)
+    return keeping.keep(tag, vr, plan.explicit, gone, vm)
 
 
 def _creator(plan: Plan, tag: int) -> Verb:

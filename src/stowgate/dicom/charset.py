@@ -49,6 +49,13 @@ _CODECS = (
 )
 """Defined terms by their letters and digits alone, so that "ISO IR 100" and "ISO-2022-IR-87" are understood too."""
 
+TERMS = (
+    *(f"ISO_IR {number}" for number in _SINGLE_BYTE),
+    *(f"ISO 2022 IR {number}" for number in (*_SINGLE_BYTE, *_MULTI_BYTE)),
+    *("ISO_IR 192", "GB18030", "GBK"),
+)
+"""Defined Terms of Specific Character Set that are understood (PS3.3 C.12.1.1.2)."""
+
 _G0 = {b"(B": "", b"(J": "", b"$B": "iso2022_jp", b"$@": "iso2022_jp", b"$(D": "iso2022_jp_2"}
 _G1 = {
     b")I": "shift_jis",

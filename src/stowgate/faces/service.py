@@ -16,10 +16,13 @@ from stowgate.dicom.limits import Limits
 from stowgate.errors import Misconfigured, StowgateError
 from stowgate.faces.web.app import build
 from stowgate.faces.web.server import Listen, WebServer
+from stowgate.gateway.acts import Hands
+from stowgate.gateway.control import ControlServer
 from stowgate.gateway.opened import Ears, Gateway, opened
 from stowgate.gateway.plan import Plan
 from stowgate.gateway.sources import Sources
-from stowgate.ingest.cstore import CStoreSource, Dimse
+from stowgate.ingest.cstore import CStoreSource
+from stowgate.ingest.dimse_settings import Dimse
 from stowgate.ingest.seen import SeenFiles
 from stowgate.ingest.source import Source
 from stowgate.ingest.stow import Stow
@@ -75,6 +78,12 @@ def listen_of(settings: Settings) -> Listen | None:
             raise Misconfigured("bad_setting", 'a [[source]] of kind "stow" needs [web] listen')
         return None
     return Listen(web.listen, load(web.token) if web.token else None, web.certificate, web.key, web.hosts)
+
+
+def hands_of(settings: Settings, gateway: Gateway) -> Hands:
+    """What a person's acts are done with."""
+    spool = gateway.spool
+    return Hands(gateway.ledger, spool.raw, spool.clean, gateway.audit, settings.output.path, gateway.backlog.came)
 
 
 def names_of(settings: Settings) -> list[str]:
@@ -155,6 +164,8 @@ def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | No
         gateway = held.enter_context(opened(plan, ears, ask))
         now = Running(settings, gateway)
         held.callback(now.stop, DRAIN)
+        control = ControlServer(gateway.spool.folder, hands_of(settings, gateway))
+        held.callback(control.close)
         ears.tell(events.Started(_version(), plan.policy.digest))
         yield now
 

@@ -89,10 +89,14 @@ class Gateway:
 
 
 @contextmanager
-def opened(plan: Plan, ears: Ears | None = None, ask: Callable[[], str] | None = None) -> Iterator[Gateway]:
+def opened(
+    plan: Plan, ears: Ears | None = None, ask: Callable[[], str] | None = None, *, work: bool = True
+) -> Iterator[Gateway]:
     """Everything but sources and pages, running; given back at the end, workers first.
 
-    ask -- asks for the passphrase of the spool on the terminal. Raises `Misconfigured` with what a person has to
+    ask  -- asks for the passphrase of the spool on the terminal
+    work -- whether workers begin; without them only a person's acts are carried out
+    Raises `Misconfigured` with what a person has to
     change, `Temporary` when the disk fails.
     """
     ears = ears or Ears()
@@ -117,7 +121,8 @@ def opened(plan: Plan, ears: Ears | None = None, ask: Callable[[], str] | None =
         workers = Workers(Station(way, ledger, desk, backlog, ears.tell, plan.issuers), plan.workers)
         held.callback(workers.stop, _IN_TIME)
         held.callback(intake.stop)
-        workers.start()
+        if work:
+            workers.start()
         paths = (
             *((_path(plan, plan.unit_key),) if unit_made else ()),
             *((spool.folder / "project.key",) if made else ()),

@@ -1,22 +1,21 @@
-"""The associations of one DIMSE source: who may call, what is taken, and how each instance is answered."""
+"""The associations of one DIMSE source: who is let in, how a C-STORE becomes an arrival, what it is answered with."""
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
 from threading import Thread, Timer
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from stowgate import events
 from stowgate.errors import StowgateError
-from stowgate.ingest.association_socket import guarded
 from stowgate.ingest.cstore_status import status_of
-from stowgate.ingest.dimse_stream import Announcement, refused, streaming
-from stowgate.ingest.fragments import Fragments
+from stowgate.ingest.dimse_settings import Dimse
+from stowgate.ingest.fragments import Announcement, Fragments
 from stowgate.ingest.peek import FIRST, peek
 from stowgate.ingest.source import Announced, Arrival, BrokenOff, Intake, Outcome, Refused
 from stowgate.ingest.waiting_room import Admitted
@@ -44,41 +43,10 @@ TurnedAway = Callable[[str, str, str], None]
 """(source, calling AE title, address): somebody who is not on the list."""
 
 
-class Terms(Protocol):
-    """What of a source's settings matters to its callers."""
-
-    @property
-    def name(self) -> str:
-        """Of the source."""
-
-    @property
-    def ae(self) -> str:
-        """Our AE title."""
-
-    @property
-    def sop_classes(self) -> Collection[str]:
-        """That are taken; empty for all."""
-
-    @property
-    def transfer_syntaxes(self) -> Collection[str]:
-        """That are taken; empty for all."""
-
-    @property
-    def max_associations(self) -> int:
-        """At the same time."""
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens."""
-
-    def allows(self, calling: str, address: str) -> bool:
-        """Whether this caller is on the list."""
-
-
 class Calls:
     """The associations of one source."""
 
-    def __init__(self, settings: Terms, intake: Intake, turned_away: TurnedAway, tell: events.Watcher) -> None:
+    def __init__(self, settings: Dimse, intake: Intake, turned_away: TurnedAway, tell: events.Watcher) -> None:
         from pynetdicom import AE, _config
 
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage SOP class, private ones and those to come
@@ -95,6 +63,8 @@ class Calls:
     def take(self, admitted: Admitted) -> None:
         """Begin an association with somebody who asked for one."""
         from stowgate.ingest.acceptor import accept
+        from stowgate.ingest.dimse_stream import Streaming
+        from stowgate.ingest.guarded_socket import guarded
 
         self._running = [one for one in self._running if one.is_alive()]
         if len(self._running) >= 2 * self.settings.max_associations + _REJECTED:
@@ -107,7 +77,7 @@ class Calls:
             )
             plain = association.dul.socket
             association.dul.socket = guarded(plain, admitted.request, MAX_PDU)  # type: ignore[arg-type]
-            association.dimse = streaming(association, self._begin)
+            association.dimse = Streaming(association, self._begin)
             association.start()
         except (OSError, RuntimeError):  # it is gone already, or there is no thread left
             admitted.connection.close()
@@ -180,7 +150,7 @@ class Calls:
         if refusal:
             fragments.close()
             self._tell(events.Refused(settings.name, refusal.code))
-            return refused(refusal.code)
+            return _refused(refusal.code)
         return self._pool.submit(self._take, announced, told, fragments)  # its own thread: ours feeds it
 
     def _take(self, announced: Announced, told: Announcement, fragments: Fragments) -> Outcome:
@@ -244,3 +214,10 @@ class _Checked:
         if any(said and said != told for said, told in pairs):
             self.differs = True
             raise BrokenOff
+
+
+def _refused(code: str) -> Future[Outcome]:
+    """The outcome of an instance that nobody begins to take in."""
+    future: Future[Outcome] = Future()
+    future.set_result(Refused(code))
+    return future

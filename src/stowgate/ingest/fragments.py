@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
-from stowgate.ingest.source import BrokenOff
+from stowgate.ingest.source import BrokenOff, Outcome
 
 MOST = 4 << 20
 """Bytes that wait at most; then the network's thread waits, and TCP slows the sender down."""
@@ -69,3 +72,16 @@ class Fragments:
             self._size -= size - left
             self._changed.notify_all()
             return b"".join(taken)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What the command of a C-STORE says (PS3.7 9.3.1.1), and the syntax of its presentation context."""
+
+    sop_class: str
+    sop_instance: str = field(repr=False)
+    transfer_syntax: str
+
+
+Begin = Callable[[Announcement, Fragments], "Future[Outcome]"]
+"""Starts taking one instance in; the future is its outcome."""

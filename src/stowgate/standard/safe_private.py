@@ -29,8 +29,8 @@ def rows() -> tuple[Safe, ...]:
 
 
 @cache
-def _by_key() -> dict[tuple[int, str, int], str]:
-    return {(row.group, row.creator, row.low): row.vr for row in rows()}
+def _by_key() -> dict[tuple[int, str, int], Safe]:
+    return {(row.group, row.creator, row.low): row for row in rows()}
 
 
 def is_safe(group: int, creator: str, low: int) -> str | None:
@@ -39,4 +39,11 @@ def is_safe(group: int, creator: str, low: int) -> str | None:
     The creator is matched exactly, blanks around it aside, in whatever block of the group it sits; `low` is the low
     byte of the element number.
     """
-    return _by_key().get((group, creator.strip(), low))
+    found = _by_key().get((group, creator.strip(), low))
+    return found.vr if found else None
+
+
+def vm_of(group: int, creator: str, low: int) -> str:
+    """The value multiplicity the table gives a private attribute, "" if it does not list it."""
+    found = _by_key().get((group, creator.strip(), low))
+    return found.vm if found else ""

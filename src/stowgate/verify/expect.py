@@ -9,6 +9,7 @@ from stowgate.policy import COLUMNS, Option
 from stowgate.standard.dictionary import vr_of
 from stowgate.standard.profile import row_of
 from stowgate.verify.elements import Bulk, DataSet, Value
+from stowgate.verify.forms import Form, form_of
 from stowgate.verify.search import CODE, NUMBER, OTHER, TEXT
 from stowgate.verify.tokens import DEFINITIONS
 from stowgate.verify.verdicts import (
@@ -37,6 +38,8 @@ ALWAYS_GONE = frozenset(
 
 _PSEUDONYM = frozenset((0x00100010, 0x00100020, 0x00120040, 0x00120042))
 STATION_NAME = 0x00081010
+_CHARACTER_SET = 0x00080005
+"""Only known terms stand in it, whoever the patient is."""
 _URL_AS_TEXT = 0x0040A992
 """Uniform Resource Locator (Trial), an address of VR ST."""
 _TEMPORAL = frozenset(("DA", "TM", "DT"))
@@ -61,6 +64,8 @@ class Expectation(NamedTuple):
     """The VRs an explicit file may give it."""
     items: str = ""
     """Of a sequence: "kept" items are judged one by one, "mapped" too if any is left, of "dummy" is one at most."""
+    form: Form | None = None
+    """What a value that may be the source's has to look like all the same."""
 
 
 def effective_code(tag: int, options: frozenset[Option]) -> str:
@@ -134,7 +139,10 @@ class Rules(dict[int, Expectation]):
             return Expectation("gate_uid", derived_uid, NOT_SOUGHT, none)
         name = "gate_date" if vr in _TEMPORAL else "gate_attribute"
         if code == "K":
-            return Expectation("gate_age", age, kind, none) if vr == "AS" else Expectation(name, None, kind, none)
+            if vr == "AS":
+                return Expectation("gate_age", age, kind, none)
+            sought = kind if tag != _CHARACTER_SET else NOT_SOUGHT
+            return Expectation(name, None, sought, none, form=form_of(tag, vr))
         if code == "C":
             by_vr: dict[str, Verdict] = {"DA": shifted, "DT": shifted, "AE": alias, "TM": moved_time}
             return Expectation(name, by_vr.get(vr, cleaned), kind, none)

@@ -13,7 +13,7 @@ from stowgate.verify import pixels, private
 from stowgate.verify.elements import Bulk, DataSet, Value
 from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Expectation, all_dummies, rules_of
 from stowgate.verify.precedent import left_to_judge, set_precedent
-from stowgate.verify.search import CODE, NUMBER, TEXT, Search, is_number
+from stowgate.verify.search import CODE, TEXT, Search
 from stowgate.verify.verdicts import Case, blank
 from stowgate.verify.walk import Walked, is_pixels
 
@@ -40,11 +40,6 @@ def _standard_overrides(overrides: tuple[Override, ...]) -> Mapping[tuple[int, .
 def method_text(policy: Policy) -> bytes:
     """The value our own de-identification adds to De-identification Method."""
     return f"Stowgate {policy.edition} r{policy.revision} {policy.digest[:16]}".encode()
-
-
-_FORMS = {b"UI": b"0123456789.", b"DA": b"0123456789.-", b"TM": b"0123456789:.-", b"DT": b"0123456789.+-"}
-_FORMS = {vr: form + b"\\ \0" for vr, form in _FORMS.items()}
-"""What UIDs, dates and times are written with; a value with anything else may have been removed."""
 
 
 def _without_some(value: bytes, old: bytes) -> bool:
@@ -79,7 +74,7 @@ class Judge:
                 continue
             vr, value = found
             expected = rules[tag]
-            code, verdict, kind, vrs, items = expected
+            code, verdict, kind, vrs, items, form = expected
             if vr not in vrs:
                 raise Rejected("gate_vr" if vrs else code, place(tag, path))
             if self.overrides and self._overridden(tag, value, source, path):
@@ -90,6 +85,8 @@ class Judge:
                 if verdict is None:
                     if source.get(tag) != found and not self._may_differ(elements, source, tag, value, path):
                         raise Rejected("gate_value", place(tag, path))
+                    if form is not None and value and not form(value):
+                        raise Rejected("gate_form", place(tag, path))
                 elif not verdict(case, tag, value, source):
                     raise Rejected(code, place(tag, path))
                 if kind >= 0 and value not in cleared[kind]:
@@ -128,11 +125,11 @@ class Judge:
         return blank(self.case, tag, value, source) and self._may_go(tag, vr, old)
 
     def _may_go(self, tag: int, vr: bytes, old: bytes) -> bool:
-        """Whether a value that the table lets stay may have been removed: text, what is no number, a wrong VR."""
+        """Whether a value that the table lets stay may have been removed: text, a wrong VR, what is not of its form."""
         expected = self.rules[tag]
-        if expected.kind in (TEXT, CODE) or vr not in expected.vrs or old.translate(None, _FORMS.get(vr, old)):
+        if expected.kind in (TEXT, CODE) or vr not in expected.vrs:
             return True
-        return expected.kind == NUMBER and not is_number(old)
+        return expected.form is not None and not expected.form(old)
 
     def _is_mark(self, elements: DataSet, tag: int, value: bytes, old: bytes, path: Path) -> bool:
         if path:
@@ -207,6 +204,8 @@ class Judge:
                 kept = expected.kind == NOT_SOUGHT or source.get(tag) == elements[tag]
                 if not (kept or self._may_differ(elements, source, tag, value, path)):
                     raise Rejected("gate_value", place(tag, path))
+                if expected.form is not None and value and not expected.form(value):
+                    raise Rejected("gate_form", place(tag, path))
             elif not expected.verdict(self.case, tag, value, source):
                 raise Rejected(expected.code, place(tag, path))
             if expected.kind >= 0 and value not in self.search.cleared[expected.kind]:

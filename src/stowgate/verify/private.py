@@ -6,9 +6,10 @@ import struct
 from functools import lru_cache
 
 from stowgate.policy import Option, Policy
-from stowgate.standard.safe_private import is_safe
+from stowgate.standard.safe_private import is_safe, vm_of
 from stowgate.verify.elements import DataSet
 from stowgate.verify.expect import NOT_SOUGHT, Expectation
+from stowgate.verify.forms import private_form
 from stowgate.verify.search import CODE, NUMBER, OTHER, TEXT
 from stowgate.verify.verdicts import Verdict, age, blank, derived_uid, kept_uid, shifted
 
@@ -66,9 +67,11 @@ class Private:
             return _replaced(vr)
         if said is None and listed is None:
             return None
-        return self._kept(vr if vr != b"UN" or not listed else listed[:2].encode())
+        written = vr if vr != b"UN" or not listed else listed[:2].encode()
+        fits = listed is not None and written.decode("latin-1") in listed.split("/")
+        return self._kept(written, vm_of(group, creator.decode("latin-1"), low) if fits else "")
 
-    def _kept(self, vr: bytes) -> Expectation | None:
+    def _kept(self, vr: bytes, vm: str) -> Expectation | None:
         kind = _KINDS.get(vr, OTHER)
         if vr == b"SQ":
             return Expectation("gate_private", None, kind, _NO_VRS, "kept")
@@ -81,7 +84,7 @@ class Private:
             return Expectation("gate_date", by_vr[vr] if moved else blank, kind, _NO_VRS)
         if vr == b"AS":
             return Expectation("gate_age", age, kind, _NO_VRS)
-        return Expectation("gate_private", None, kind, _NO_VRS)
+        return Expectation("gate_private", None, kind, _NO_VRS, form=private_form(vr.decode("latin-1"), vm))
 
 
 def _replaced(vr: bytes) -> Expectation:

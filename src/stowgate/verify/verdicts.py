@@ -11,6 +11,7 @@ from functools import lru_cache
 from stowgate.objects import Names
 from stowgate.standard.uids import is_registered
 from stowgate.verify.elements import DataSet
+from stowgate.verify.forms import time_of_day
 from stowgate.verify.patterns import telling
 
 DUMMIES = frozenset((b"", b"19000101", b"000000", b"19000101000000", b"000Y", b"REMOVED", b"0", b"about:blank"))
@@ -81,9 +82,9 @@ def cleaned(_case: Case, _tag: int, value: bytes, _source: DataSet) -> bool:
     return telling(value.decode("latin-1")) is None
 
 
-def moved_time(_case: Case, _tag: int, _value: bytes, _source: DataSet) -> bool:
-    """A time of day, which stays when dates move: any."""
-    return True
+def moved_time(_case: Case, _tag: int, value: bytes, _source: DataSet) -> bool:
+    """A time of day, which stays when dates move: any that is written as one."""
+    return time_of_day(value)
 
 
 def derived_uid(case: Case, tag: int, value: bytes, source: DataSet) -> bool:
@@ -122,9 +123,10 @@ def kept_uid(case: Case, tag: int, value: bytes, source: DataSet) -> bool:
     What has other characters than a UID is none and may have been mapped.
     """
     new, old = [part.strip(b" \0") for part in value.split(b"\\")], _values(source, tag)
-    if new == [b""] or (new == old and case.uids.isdisjoint(new)):
+    written = not any(part.translate(None, b"0123456789.") for part in old)
+    if new == [b""] or (written and new == old and case.uids.isdisjoint(new)):
         return True
-    return any(part.translate(None, b"0123456789.") for part in old) and derived_uid(case, tag, value, source)
+    return not written and derived_uid(case, tag, value, source)
 
 
 def age(_case: Case, tag: int, value: bytes, source: DataSet) -> bool:

@@ -8,7 +8,24 @@ import traceback
 import typer
 
 from stowgate.errors import Rejected, StowgateError
-from stowgate.faces.cli import deid, gateway, keys, look, profile, scan
+from stowgate.faces.cli import (
+    audit,
+    check,
+    conformance,
+    deid,
+    demo,
+    gateway,
+    init,
+    keys,
+    look,
+    profile,
+    quarantine,
+    queue,
+    scan,
+    source,
+    status,
+    study,
+)
 from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.faces.cli.show import say
 
@@ -27,6 +44,16 @@ app.command("explain")(look.explain)
 app.command("inspect")(look.inspect)
 app.command("scan")(scan.scan)
 app.command("run")(gateway.run)
+app.command("status")(status.status)
+app.command("init")(init.init)
+app.command("check")(check.check)
+app.command("conformance")(conformance.conformance)
+app.command("demo")(demo.demo)
+app.add_typer(queue.app, name="queue")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(study.app, name="study")
+app.add_typer(source.app, name="source")
+app.add_typer(audit.app, name="audit")
 app.add_typer(profile.app, name="profile")
 app.add_typer(keys.app, name="keys")
 

@@ -21,6 +21,7 @@ class Exit(IntEnum):
     STATE_IN_USE = 11  # another process works with this state folder or spool
     KEY = 12  # the key is missing or wrong
     STORAGE = 15  # no room left to write to, or the disk failed
+    AUDIT_BROKEN = 17  # a record of the audit log is not what was written
     FAILED_CLOSED = 18  # the gate or a bug stopped an object that was thought clean
     INTERRUPTED = 130
 
@@ -32,6 +33,9 @@ _BY_CODE = {
     "disk_full": Exit.STORAGE,
     "cannot_write": Exit.STORAGE,
     "ledger_io": Exit.STORAGE,
+    "spool_reserve": Exit.STORAGE,
+    "audit_broken": Exit.AUDIT_BROKEN,
+    "unknown_item": Exit.USAGE,
     "no_input": Exit.USAGE,
     "output_unwritable": Exit.USAGE,
     "output_is_input": Exit.USAGE,

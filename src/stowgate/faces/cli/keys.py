@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.show import say
+from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, settings_of, spool_of
 from stowgate.vault.folder import KEY, default_folder, prepare
 from stowgate.vault.key import Key, load, write
+
+if TYPE_CHECKING:
+    from stowgate.settings import Settings
 
 app = typer.Typer(help="The project key: make it, name it, copy it. It is never printed.", no_args_is_help=True)
 
@@ -33,6 +38,41 @@ def init(
     write(key, path)
     typer.echo(f"{key.id}  {path}")
     say("Back this file up in a safe place: without it no more objects can join those already made.")
+
+
+@app.command("rotate")
+def rotate(
+    config: Config = DEFAULT,
+    to: Annotated[
+        str, typer.Option(metavar="PLACE", help="Where the new key is: file:PATH, env:NAME, systemd:NAME, passphrase.")
+    ] = "",
+) -> None:
+    """Give a gateway's spool a new unit key. Payloads stay as they are; cut short anywhere, run it again."""
+    from stowgate.store.key_change import change_unit_key
+    from stowgate.vault.unit_key import Keyring
+
+    settings = settings_of(config)
+    base = config.absolute().parent
+    place = f"file:{base / to.removeprefix('file:')}" if to.startswith("file:") else to
+    _note_rotation(settings)
+    changed = change_unit_key(spool_of(settings), settings.spool.key, Keyring(base, ask=asks_passphrase), place)
+    typer.echo(f"{changed.key.id}  {changed.epochs} epoch key(s) wrapped anew")
+    if to:
+        say(f'Now set [spool] key = "{to}" in {config.name}: the old key opens nothing any more.')
+    say("Back the new key up; nothing of what is held was read or written.")
+
+
+def _note_rotation(settings: Settings) -> None:
+    """In the audit log before it is done; a spool without a project key has none yet."""
+    from stowgate.gateway.control import account
+    from stowgate.observe.audit import AuditLog
+    from stowgate.observe.record import Entry
+
+    spool = spool_of(settings)
+    place = spool / KEY
+    if settings.state.key or place.exists():
+        key = load(settings.state.key or f"file:{place}")
+        AuditLog(spool, key.sub(b"audit")).append(Entry("keys_rotate", account(os.getuid())))
 
 
 @app.command("show")

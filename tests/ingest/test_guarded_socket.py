@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from stowgate.ingest import association_socket
-from stowgate.ingest.association_socket import LARGEST_ASSOCIATE, SLACK, guarded, largest, prepare
+from stowgate.ingest import guarded_socket
+from stowgate.ingest.association_socket import LARGEST_ASSOCIATE, SLACK, largest, prepare
+from stowgate.ingest.guarded_socket import guarded
 
 MAX_PDU = 16_384
 
@@ -108,7 +109,7 @@ def test_a_pdu_has_a_deadline_from_its_first_byte_to_its_last(
     pair: tuple[Any, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, peer = pair
-    monkeypatch.setattr(association_socket, "SECONDS", 0.4)
+    monkeypatch.setattr(guarded_socket, "SECONDS", 0.4)
     peer.sendall(b"\x04\0\0\0\0\x64")
     stop = threading.Event()
 

@@ -1,0 +1,95 @@
+"""`stowgate source`: the ways in, who was turned away, and whether a source answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from stowgate.errors import Misconfigured
+from stowgate.faces.cli.exits import Exit
+from stowgate.faces.cli.show import say
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, spool_of, view_of
+
+app = typer.Typer(help="The ways in: list them, try one.", no_args_is_help=True)
+_COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("received", 9))
+
+
+@app.command("list")
+def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+    """Each source with what came in, and the callers that were turned away."""
+    from stowgate.questions import line_of
+    from stowgate.vault.folder import LEDGER
+
+    settings = settings_of(config)
+    counts, callers = {}, []
+    if (spool_of(settings) / LEDGER).is_file():
+        with view_of(settings) as view:
+            counts, callers = view.counts(), view.callers()
+    rows: list[dict[str, object]] = []
+    strangers: list[str] = []
+    for source in settings.source:
+        where = source.listen if source.kind == "dimse" else str(source.path)
+        away = [asdict(one) for one in callers if one.source == source.name]
+        strangers += [
+            f"{one.source}: {one.calling} at {one.address} was turned away {one.count} time(s). "
+            f'If it is yours: allow = [{{ ae = "{one.calling}", ip = "{one.address}" }}]'
+            for one in callers
+            if one.source == source.name
+        ]
+        received = line_of(counts.get(source.name, {}))["received"]
+        rows.append(
+            {"name": source.name, "kind": source.kind, "where": where, "received": received, "turned_away": away}
+        )
+    show(rows, as_json, _COLUMNS, "There is no [[source]] in this configuration.")
+    for line in strangers if not as_json else ():
+        say(line)
+
+
+@app.command("test")
+def try_(name: Annotated[str, typer.Argument(metavar="NAME")], config: Config = DEFAULT) -> int:
+    """Ask a source whether it answers: a C-ECHO as the first caller that is allowed, or a look at the folder."""
+    settings = settings_of(config)
+    source = next((one for one in settings.source if one.name == name), None)
+    if source is None:
+        raise Misconfigured("bad_setting", f"there is no [[source]] called {name}")
+    if source.kind == "folder":
+        answers = source.path.is_dir()
+        said = "The folder is there." if answers else "The folder is not there, or cannot be entered."
+    elif source.kind == "dimse":
+        answers, said = _echoed(source)
+    else:
+        answers, said = _reached(settings.web.listen)
+    typer.echo(f"{name}: {said}")
+    return Exit.DONE if answers else Exit.PARTLY
+
+
+def _echoed(source: object) -> tuple[bool, str]:
+    from stowgate.ingest.dimse_settings import Dimse
+    from stowgate.ingest.scanner import Called, echo
+
+    assert isinstance(source, Dimse)  # noqa: S101 - by its kind
+    if source.tls:
+        return _reached(source.listen)
+    host, port = source.address
+    calling = source.allow[0].ae if source.allow else "STOWGATE"
+    said = echo(Called("127.0.0.1" if host in ("0.0.0.0", "") else host, port, source.ae, calling))  # noqa: S104
+    words = {
+        "": f"It answers {calling}.",
+        "refused": "Nobody listens there: is the gateway running?",
+        "rejected": f"It rejects {calling} from this machine's address; that is right if only scanners are allowed.",
+        "no answer": "It took the call and did not answer.",
+    }
+    return said in ("", "rejected"), words[said]
+
+
+def _reached(listen: str) -> tuple[bool, str]:
+    import socket
+
+    host, _, port = listen.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), 5).close()
+    except OSError:
+        return False, "Nobody listens there: is the gateway running?"
+    return True, "Somebody listens there."

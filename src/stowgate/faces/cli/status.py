@@ -1,0 +1,43 @@
+"""`stowgate status`: where everything is that ever arrived, in lines that add up."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from stowgate.faces.cli.unit import DEFAULT, Config, settings_of, spool_of, view_of
+
+_EVERY = 2.0
+
+
+def status(
+    config: Config = DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    watch: Annotated[bool, typer.Option(help="Show it again every two seconds, until Ctrl-C.")] = False,
+) -> None:
+    """Show the conservation line of the gateway and of each source, whether it runs or not."""
+    from stowgate.questions import status as asked
+    from stowgate.store.lock import is_held
+
+    settings = settings_of(config)
+    names = [source.name for source in settings.source]
+    while True:
+        with view_of(settings) as view:
+            found = asked(view, names)
+        typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found, is_held(spool_of(settings)))))
+        if not watch:
+            return
+        time.sleep(_EVERY)
+
+
+def _lines(found: dict[str, Any], runs: bool) -> list[str]:
+    lines = ["The gateway runs." if runs else "The gateway does not run; what it holds is safe."]
+    places = [name for name in found if name not in ("sources", "destinations")]
+    width = max(map(len, ["source", "all", *found["sources"]]))
+    lines.append("  ".join([f"{'source':<{width}}", *(f"{name:>11}" for name in places)]))
+    for name, line in (*found["sources"].items(), ("all", found)):
+        lines.append("  ".join([f"{name:<{width}}", *(f"{line[place]:>11,}" for place in places)]))
+    return lines

@@ -1,0 +1,136 @@
+"""What a person does to items: hold, release, drop, export. Each act is in the audit log before it is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stowgate import events, layout
+from stowgate.errors import Misconfigured, Rejected, disk_code
+from stowgate.gateway.recovery import let_go
+from stowgate.lifecycle import State
+from stowgate.observe.audit import AuditLog
+from stowgate.observe.record import MOST_IDS, Entry
+from stowgate.store.clean_ref import ref_of
+from stowgate.store.custody import Custody
+from stowgate.store.sheet import Original
+from stowgate.store.spool import CleanShelf, RawShelf
+
+_STEP = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What acts are done with, in an open spool. `layout`: template of the paths of exported clean objects."""
+
+    ledger: Custody
+    raw: RawShelf
+    clean: CleanShelf
+    audit: AuditLog
+    layout: str = layout.DEFAULT
+    woken: Callable[[int], None] = lambda _: None
+    """Told how many items were given back to the workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How an act ended: ids that it was done to, and those that their state or their damage kept from it."""
+
+    ids: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def resolved(ledger: Custody, beginnings: Iterable[str]) -> list[str]:
+    """Whole ids; Misconfigured("unknown_item") for the first that is none."""
+    found: list[str] = []
+    for beginning in beginnings:
+        row = ledger.row(beginning)
+        if row is None:
+            raise Misconfigured("unknown_item", beginning[:32] if beginning.isalnum() else "")
+        found.append(row.id)
+    return list(dict.fromkeys(found))
+
+
+def hold(hands: Hands, ids: Sequence[str], actor: str) -> Done:
+    """Keep waiting items from going on."""
+    _note(hands, "hold", ids, actor)
+    return _done(ids, hands.ledger.move(ids, State.HELD, "held_by_person"))
+
+
+def release(hands: Hands, ids: Sequence[str], actor: str, quarantined: bool = False) -> Done:
+    """Let held or quarantined items be judged again."""
+    _note(hands, "quarantine_release" if quarantined else "release", ids, actor)
+    done = _done(ids, hands.ledger.move(ids, State.RECEIVED))
+    hands.woken(len(done.ids))
+    return done
+
+
+def drop(hands: Hands, ids: Sequence[str], actor: str) -> Done:
+    """Give items up: the payload is deleted, the row stays and counts."""
+    _note(hands, "quarantine_drop", ids, actor)
+    done = _done(ids, hands.ledger.move(ids, State.DROPPED))
+    let_go(done.ids, hands.raw, hands.clean, hands.ledger)
+    return done
+
+
+def export_clean(hands: Hands, ids: Sequence[str], folder: Path, actor: str) -> Done:
+    """Write clean objects into a folder, below it by the template; what is there with the same name is replaced."""
+    _note(hands, "export", ids, actor)
+    done: list[str] = []
+    for id in ids:
+        made = hands.ledger.clean_of_item(id)
+        if made is None:
+            continue
+        try:
+            ref = ref_of(made, hands.clean)
+            with hands.clean.open(made.id) as source:
+                _write(source, folder / layout.path_of(hands.layout, ref.names), 0o644)
+        except Rejected:
+            continue
+        done.append(id)
+    return _done(ids, set(ids) - set(done))
+
+
+def export_originals(hands: Hands, ids: Sequence[str], folder: Path, actor: str) -> Done:
+    """Write identified originals into a folder of their owner, named by their ids."""
+    _note(hands, "quarantine_export", ids, actor)
+    left: set[str] = set()
+    for id in ids:
+        try:
+            with hands.raw.open(id) as source:
+                _write(source, folder / f"{id}.dcm", 0o600)
+        except Rejected:
+            left.add(id)
+    return _done(ids, left)
+
+
+def _note(hands: Hands, kind: str, ids: Sequence[str], actor: str) -> None:
+    events.Act(kind, actor, tuple(ids[:MOST_IDS]), len(ids))  # one of the closed set
+    hands.audit.append(Entry(kind, actor, ids=tuple(ids[:MOST_IDS]), count=len(ids)))
+
+
+def _done(ids: Sequence[str], left: Iterable[str]) -> Done:
+    kept = frozenset(left)
+    return Done(tuple(id for id in ids if id not in kept), tuple(id for id in ids if id in kept))
+
+
+def _write(source: Original, place: Path, mode: int) -> None:
+    """A whole, durable file under its name, or none."""
+    part = place.with_name(f".{place.name}.part")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        try:
+            for offset in range(0, source.size, _STEP):
+                data = memoryview(source.read(offset, _STEP))
+                while data:
+                    data = data[os.write(handle, data) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(part, place)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise Misconfigured(disk_code(error, "output_unwritable"), str(place.parent)) from None

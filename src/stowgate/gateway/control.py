@@ -1,0 +1,139 @@
+"""How a command reaches the gateway that owns the spool: a private socket in the spool folder, one line each way."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stowgate.errors import Misconfigured, StowgateError, Temporary
+from stowgate.gateway import acts
+from stowgate.gateway.acts import Done, Hands
+
+SOCKET = "control"
+_LONGEST = 16 << 20
+_CREDENTIALS = struct.Struct("3i")
+_Act = Callable[[Hands, list[str], "str | None", str], Done]
+
+ACTS: dict[str, _Act] = {
+    "hold": lambda hands, ids, _, actor: acts.hold(hands, ids, actor),
+    "release": lambda hands, ids, _, actor: acts.release(hands, ids, actor),
+    "quarantine_release": lambda hands, ids, _, actor: acts.release(hands, ids, actor, quarantined=True),
+    "drop": lambda hands, ids, _, actor: acts.drop(hands, ids, actor),
+    "export": lambda hands, ids, folder, actor: acts.export_clean(hands, ids, Path(folder or "."), actor),
+    "quarantine_export": lambda hands, ids, folder, actor: acts.export_originals(
+        hands, ids, Path(folder or "."), actor
+    ),
+}
+
+
+def carry_out(hands: Hands, act: str, ids: list[str], folder: str | None, actor: str) -> Done:
+    """Do one act; ids may be beginnings of ids."""
+    return ACTS[act](hands, acts.resolved(hands.ledger, ids), folder, actor)
+
+
+class ControlServer:
+    """Serves acts while the gateway runs; only the owner of the spool can reach it."""
+
+    def __init__(self, spool: Path, hands: Hands) -> None:
+        self._hands = hands
+        self._place = spool / SOCKET
+        with suppress(FileNotFoundError):
+            os.unlink(self._place)
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        before = os.umask(0o177)
+        try:
+            with _short(spool) as folder:
+                self._listening.bind(f"{folder}/{SOCKET}")
+        finally:
+            os.umask(before)
+        self._listening.listen(8)
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Serve nobody any more."""
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(5)
+        with suppress(FileNotFoundError):
+            os.unlink(self._place)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError, ValueError, KeyError, TypeError):
+                connection.settimeout(600)
+                connection.sendall(json.dumps(self._answered(connection)).encode() + b"\n")
+
+    def _answered(self, connection: socket.socket) -> dict[str, Any]:
+        asked = json.loads(_line(connection))
+        try:
+            done = carry_out(self._hands, asked["act"], list(asked["ids"]), asked.get("folder"), _peer(connection))
+        except StowgateError as error:
+            return {"code": error.code, "place": error.place, "later": isinstance(error, Temporary)}
+        except OSError:
+            return {"code": "ledger_io", "place": "", "later": True}
+        return asdict(done)
+
+
+def ask(spool: Path, act: str, ids: list[str], folder: Path | None) -> Done | None:
+    """Have the gateway do an act; None where none listens. Raises what the gateway answers with."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+        try:
+            with _short(spool) as place:
+                connection.connect(f"{place}/{SOCKET}")
+        except OSError:
+            return None
+        told = {"act": act, "ids": ids, "folder": str(folder.absolute()) if folder else None}
+        connection.sendall(json.dumps(told).encode() + b"\n")
+        answer = json.loads(_line(connection))
+    if "code" in answer:
+        raise (Temporary if answer["later"] else Misconfigured)(answer["code"], answer["place"])
+    return Done(tuple(answer["ids"]), tuple(answer["left"]))
+
+
+def account(uid: int) -> str:
+    """Name of an account of this machine, as the audit log has it."""
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid-{uid}"
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in name)[:64] or "nobody"
+
+
+def _peer(connection: socket.socket) -> str:
+    said = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return account(_CREDENTIALS.unpack(said)[1])
+
+
+@contextmanager
+def _short(folder: Path) -> Iterator[str]:
+    """A name of the folder that fits into a socket's address, however deep it lies."""
+    handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{handle}"
+    finally:
+        os.close(handle)
+
+
+def _line(connection: socket.socket) -> bytes:
+    data = bytearray()
+    while not data.endswith(b"\n"):
+        more = connection.recv(1 << 16)
+        if not more or len(data) > _LONGEST:
+            raise ValueError("a line was cut short")
+        data += more
+    return bytes(data)
