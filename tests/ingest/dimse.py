@@ -32,16 +32,18 @@ ALLOWED = (Caller(ae="STORESCU", ip="127.0.0.1"), Caller(ae="ECHOSCU", ip="127.0
 CONTEXT, VERIFICATION = "1.2.840.10008.3.1.1.1", "1.2.840.10008.1.1"
 
 
+def settings(**more: Any) -> Dimse:
+    """Of a source on a free port of the loopback interface."""
+    return Dimse(**({"kind": "dimse", "name": "ct", "listen": "127.0.0.1:0", "allow": ALLOWED} | more))
+
+
 class Served:
     """A running DIMSE source on a free port of the loopback interface."""
 
-    def __init__(self, intake: Intake, **settings: Any) -> None:
+    def __init__(self, intake: Intake, **told: Any) -> None:
         self.events: list[events.GatewayEvent] = []
         self.turned_away: list[tuple[str, str, str]] = []
-        told = {"kind": "dimse", "name": "ct", "listen": "127.0.0.1:0", "allow": ALLOWED}
-        self.source = CStoreSource(
-            Dimse(**(told | settings)), lambda *who: self.turned_away.append(who), self.events.append
-        )
+        self.source = CStoreSource(settings(**told), lambda *who: self.turned_away.append(who), self.events.append)
         self.port = self.source.port
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.source.run, args=(intake, self._stop))

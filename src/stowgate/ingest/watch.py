@@ -208,6 +208,9 @@ class WatchedFolder:
         except (BrokenOff, Rejected):
             self._looks.pop(path, None)  # it changed or went away while it was read: look again
             return True
+        except Exception:  # noqa: BLE001 - a bug that this file brings out must not keep the others from being taken
+            self._looks.pop(path, None)
+            return True
         if isinstance(outcome, Refused) and outcome.code in LATER:
             return False
         self._looks.pop(path, None)
