@@ -42,6 +42,13 @@ class Misconfigured(StowgateError):
     """A person has to change a setting, a key or a folder; every object keeps its place."""
 
 
+_SCARCE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "disk_full"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "no_descriptors"),
+}
+"""What there may be more of later, and says nothing about the health of a disk."""
+
+
 def disk_code(error: OSError, otherwise: str) -> str:
-    """The code for a system call that failed: "disk_full" where there is no room left, else the other one."""
-    return "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else otherwise
+    """The code for a system call that failed: "disk_full", "no_descriptors" where those ran out, else the other one."""
+    return _SCARCE.get(error.errno or 0, otherwise)

@@ -236,6 +236,10 @@ REASONS: dict[str, Reason] = {
     "spool_unwritable": _failed(
         "The spool cannot be made or written.", "Name another folder in [spool] path, or correct its permissions."
     ),
+    "no_descriptors": _failed(
+        "The process has no file descriptor left, so nothing new is taken in for the moment.",
+        "Fewer senders at once, or a higher limit (LimitNOFILE= of the service). It goes on by itself.",
+    ),
     "payload_lost": _failed(
         "The ledger knows an object that is not on its shelf.",
         "This must never happen: keep the disk as it is and report this with the audit log.",

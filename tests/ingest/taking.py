@@ -81,9 +81,12 @@ class ServedStow:
         routes.close()
 
     def send(self, data: bytes) -> int:
-        """The contract's way to hand over one instance; the Failure Reason, 0 for success."""
+        """The contract's way to hand over one instance; the Failure Reason or HTTP status, 0 for success."""
         kind = {"Content-Type": "application/dicom"}
-        answer = httpx.post(f"{self.url}{self.source.path}/studies", content=data, headers=kind).json()
+        response = httpx.post(f"{self.url}{self.source.path}/studies", content=data, headers=kind)
+        if response.status_code not in (200, 202, 409):
+            return response.status_code
+        answer = response.json()
         failed = [*answer.get("00081198", {}).get("Value", []), *answer.get("0008119A", {}).get("Value", [])]
         return failed[0]["00081197"]["Value"][0] if failed else 0
 

@@ -24,7 +24,7 @@ from stowgate.dicom.emit import FileEmitter
 from stowgate.dicom.limits import Limits
 from stowgate.dicom.normalise_child import DISK_FULL, OK, READY
 from stowgate.dicom.source import ByteSource, DescriptorSource
-from stowgate.errors import Rejected, StowgateError, Temporary
+from stowgate.errors import Rejected, StowgateError, Temporary, disk_code
 from stowgate.objects import Range
 from stowgate.reasons import REASONS
 
@@ -201,8 +201,8 @@ def _scratch(folder: Path) -> int:
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.dup(file.fileno())
-    except OSError:
-        raise Temporary("cannot_write") from None
+    except OSError as error:
+        raise Temporary(disk_code(error, "cannot_write")) from None
 
 
 def _copy(source: ByteSource, fd: int) -> None:

@@ -35,7 +35,13 @@ class Backlog:
     def ended(self, number: int = 1) -> None:
         """Work ended: a source may go on."""
         with self._changed:
-            self._waiting = max(0, self._waiting - number)
+            self._waiting -= number  # below 0 for a moment where a worker was faster than `came`
+            self._changed.notify_all()
+
+    def is_now(self, waiting: int) -> None:
+        """What the ledger says: items that a person gave back, or another count that went astray."""
+        with self._changed:
+            self._waiting = waiting
             self._changed.notify_all()
 
     def wait_for_work(self, seconds: float) -> None:

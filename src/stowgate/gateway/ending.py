@@ -37,7 +37,8 @@ class Desk:
     def end(self, group: Sequence[Passed]) -> list[Ended]:
         """Make the clean objects durable, then record all ends in one commit; those that were recorded.
 
-        `Temporary` when the disk fails: nothing was recorded, and what was kept is dropped.
+        `Temporary` when the disk fails: nothing was recorded, and what was kept is dropped. With "ledger_io" nobody
+        knows what was recorded, so it is left for the next start, which deletes what has no row.
         """
         kept: dict[str, str] = {}
         try:
@@ -45,9 +46,10 @@ class Desk:
                 ended = [self._ended(passed, kept) for passed in group]
                 ended = self._each_instance_once(ended)
                 refused = self.ledger.end(ended)
-        except Temporary:
-            for clean in kept.values():
-                self._delete(clean)
+        except Exception as error:
+            if not (isinstance(error, Temporary) and error.code == "ledger_io"):
+                for clean in kept.values():
+                    self._delete(clean)
             raise
         done = [one for one in ended if one.id not in refused]
         standing = {one.clean.id for one in done if one.clean}
@@ -66,8 +68,10 @@ class Desk:
         item, ref = passed.item, passed.ref
         if ref is None:
             return Ended(item.id, item.state, item.code or "", passed.place, item.findings)
-        clean = self._kept(ref)
-        kept[item.id] = clean.id
+        try:
+            clean = self._kept(ref, item.id, kept)
+        except Rejected as damaged:  # between the gate and now
+            return Ended(item.id, State.QUARANTINED, damaged.code)
         before = self.ledger.clean_of_instance([clean.instance], clean.policy).get(clean.instance)
         if before is None or before[0] == item.id:
             return Ended(item.id, State.CLEANED, "", "", item.findings, ref.names.modality, clean)
@@ -75,8 +79,9 @@ class Desk:
             return Ended(item.id, State.DUPLICATE, modality=ref.names.modality)
         return Ended(item.id, State.QUARANTINED, "uid_reuse", modality=ref.names.modality)
 
-    def _kept(self, ref: CleanRef) -> CleanObject:
+    def _kept(self, ref: CleanRef, item: str, all_kept: dict[str, str]) -> CleanObject:
         kept = self.clean.keep(ref.path)
+        all_kept[item] = kept.id
         with self.clean.open(kept.id) as source:
             syntax = peek(source.read(0, _HEAD)).transfer_syntax
         names = ref.names
@@ -113,9 +118,12 @@ class Desk:
         """The raw object of a duplicate is not needed: its original is safe. The row stays and counts."""
         copies = [one.id for one in done if one.state is State.DUPLICATE]
         if copies:
-            self.ledger.forget_payload(copies, raw=True, clean=False)
-            for id in copies:
-                self.raw.delete(id)
+            try:
+                self.ledger.forget_payload(copies, raw=True, clean=False)
+                for id in copies:
+                    self.raw.delete(id)
+            except Temporary:
+                return  # their rows are recorded; what is left of them takes room and does no harm
 
     def _delete(self, clean: str) -> None:
         try:

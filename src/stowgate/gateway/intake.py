@@ -12,10 +12,11 @@ from stowgate import events
 from stowgate.errors import Rejected, Temporary
 from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.examine import Examined, Examiner, coming
-from stowgate.ingest.source import Accepted, Announced, Arrival, Duplicate, Outcome, Refused
+from stowgate.gateway.originals import Originals
+from stowgate.ingest.source import LATER, Accepted, Announced, Arrival, BrokenOff, Duplicate, Outcome, Refused
 from stowgate.store.custody import Coming, Custody
 from stowgate.store.room import Free, Room
-from stowgate.store.spool import Facts, RawShelf, Writing
+from stowgate.store.spool import CleanShelf, Facts, RawShelf, Writing
 
 STEP = 1 << 18
 """Bytes read from a sender at a time."""
@@ -23,7 +24,8 @@ STEP = 1 << 18
 _ROOM_EVERY = 16 << 20
 """Bytes of one object after which the room is looked at again."""
 
-_ANSWERS = frozenset(("disk_full", "spool_reserve", "intake_stopped"))
+_PASSING = LATER - {"spool_failed"}
+"""Refusals that end by themselves; anything else that the disk says ends intake."""
 
 
 class Place(Protocol):
@@ -32,6 +34,10 @@ class Place(Protocol):
     @property
     def raw(self) -> RawShelf:
         """The shelf of identified objects."""
+
+    @property
+    def clean(self) -> CleanShelf:
+        """The shelf of clean objects."""
 
     def room(self, coming: int = 0) -> Room:
         """See `store.spool_folder.Spool.room`."""
@@ -53,6 +59,7 @@ class SpoolIntake:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._spool, self._ledger, self._examiner, self._backlog = spool, ledger, examiner, backlog
+        self._originals = Originals(spool.raw, spool.clean, ledger)
         self._tell, self._clock = tell, clock
         self._lock = Lock()
         self._stopped = ""
@@ -109,7 +116,7 @@ class SpoolIntake:
         content = self._examiner.content()
         size = 0
         looked = _ROOM_EVERY
-        while data := arrival.read(STEP):
+        while data := _next(arrival):
             writing.write(data)
             content.see(data)
             size += len(data)
@@ -124,12 +131,22 @@ class SpoolIntake:
             return self._refused(arrival, size, rejected.code)
         writing.keep()
         row = coming(writing.id, arrival.announced.source, size, content.alias(), seen, arrival.peer)
-        (same,) = self._ledger.receive([row])
-        if same:
-            self._let_go(writing.id)
-            return Duplicate(writing.id), size
+        row = self._originals.copy_of_nothing_damaged(row)
+        if self._recorded(row):
+            self._originals.let_go_of_copy(row.id)
+            return Duplicate(row.id), size
         self._backlog.came()
-        return Accepted(writing.id), size
+        return Accepted(row.id), size
+
+    def _recorded(self, row: Coming) -> str:
+        """The id of the item that it is a duplicate of, or "". A row that is surely not there leaves no object."""
+        try:
+            (same,) = self._ledger.receive([row])
+        except Temporary as error:
+            if error.code in _PASSING:
+                self._spool.raw.delete(row.id)
+            raise
+        return same
 
     def _looked_at(self, writing: Writing) -> Examined:
         with writing.reread() as source:
@@ -141,17 +158,9 @@ class SpoolIntake:
         self._ledger.receive([Coming(os.urandom(16).hex(), source, size, peer=arrival.peer, code=code)])
         return Refused(code)
 
-    def _let_go(self, id: str) -> None:
-        """A duplicate's second copy. Left behind, it is found by the next start: its row has no payload."""
-        try:
-            self._spool.raw.delete(id)
-            self._ledger.forget_payload([id], raw=True, clean=False)
-        except Temporary:
-            return
-
     def _failed(self, code: str) -> Refused:
         """A disk that fails is not trusted again; one that is full may have room later."""
-        if code not in _ANSWERS:
+        if code not in _PASSING:
             self.stop("spool_failed")
             code = "spool_failed"
         return Refused(code)
@@ -174,3 +183,11 @@ class SpoolIntake:
         if self._reached is not reached:
             self._reached = reached
             self._tell(events.Reserve(reached, self._spool.free().bytes))
+
+
+def _next(arrival: Arrival) -> bytes:
+    """The next bytes; a share or a stick that fails is the sender's disk, not ours."""
+    try:
+        return arrival.read(STEP)
+    except OSError:
+        raise BrokenOff from None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from stowgate import events
-from stowgate.errors import Rejected
+from stowgate.errors import Temporary
 from stowgate.gateway.examine import Examined, Examiner, coming
+from stowgate.gateway.originals import Originals
 from stowgate.lifecycle import State
 from stowgate.store.custody import Coming, Custody
 from stowgate.store.spool import CleanShelf, Facts, RawShelf
@@ -51,15 +52,16 @@ def recover(
             has_raw.add(bytes.fromhex(raw_id))
         if clean_id:
             has_clean.add(bytes.fromhex(clean_id))
-    adopted, leftover = _adopt(raw, ledger, examiner, has_raw)
+    adopted, leftover = _adopt(Originals(raw, clean, ledger), examiner, has_raw)
     remade = _without_verdict(clean, has_clean)
     lost = _sounded(ledger, has_raw, has_clean, tell)
     waiting = sum(states[State.RECEIVED] for states in ledger.counts().values())
     return Found(leases, adopted, leftover, remade, lost, waiting)
 
 
-def _adopt(raw: RawShelf, ledger: Custody, examiner: Examiner, has_raw: set[bytes]) -> tuple[int, int]:
+def _adopt(originals: Originals, examiner: Examiner, has_raw: set[bytes]) -> tuple[int, int]:
     """Takes from `has_raw` what it meets; how many raw objects were adopted, and how many were nobody's any more."""
+    raw, ledger = originals.raw, originals.ledger
     adopted = leftover = 0
     unknown = (id for id in raw.ids() if not _met(id, has_raw))
     while group := list(islice(unknown, _GROUP)):
@@ -67,11 +69,10 @@ def _adopt(raw: RawShelf, ledger: Custody, examiner: Examiner, has_raw: set[byte
         for id in gone:
             raw.delete(id)
         strangers = [id for id in group if id not in gone]
-        rows = list(_rows(strangers, raw, examiner))
+        rows = [originals.copy_of_nothing_damaged(row) for row in _rows(strangers, raw, examiner)]
         for row, same in zip(rows, ledger.receive(rows), strict=True):
             if same:
-                raw.delete(row.id)
-                ledger.forget_payload([row.id], raw=True, clean=False)
+                originals.let_go_of_copy(row.id)
         adopted += len(strangers)
         leftover += len(gone)
     return adopted, leftover
@@ -95,8 +96,10 @@ def _rows(ids: list[str], raw: RawShelf, examiner: Examiner) -> Iterator[Coming]
                 size = source.size
                 content = examiner.content_of(source)
                 seen = examiner.examine(source)
-        except Rejected:
-            pass  # the row is what matters now; its object is quarantined when it is worked on
+        except Temporary:
+            raise
+        except Exception:  # noqa: BLE001 - the row is what matters now; its object is judged when it is worked on
+            content, seen = "", Examined()
         yield coming(id, facts.source or UNKNOWN, size, content, seen, facts.peer)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Thread
 
 from stowgate import events
 from stowgate.deident.memo import Memo
-from stowgate.errors import StowgateError, Temporary
+from stowgate.errors import StowgateError
 from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.ending import Desk
 from stowgate.lifecycle import State
@@ -74,31 +75,55 @@ class Workers:
                 self._stop.wait(_PAUSE)
                 continue
             if not leased:
-                station.backlog.wait_for_work(_LOOK)
-                if station.backlog.waiting:
-                    self._stop.wait(0.02)  # others are at it, or it is a suspect that has to wait for them
+                self._look_again()
                 continue
             self._work_on(leased, bench)
 
+    def _look_again(self) -> None:
+        """Wait until something may be there; what others work on, or a suspect that waits for them, counts as that."""
+        backlog = self._station.backlog
+        with suppress(StowgateError):
+            backlog.is_now(sum(states[State.RECEIVED] for states in self._station.ledger.counts().values()))
+        backlog.wait_for_work(_LOOK)
+        if backlog.waiting > 0:
+            self._stop.wait(0.02)
+
     def _work_on(self, leased: list[Leased], bench: Bench) -> None:
-        """One group; a disk that fails gives all of it back, an orderly stop what was not begun."""
-        station = self._station
+        """One group in one commit, or, when something fails, each by itself; an orderly stop gives back the rest."""
         ended: list[tuple[Leased, Passed]] = []
         left = list(leased)
-        began = station.clock()
+        began = self._station.clock()
         try:
             while left and not self._stop.is_set():
                 ended.append((left[0], self._taken(left[0], bench)))
                 left.pop(0)
             self._end(ended, began)
-        except Temporary:
+        except Exception:  # noqa: BLE001 - a disk that is full for one object, or a bug: not the others' fault
             for _, passed in ended:
-                station.desk.drop(passed)
-            left = list(leased)
-            self._stop.wait(_PAUSE)
-        finally:
+                self._station.desk.drop(passed)
+            left = [item for item in leased if not self._alone(item, bench)]
             if left:
-                self._give_back(left)
+                self._stop.wait(_PAUSE)
+        if left:
+            self._give_back(left)
+
+    def _alone(self, item: Leased, bench: Bench) -> bool:
+        """Whether it could be ended; a bug quarantines it, a disk that fails or a stop does not."""
+        if self._stop.is_set():
+            return False
+        began = self._station.clock()
+        try:
+            passed = self._taken(item, bench)
+            try:
+                self._end([(item, passed)], began)
+            except StowgateError:
+                self._station.desk.drop(passed)
+                raise
+            except Exception:  # noqa: BLE001 - it must hold this object, never the thread; its text could quote a value
+                self._end([(item, stopped(Raw(item.id, ""), "internal_error"))], began)
+        except StowgateError:
+            return False
+        return True
 
     def _taken(self, item: Leased, bench: Bench) -> Passed:
         raw = Raw(item.id, "", self._station.issuers.get(item.source, ""))

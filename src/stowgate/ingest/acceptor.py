@@ -43,9 +43,20 @@ class Choosy(ACSE):
 
 
 class Accepted(Association):
-    """One that knows whether it was established."""
+    """One that knows whether it was established, and leaves nothing open however it ends."""
 
     is_accepted_by_us = False
+    gone: Callable[[Association], None]
+
+    def run_reactor(self) -> None:
+        """As pynetdicom has it."""
+        try:
+            super().run_reactor()
+        finally:
+            self.gone(self)
+            plain = self.dul.socket and self.dul.socket.socket
+            if plain is not None and not self.dul.is_alive():
+                plain.close()
 
 
 def accept(
@@ -54,10 +65,15 @@ def accept(
     admitted: Admitted,
     handlers: Sequence[tuple[Any, Callable[[Any], Any]]],
     rejection: Rejection,
+    gone: Callable[[Association], None],
     local: tuple[str, int],
 ) -> Association:
-    """An acceptor that is ready to be started; as `pynetdicom.transport.RequestHandler` does it."""
+    """An acceptor that is ready to be started; as `pynetdicom.transport.RequestHandler` does it.
+
+    gone -- called in the association's thread when it has ended, however it did
+    """
     association = Accepted(entity, MODE_ACCEPTOR)
+    association.gone = gone
     association.name = f"AcceptorThread@{local[1]}"
     association.acse = Choosy(association, admitted.address, rejection)
     association.set_socket(AssociationSocket(association, client_socket=admitted.connection))
@@ -71,4 +87,23 @@ def accept(
     requestor.address_info = AddressInformation.from_tuple(admitted.connection.getpeername())
     for event, handler in handlers:
         association.bind(event, handler)
+    _never_raises(association)
     return association
+
+
+def _never_raises(association: Association) -> None:
+    """An event that pynetdicom's state machine does not know would end the thread and leave the connection open."""
+    provider = association.dul
+    carried_out = provider.state_machine.do_action
+
+    def do_action(event: str) -> None:
+        try:
+            carried_out(event)
+        except Exception:  # noqa: BLE001 - whatever it is, the peer is beyond help, and its text could quote
+            association._kill = True
+            association.is_established = False
+            provider.kill_dul()
+            if provider.socket is not None:
+                provider.socket.close()
+
+    provider.state_machine.do_action = do_action  # type: ignore[method-assign]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
+from contextlib import suppress
+from threading import Thread, Timer
 from typing import TYPE_CHECKING, Any
 
 from stowgate import events
+from stowgate.errors import StowgateError
 from stowgate.ingest.cstore_status import status_of
 from stowgate.ingest.dimse_settings import Dimse
 from stowgate.ingest.fragments import Announcement, Fragments
@@ -24,11 +28,16 @@ VERIFICATION = "1.2.840.10008.1.1"
 _ANSWER = 120.0
 """Seconds an answer may take before the association is given up."""
 _IDLE = 120.0
+_LAST_WORDS = 2.0
+"""Seconds that ending an association may take."""
+
+_REJECTED = 32
+"""Connections more than twice the associations that may be there, because a rejected caller has to hang up first."""
+
 _UNRECOGNISED = (1, 1, 3)
 """A-ASSOCIATE-RJ: permanent, by the service user, calling AE title not recognised (PS3.8 9.3.4)."""
 _CALLED_UNRECOGNISED = (1, 1, 7)
 _TOO_MANY = (2, 3, 2)
-
 
 TurnedAway = Callable[[str, str, str], None]
 """(source, calling AE title, address): somebody who is not on the list."""
@@ -58,36 +67,49 @@ class Calls:
         from stowgate.ingest.guarded_socket import guarded
 
         self._running = [one for one in self._running if one.is_alive()]
+        if len(self._running) >= 2 * self.settings.max_associations + _REJECTED:
+            admitted.connection.close()
+            return
         handlers = self._handlers()
-        association = accept(self._entity, self.settings.ae, admitted, handlers, self._rejection, self._listen_name)
-        plain = association.dul.socket
-        association.dul.socket = guarded(plain, admitted.request, MAX_PDU)  # type: ignore[arg-type]
-        association.dimse = Streaming(association, self._begin)
+        try:
+            association = accept(
+                self._entity, self.settings.ae, admitted, handlers, self._rejection, self._gone, self.settings.address
+            )
+            plain = association.dul.socket
+            association.dul.socket = guarded(plain, admitted.request, MAX_PDU)  # type: ignore[arg-type]
+            association.dimse = Streaming(association, self._begin)
+            association.start()
+        except (OSError, RuntimeError):  # it is gone already, or there is no thread left
+            admitted.connection.close()
+            return
         self._running.append(association)
-        association.start()
 
     def finish(self, seconds: float) -> None:
         """Let those who are sending finish the instance at hand, then end all associations."""
         deadline = time.monotonic() + seconds
+        ended: set[Association] = set()
         while self._running:
             late = time.monotonic() >= deadline
             for one in self._running:
-                if late or not getattr(one.dimse, "is_receiving", False):
-                    one.abort()
+                if one not in ended and (late or not getattr(one.dimse, "is_receiving", False)):
+                    ended.add(one)
+                    Thread(target=_end, args=(one,), daemon=True).start()
             self._running = [one for one in self._running if one.is_alive()]
-            if late and time.monotonic() >= deadline + 2:
+            if late and time.monotonic() >= deadline + _LAST_WORDS:
                 break
             time.sleep(0.02)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    @property
-    def _listen_name(self) -> tuple[str, int]:
-        return self.settings.address
+    def _gone(self, association: Any) -> None:
+        association.dimse.break_off()
+        if association.is_accepted_by_us:
+            self._tell(events.Association(self.settings.name, opened=False))
 
     def _rejection(self, calling: str, called: str, address: str) -> tuple[int, int, int] | None:
         """Result, source and reason of the A-ASSOCIATE-RJ; None for a caller who is welcome."""
         if not self.settings.allows(calling, address):
-            self._turned_away(self.settings.name, calling, address)
+            with suppress(StowgateError):  # a full disk makes nobody welcome
+                self._turned_away(self.settings.name, calling, address)
             self._tell(events.CallerTurnedAway(self.settings.name))
             return _UNRECOGNISED
         if called != self.settings.ae.strip():
@@ -100,14 +122,8 @@ class Calls:
 
         name, tell = self.settings.name, self._tell
 
-        def gone(event: Any) -> None:
+        def broken_off(event: Any) -> None:
             event.assoc.dimse.break_off()
-
-        def closed(event: Any) -> None:
-            gone(event)
-            if event.assoc.is_accepted_by_us:
-                event.assoc.is_accepted_by_us = False
-                tell(events.Association(name, opened=False))
 
         def established(event: Any) -> None:
             event.assoc.is_accepted_by_us = True
@@ -117,8 +133,8 @@ class Calls:
             (evt.EVT_C_STORE, self._answer),
             (evt.EVT_C_ECHO, lambda _: 0x0000),
             (evt.EVT_ESTABLISHED, established),
-            (evt.EVT_ABORTED, gone),
-            (evt.EVT_CONN_CLOSE, closed),
+            (evt.EVT_ABORTED, broken_off),
+            (evt.EVT_CONN_CLOSE, broken_off),
         ]
 
     def _begin(self, told: Announcement, fragments: Fragments) -> Future[Outcome]:
@@ -135,14 +151,16 @@ class Calls:
             fragments.close()
             self._tell(events.Refused(settings.name, refusal.code))
             return _refused(refusal.code)
-        return self._pool.submit(self._take, announced, told, fragments)
+        return self._pool.submit(self._take, announced, told, fragments)  # its own thread: ours feeds it
 
     def _take(self, announced: Announced, told: Announcement, fragments: Fragments) -> Outcome:
         checked = _Checked(told, fragments)
         try:
             return self._intake.receive(Arrival(announced, checked.read))
         except BrokenOff:
-            return Refused("announced_differs" if checked.differs else "truncated")
+            code = "announced_differs" if checked.differs else "truncated"
+            self._tell(events.Refused(announced.source, code))
+            return Refused(code)
         finally:
             fragments.close()
 
@@ -153,6 +171,23 @@ class Calls:
             return status_of(future.result(_ANSWER) if future else Refused("internal_error"))
         except (Late, Exception):  # noqa: BLE001 - whatever went wrong, the sender must keep its object
             return status_of(Refused("internal_error"))
+
+
+def _end(association: Association) -> None:
+    """Abort, and cut the connection of a peer that does not even let us say so."""
+    cut = Timer(_LAST_WORDS / 2, _cut, (association,))
+    cut.daemon = True
+    cut.start()
+    association.dul.to_user_queue.put(None)  # one whose request made no sense waits for another
+    association.abort()
+    cut.cancel()
+
+
+def _cut(association: Association) -> None:
+    plain = association.dul.socket and association.dul.socket.socket
+    if plain:
+        with suppress(OSError):
+            plain.shutdown(socket.SHUT_RDWR)
 
 
 class _Checked:

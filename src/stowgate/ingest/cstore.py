@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import ssl
 from threading import Event
@@ -11,7 +12,10 @@ from stowgate.errors import Misconfigured
 from stowgate.ingest.calls import Calls, TurnedAway
 from stowgate.ingest.dimse_settings import Dimse, DimseTls
 from stowgate.ingest.source import Intake
-from stowgate.ingest.waiting_room import WaitingRoom
+from stowgate.ingest.waiting_room import MOST, WaitingRoom
+
+_LOOK = 0.1
+"""Seconds between looks at whether it is time to stop."""
 
 _DRAIN = 20.0
 """Seconds that associations get to finish the instance at hand when the gateway stops."""
@@ -35,16 +39,24 @@ class CStoreSource:
 
     def run(self, intake: Intake, stop: Event) -> None:
         """See `Source.run`."""
-        room = WaitingRoom(self._listening, self._tls, most_per_address=self.settings.max_per_ip)
+        if self._listening.fileno() < 0:  # it ran before, and failed
+            self._listening = _bound(self.settings)
+        room = WaitingRoom(self._listening, self._tls, _places(), self.settings.max_per_ip)
         calls = Calls(self.settings, intake, self._turned_away, self._tell)
         try:
             while not stop.is_set():
-                for admitted in room.admit(0.25):
+                for admitted in room.admit(_LOOK):
                     calls.take(admitted)
         finally:
             room.close()
             self._listening.close()
             calls.finish(_DRAIN)
+
+
+def _places() -> int:
+    """How many may wait: a quarter of the descriptors at most, so that those who are let in find some."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(MOST, soft // 4) if soft != resource.RLIM_INFINITY else MOST
 
 
 def _bound(settings: Dimse) -> socket.socket:

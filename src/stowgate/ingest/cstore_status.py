@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stowgate.ingest.source import Accepted, Duplicate, Outcome
+from stowgate.ingest.source import LATER, Accepted, Duplicate, Outcome
 
 SUCCESS, NO_ROOM, CLASS_DIFFERS, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xA900, 0xC000
 CLASS_NOT_TAKEN, FAILURE = 0x0122, 0x0110
 
 _BY_CODE = {
-    **dict.fromkeys(("disk_full", "spool_reserve", "spool_failed", "intake_stopped"), NO_ROOM),
+    **dict.fromkeys(LATER, NO_ROOM),
     "sop_class_not_taken": CLASS_NOT_TAKEN,
     "announced_differs": CLASS_DIFFERS,
     "internal_error": FAILURE,

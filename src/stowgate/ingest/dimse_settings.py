@@ -76,4 +76,5 @@ class Dimse(_Section):
     def allows(self, calling: str, address: str) -> bool:
         """Whether this caller is on the list."""
         found = ipaddress.ip_address(address.partition("%")[0])
+        found = getattr(found, "ipv4_mapped", None) or found
         return any(one.ae == calling and found in ipaddress.ip_network(one.ip, strict=False) for one in self.allow)

@@ -20,6 +20,15 @@ from stowgate.ingest.source import Outcome
 _COMMAND, _LAST = 1, 2
 """Bits of the message control header (PS3.8 E.2)."""
 
+_MOST_OF_OTHERS = 1 << 20
+"""Bytes that a message other than C-STORE, or a command set, may have."""
+
+_INVALID = "Evt19"
+"""The state machine's event for an invalid PDU (PS3.8 table 9-10): the association is aborted."""
+
+_NEEDED = ("AffectedSOPClassUID", "AffectedSOPInstanceUID", "MessageID", "Priority")
+"""What the command of a C-STORE cannot be answered without."""
+
 
 class Streaming(DIMSEServiceProvider):
     """The DIMSE provider of one association; data sets of C-STORE go through `begin`."""
@@ -28,22 +37,46 @@ class Streaming(DIMSEServiceProvider):
         super().__init__(association)
         self._begin_one = begin
         self._fragments: Fragments | None = None
+        self._context = 0
+        self._others = 0
         self._outcomes: deque[Future[Outcome]] = deque()
 
     def receive_primitive(self, primitive: P_DATA) -> None:
-        """Fragments of a data set are handed on; the rest takes pynetdicom's way."""
-        for context, data in primitive.presentation_data_value_list:
-            control = data[0]
-            if self._fragments is None or control & _COMMAND:
-                self._give(context, data)
-                if self._fragments is None and isinstance(self.message, C_STORE_RQ):
-                    self._begin(context)
-                continue
-            self._fragments.put(memoryview(data)[1:])
-            if control & _LAST:
-                self._fragments.end()
-                self._fragments = None
-                self._give(context, bytes((_LAST,)))
+        """Fragments of a data set are handed on; the rest takes pynetdicom's way. What breaks a rule aborts."""
+        try:
+            sound = all(self._take(context, data) for context, data in primitive.presentation_data_value_list)
+        except Exception:  # noqa: BLE001 - it would end the thread and leave the connection open; its text quotes
+            sound = False
+        if not sound:
+            self.break_off()
+            self.dul.event_queue.put(_INVALID)
+
+    def _take(self, context: int, data: bytes) -> bool:
+        """One presentation data value; False where it may not stand (PS3.8 E.2, PS3.7 8.1)."""
+        if not data:
+            return False
+        if self._fragments is None:
+            return self._command(context, data)
+        if data[0] & _COMMAND or context != self._context:
+            return False
+        self._fragments.put(memoryview(data)[1:])
+        if data[0] & _LAST:
+            self._fragments.end()
+            self._fragments = None
+            self._give(context, bytes((_LAST,)))
+        return True
+
+    def _command(self, context: int, data: bytes) -> bool:
+        self._others += len(data)
+        if self._others > _MOST_OF_OTHERS:
+            return False
+        self._give(context, data)
+        if self.message is None:
+            self._others = 0
+        elif isinstance(self.message, C_STORE_RQ):
+            self._others = 0
+            return self._begin(context)
+        return True
 
     def outcome(self) -> Future[Outcome] | None:
         """Of the oldest instance whose answer is due."""
@@ -64,14 +97,15 @@ class Streaming(DIMSEServiceProvider):
         part.presentation_data_value_list.append((context, data))
         super().receive_primitive(part)
 
-    def _begin(self, context: int) -> None:
+    def _begin(self, context: int) -> bool:
+        """False for a command that says too little, or comes while the answer to another is due (PS3.7 D.3.3.3)."""
         command = self.message.command_set if self.message else None
         accepted = self.assoc._accepted_cx.get(context)
-        syntax = str(accepted.transfer_syntax[0]) if accepted else ""
-        told = Announcement(
-            str(getattr(command, "AffectedSOPClassUID", "") or ""),
-            str(getattr(command, "AffectedSOPInstanceUID", "") or ""),
-            syntax,
-        )
-        self._fragments = Fragments(file_beginning(told.sop_class, told.sop_instance, syntax))
+        said = [getattr(command, name, None) for name in _NEEDED]
+        if accepted is None or None in said or self._outcomes:
+            return False
+        told = Announcement(str(said[0]), str(said[1]), str(accepted.transfer_syntax[0]))
+        self._context = context
+        self._fragments = Fragments(file_beginning(told.sop_class, told.sop_instance, told.transfer_syntax))
         self._outcomes.append(self._begin_one(told, self._fragments))
+        return True

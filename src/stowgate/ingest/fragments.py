@@ -19,7 +19,7 @@ class Fragments:
 
     def __init__(self, beginning: bytes, most: int = MOST) -> None:
         """beginning -- what comes before the data set: preamble, prefix, file meta information"""
-        self._parts: deque[bytes | memoryview] = deque([beginning])
+        self._parts: deque[bytes | memoryview] = deque([beginning] if beginning else [])
         self._size, self._most = len(beginning), most
         self._changed = threading.Condition()
         self._ended = self._broken = self._closed = False

@@ -5,6 +5,8 @@ Imported only when an association begins, because pynetdicom is.
 
 from __future__ import annotations
 
+import select
+import ssl
 import time
 
 from pynetdicom.transport import AssociationSocket
@@ -23,8 +25,20 @@ class GuardedSocket(AssociationSocket):
 
     @property
     def ready(self) -> bool:
-        """As pynetdicom's; what was read before counts."""
-        return bool(self._before) or super().ready
+        """As pynetdicom's, for any number of descriptors; what was read before counts."""
+        if self._before:
+            return True
+        if self.socket is None or not self._is_connected:
+            return False
+        if isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+            return True
+        waiting = select.poll()
+        try:
+            waiting.register(self.socket, select.POLLIN)
+            return bool(waiting.poll(0))
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Exactly `nr_bytes` unless the peer closes; OSError for a PDU that is too long or takes too long."""

@@ -72,6 +72,11 @@ class Refused:
             raise ValueError("a code is one of the table of reasons")
 
 
+LATER = frozenset(
+    ("disk_full", "spool_reserve", "spool_failed", "intake_stopped", "no_descriptors", "no_child_process")
+)
+"""Codes that say nothing about the object: the same one may be taken another time."""
+
 Outcome = Accepted | Duplicate | Refused
 
 
@@ -85,7 +90,7 @@ class Intake(Protocol):
         """Take one instance into custody. Blocking; the return value is the acknowledgement.
 
         Raises `BrokenOff` as `arrival.read` does, leaving nothing behind. Never raises for the disk's sake: that is
-        `Refused` with "disk_full", "spool_reserve", "spool_failed" or "intake_stopped".
+        `Refused` with one of `LATER`.
         """
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from stowgate.errors import Rejected
 from stowgate.ingest.multipart import media_type
 from stowgate.ingest.peek import Peeked
+from stowgate.ingest.source import LATER
 from stowgate.reasons import REASONS
 
 Form = Literal["application/dicom+json", "application/dicom+xml"]
@@ -18,7 +19,7 @@ JSON: Form = "application/dicom+json"
 XML: Form = "application/dicom+xml"
 
 NO_ROOM = frozenset(("disk_full", "spool_reserve"))
-CLOSED = frozenset(("intake_stopped", "spool_failed"))
+CLOSED = LATER - NO_ROOM
 
 _OUT_OF_RESOURCES, _MISMATCH, _CANNOT_UNDERSTAND = 0xA700, 0xA900, 0xC000
 _PROCESSING, _SOP_CLASS = 0x0110, 0x0122

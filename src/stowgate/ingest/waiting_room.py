@@ -15,6 +15,14 @@ from stowgate.ingest.association_socket import A_ASSOCIATE_RQ, HEADER, LARGEST_A
 PATIENCE = 5.0
 """Seconds from the connection to the last byte of the A-ASSOCIATE-RQ (ARTIM, PS3.8 9.1.5)."""
 
+MOST = 512
+"""Connections that wait at the same time."""
+
+_MOST_CONTEXTS = 128
+"""Presentation contexts have odd numbers from 1 to 255 (PS3.8 9.3.2.2)."""
+_FIXED, _CONTEXT = 74, 0x20
+"""Bytes before the variable items of an A-ASSOCIATE-RQ, and the type of a presentation context item."""
+
 _STEP = 1 << 16
 _PAUSE = 0.25
 """Seconds to leave the listening socket alone when no descriptor is free."""
@@ -45,7 +53,7 @@ class WaitingRoom:
         self,
         listening: socket.socket,
         tls: ssl.SSLContext | None = None,
-        most: int = 512,
+        most: int = MOST,
         most_per_address: int = 64,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
@@ -128,6 +136,7 @@ class WaitingRoom:
                 if not data:
                     raise ConnectionResetError
                 waiting.data += data
+            _count_contexts(waiting.data)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         except (OSError, ValueError):
@@ -139,6 +148,8 @@ class WaitingRoom:
         self._selector.unregister(waiting.connection)
         del self._waiting[waiting.connection.fileno()]
         self._by_address[waiting.address] -= 1
+        if not self._by_address[waiting.address]:
+            del self._by_address[waiting.address]
 
     def _show_out(self, waiting: _Waiting) -> None:
         self._leave(waiting)
@@ -155,3 +166,13 @@ def _missing(data: bytearray) -> int:
     if length > LARGEST_ASSOCIATE:
         raise ValueError("nobody asks for that much")
     return HEADER + length - len(data)
+
+
+def _count_contexts(request: bytearray) -> None:
+    """ValueError for more presentation contexts than there are numbers: nobody has to decode them."""
+    at, count = _FIXED, 0
+    while at + 4 <= len(request):
+        count += request[at] == _CONTEXT
+        at += 4 + int.from_bytes(request[at + 2 : at + 4], "big")
+    if count > _MOST_CONTEXTS:
+        raise ValueError("nobody asks for that many")

@@ -18,9 +18,8 @@ from stowgate.dicom.limits import DEFAULT
 from stowgate.dicom.scanner import Buffer, scan
 from stowgate.dicom.source import FileSource
 from stowgate.errors import Misconfigured, Rejected
-from stowgate.ingest.source import Accepted, Announced, Arrival, BrokenOff, Duplicate, Intake, Outcome, Refused
+from stowgate.ingest.source import LATER, Accepted, Announced, Arrival, BrokenOff, Duplicate, Intake, Outcome, Refused
 
-_LATER = frozenset(("disk_full", "spool_reserve", "spool_failed", "intake_stopped"))
 """Refusals that say nothing about the file: it is offered again."""
 
 _PAUSE = 5.0
@@ -202,14 +201,17 @@ class WatchedFolder:
         announced = Announced(self.settings.name, size=look.size)
         refused = intake.may_accept(announced)
         if refused:
-            return refused.code not in _LATER
+            return refused.code not in LATER
         try:
             with FileSource(path) as source:
                 outcome = self._offered(source, look, announced, intake)
         except (BrokenOff, Rejected):
             self._looks.pop(path, None)  # it changed or went away while it was read: look again
             return True
-        if isinstance(outcome, Refused) and outcome.code in _LATER:
+        except Exception:  # noqa: BLE001 - a bug that this file brings out must not keep the others from being taken
+            self._looks.pop(path, None)
+            return True
+        if isinstance(outcome, Refused) and outcome.code in LATER:
             return False
         self._looks.pop(path, None)
         if isinstance(outcome, Accepted | Duplicate) and self.settings.after != "keep":

@@ -172,6 +172,9 @@ class Custody(Protocol):
         object without a row is adopted.
         """
 
+    def original(self, instance: str, content: str) -> str:
+        """The item that an arrival of these aliases would be a duplicate of, "" if it would be none."""
+
     def lease(self, worker: str, most: int) -> list[Leased]:
         """The oldest received items nobody works on; their start is counted and committed before this returns.
 

@@ -42,7 +42,7 @@ class MemoryCustody(MemoryView):
     def _receive(self, coming: Coming, moment: Moment) -> str:
         if known := self._items.get(coming.id):
             return known.original if known.state is State.DUPLICATE else ""
-        original = "" if coming.code else self._original(coming)
+        original = "" if coming.code else self.original(coming.instance, coming.content)
         new = not (coming.code or original)
         item = Item(len(self._items) + 1, coming, coming.modality, moment.now, moment.now, has_raw=new)
         self._items[coming.id] = item
@@ -54,13 +54,14 @@ class MemoryCustody(MemoryView):
             item.state, item.original = State.DUPLICATE, original
         return original
 
-    def _original(self, coming: Coming) -> str:
-        if not (coming.instance and coming.content):
+    def original(self, instance: str, content: str) -> str:
+        """See `Custody.original`."""
+        if not (instance and content):
             return ""
         same = (
             item.coming.id
             for item in self._items.values()
-            if (item.coming.instance, item.coming.content) == (coming.instance, coming.content)
+            if (item.coming.instance, item.coming.content) == (instance, content)
             and item.state not in _NO_ORIGINAL
             and not item.given_up
             and (item.has_raw or item.has_clean or item.state in GONE)

@@ -48,6 +48,11 @@ class CustodyView:
         self._lend_one = lend
         self._sql = queries(SQL)
 
+    def original(self, instance: str, content: str) -> str:
+        """By the index of instances."""
+        found = self._ask("original", instance=instance, content=content) if instance and content else []
+        return str(found[0][0]) if found else ""
+
     def clean_of_instance(self, instances: Collection[str], policy: str) -> dict[str, tuple[str, CleanObject]]:
         """One query for all of them, by the index of those that stand."""
         rows = self._ask("clean_of_instance", instances=json.dumps(list(instances)), policy=policy)

@@ -1,0 +1,60 @@
+"""Before a copy is thrown away, its original is read: only a whole one makes another copy superfluous."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stowgate.errors import Rejected, Temporary
+from stowgate.lifecycle import State
+from stowgate.store.custody import Coming, Custody
+from stowgate.store.sheet import Original
+from stowgate.store.spool import CleanShelf, RawShelf
+
+_STEP = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """The items of one spool as those that other arrivals are duplicates of."""
+
+    raw: RawShelf
+    clean: CleanShelf
+    ledger: Custody
+
+    def stands(self, id: str) -> bool:
+        """Whether the item is there to its last byte, or was verified elsewhere. `Temporary` when the disk fails."""
+        row = self.ledger.row(id)
+        if row is None:
+            return False
+        if row.has_raw and _is_whole(self.raw, id):
+            return True
+        clean = self.ledger.clean_of_item(id) if row.has_clean else None
+        if clean is not None and _is_whole(self.clean, clean.id):
+            return True
+        return row.state in (State.PURGING, State.PURGED)
+
+    def copy_of_nothing_damaged(self, row: Coming) -> Coming:
+        """The row of an arrival; one whose original is damaged becomes an item of its own, and takes its place."""
+        same = self.ledger.original(row.instance, row.content)
+        return replace(row, content="") if same and not self.stands(same) else row
+
+    def let_go_of_copy(self, id: str) -> None:
+        """Delete the object of a duplicate. Left behind, it is found by the next start: its row has no payload."""
+        try:
+            self.raw.delete(id)
+        except Temporary:
+            return
+
+
+def _is_whole(shelf: RawShelf | CleanShelf, id: str) -> bool:
+    try:
+        with shelf.open(id) as source:
+            _read(source)
+    except Rejected:
+        return False
+    return True
+
+
+def _read(source: Original) -> None:
+    for offset in range(0, source.size, _STEP):
+        source.read(offset, _STEP)
