@@ -18,6 +18,7 @@ from stowgate.objects import Names
 from stowgate.policy import CLEAN, RETAIN
 from stowgate.policy import Override as Rule
 from stowgate.settings import Clean, Override, Retain, Settings, load, schema
+from stowgate.settings_gateway import bytes_of
 from stowgate.settings_problems import BadSettings
 
 PUBLISHED = Path(__file__).parents[1] / "docs" / "reference" / "stowgate.schema.json"
@@ -60,6 +61,67 @@ path = "{study}/{modality}/{instance}.dcm"
 [state]
 path = "state"
 key = "env:PROJECT_KEY"
+
+[spool]
+path = "spool"
+reserve = "20GiB"
+key = "systemd:unit"
+
+[web]
+listen = "0.0.0.0:8104"
+token = "file:token"
+certificate = "web.pem"
+key = "web.key"
+hosts = ["truck07.example"]
+
+[workers]
+count = 4
+
+[alerts]
+webhook = "env:ALERTS"
+
+[log]
+level = "debug"
+file = "stowgate.log"
+
+[[source]]
+kind = "dimse"
+name = "ct"
+listen = "0.0.0.0:2762"
+ae = "STOWGATE"
+allow = [{ ae = "CT1", ip = "192.168.5.0/24" }]
+sop_classes = ["1.2.840.10008.5.1.4.1.1.2"]
+transfer_syntaxes = ["1.2.840.10008.1.2.1"]
+tls = { certificate = "ct.pem", key = "ct.key", ca = "ca.pem", mutual = true }
+max_associations = 10
+max_per_ip = 5
+complete_after = 60.0
+issuer = "NORTH"
+
+[[source]]
+kind = "folder"
+name = "drop"
+path = "in"
+after = "move"
+moved_to = "done"
+settle = 1.5
+rescan = 10.0
+complete_after = 60.0
+issuer = ""
+
+[[source]]
+kind = "stow"
+name = "upload"
+path = "/dicom-web"
+issuer = ""
+complete_after = 60.0
+sop_classes = []
+body_bytes = 1000000
+part_bytes = 1000000
+parts = 10
+at_once = 2
+silence = 5.0
+slowest = 100
 """
 
 
@@ -95,8 +157,13 @@ class TestReading:
         assert settings.limits.seconds == 10.0
         assert settings.output.path == "{study}/{modality}/{instance}.dcm"
         assert settings.state.key == "env:PROJECT_KEY"
+        assert (settings.spool.reserve, settings.workers.count) == ("20GiB", 4)
+        assert [source.kind for source in settings.source] == ["dimse", "folder", "stow"]
         given = tomllib.loads(FULL)
-        assert all(set(given[name]) == set(type(table).model_fields) for name, table in settings)
+        sections = [(name, table) for name, table in settings if name != "source"]
+        assert all(set(given[name]) == set(type(table).model_fields) for name, table in sections)
+        for written, source in zip(given["source"], settings.source, strict=True):
+            assert set(written) == set(type(source).model_fields)
 
     def test_paths_in_a_file_count_from_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "/home/someone")
@@ -323,7 +390,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 19
+        assert len(fields) == 70
         assert all(field["description"] for field in fields)
 
 
@@ -344,3 +411,61 @@ class TestTables:
         assert tuple(field.name for field in dataclasses.fields(Names)) == layout.FIELDS
         every = "/".join(f"{{{name}}}" for name in layout.FIELDS) + ".dcm"
         assert load(None, {"output": {"path": every}}, {}).output.path == every
+
+
+class TestSources:
+    """Tables of a gateway, with kinds of their own."""
+
+    SPOOL: ClassVar[str] = '[spool]\npath = "spool"\n'
+
+    def test_paths_and_references_in_a_source_count_from_the_file(self, tmp_path: Path) -> None:
+        settings = load(write(tmp_path, FULL), environ={})
+        dimse, folder, _ = settings.source
+        assert dimse.kind == "dimse"
+        assert dimse.tls
+        assert (dimse.tls.certificate, dimse.tls.ca) == (tmp_path / "ct.pem", tmp_path / "ca.pem")
+        assert folder.kind == "folder"
+        assert (folder.path, folder.taken) == (tmp_path / "in", tmp_path / "done")
+        assert (settings.web.token, settings.log.file) == (f"file:{tmp_path}/token", tmp_path / "stowgate.log")
+
+    def test_everything_wrong_in_a_source_is_told_with_its_line(self, tmp_path: Path) -> None:
+        text = (
+            self.SPOOL + '[[source]]\nname = "ct"\nkind = "dimse"\nlisten = "127.0.0.1:1"\naet = "X"\n'
+            'allow = [{ ae = "A", ipp = "1" }]\n[[source]]\nname = "d"\nkind = "folder"\npath = "in"\nafter = "burn"\n'
+            '[[source]]\nname = "u"\nkind = "stw"\n'
+        )
+        told = problems(tmp_path, text)
+        assert told == [
+            "line 7: [[source]] aet is no setting. Did you mean ae?",
+            "line 8: [[source]] allow ip is missing.",
+            "line 8: [[source]] allow ipp is no setting. Did you mean ip?",
+            'line 13: [[source]] after must be one of "keep", "move" or "delete", not "burn".',
+            'line 14: [[source]] needs a kind that is one of "dimse", "folder", "stow".',
+        ]
+
+    def test_two_sources_cannot_have_one_name(self, tmp_path: Path) -> None:
+        one = '[[source]]\nname = "u"\nkind = "stow"\n'
+        assert "two sources of the same name" in problems(tmp_path, self.SPOOL + one + one)[0]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '[web]\nlisten = "127.0.0.1:8104"\ntoken = "the-secret-itself"\n',
+            '[spool]\nkey = "the-secret-itself"\n',
+            '[alerts]\nwebhook = "https://example.org/the-secret-itself"\n',
+        ],
+    )
+    def test_a_secret_is_named_and_never_written_down(self, tmp_path: Path, text: str) -> None:
+        (told,) = problems(tmp_path, text)
+        assert "has a form it cannot have" in told
+        assert "the-secret-itself" not in told
+
+    @pytest.mark.parametrize(
+        ("text", "meant"), [("1GiB", 2**30), ("500MB", 500_000_000), ("20 GiB", 20 * 2**30), ("7", 7), ("0B", 0)]
+    )
+    def test_a_size_is_written_as_people_write_it(self, text: str, meant: int) -> None:
+        assert bytes_of(text) == meant
+
+    @pytest.mark.parametrize("text", ["", "lots", "1.5GiB", "-1GiB", "1XB"])
+    def test_what_is_no_size_is_refused(self, tmp_path: Path, text: str) -> None:
+        assert "must be a size" in problems(tmp_path, f'[spool]\nreserve = "{text}"\n')[0]

@@ -255,10 +255,6 @@ REASONS: dict[str, Reason] = {
         "There is no item of this id, or several begin like it.",
         "`stowgate queue list` and `quarantine list` show ids.",
     ),
-    "not_possible_now": _failed(
-        "The item's state does not allow that.",
-        "`stowgate queue show` says where it is; another may have been quicker.",
-    ),
     "caller_not_allowed": _failed(
         "A caller that is not on the list was turned away.",
         "`stowgate source list` shows it; allow it in the [[source]] if it is one of yours.",

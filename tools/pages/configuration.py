@@ -34,6 +34,7 @@ def settings() -> str:
         [code(key), _values(one, models), _default(one), one["description"]] for key, one in rule["properties"].items()
     )
     parts += ["## [[deid.override]]", rule["description"], table(["key", "values", "default", "meaning"], keys)]
+    parts += list(_sources(models))
     parts.append("How to write them: [write-overrides.md](../how-to/write-overrides.md).")
     return page("Settings", *parts)
 
@@ -42,13 +43,34 @@ def sections() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, description and keys of each table."""
     whole = Settings.model_json_schema()
     for section, found in whole["properties"].items():
+        if section == "source":
+            continue
         model = found.get("$ref") or found["allOf"][0]["$ref"]
         definition = whole["$defs"][model.rpartition("/")[2]]
         yield section, found.get("description") or definition["description"], definition["properties"]
 
 
+def _sources(models: dict[str, Any]) -> Iterator[str]:
+    """The kinds of [[source]], with the tables inside them."""
+    for name in ("Dimse", "Folder", "Stow", "Caller", "DimseTls"):
+        model = models[name]
+        title = {"Caller": "allow of [[source]]", "DimseTls": "tls of [[source]]"}.get(name)
+        kind = model["properties"].get("kind", {}).get("const")
+        yield f"## {title}" if title else f'## [[source]] of kind "{kind}"'
+        yield model["description"]
+        keys = (
+            [code(key), _values(one, models), _default(one), one.get("description", "")]
+            for key, one in model["properties"].items()
+        )
+        yield table(["key", "values", "default", "meaning"], keys)
+
+
 def _values(found: dict[str, Any], models: dict[str, Any]) -> str:
     """What may stand there, in words."""
+    if "const" in found:
+        return listed([found["const"]])
+    if "$ref" in found:
+        return "table, below"
     if "enum" in found:
         return listed(found["enum"])
     if "anyOf" in found:

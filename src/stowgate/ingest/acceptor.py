@@ -1,18 +1,62 @@
-"""Makes a pynetdicom association out of a connection that asked for one, and rejects callers before all else."""
+"""Makes a pynetdicom association out of a connection that asked for one, and rejects callers before all else.
+
+Imported only when an association begins, because pynetdicom is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pynetdicom import AE, evt
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.acse import ACSE
+from pynetdicom.association import Association
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from stowgate.ingest.waiting_room import Admitted
 
-if TYPE_CHECKING:
-    from pynetdicom import AE
-    from pynetdicom.association import Association
-
-Rejection = Callable[[str, str, str], "tuple[int, int, int] | None"]
+Rejection = Callable[[str, str, str], tuple[int, int, int] | None]
 """(calling AE title, called AE title, address) -> result, source and reason of an A-ASSOCIATE-RJ, or None."""
+
+
+class Choosy(ACSE):
+    """Rejects before anything else of the request is looked at."""
+
+    def __init__(self, association: Association, address: str, rejection: Rejection) -> None:
+        super().__init__(association)
+        self._address, self._rejection = address, rejection
+
+    def _negotiate_as_acceptor(self) -> None:
+        request = self.requestor.primitive
+        if request is None:
+            self.assoc.kill()
+            return
+        reason = self._rejection(request.calling_ae_title, request.called_ae_title, self._address)
+        if reason is None:
+            super()._negotiate_as_acceptor()
+            return
+        self.requestor.ae_title = request.calling_ae_title
+        self.send_reject(*reason)
+        evt.trigger(self.assoc, evt.EVT_REJECTED, {})
+        self.assoc.kill()
+
+
+class Accepted(Association):
+    """One that knows whether it was established, and leaves nothing open however it ends."""
+
+    is_accepted_by_us = False
+    gone: Callable[[Association], None]
+
+    def run_reactor(self) -> None:
+        """As pynetdicom has it."""
+        try:
+            super().run_reactor()
+        finally:
+            self.gone(self)
+            plain = self.dul.socket and self.dul.socket.socket
+            if plain is not None and not self.dul.is_alive():
+                plain.close()
 
 
 def accept(
@@ -28,46 +72,10 @@ def accept(
 
     gone -- called in the association's thread when it has ended, however it did
     """
-    from pynetdicom import evt
-    from pynetdicom._globals import MODE_ACCEPTOR
-    from pynetdicom.acse import ACSE
-    from pynetdicom.association import Association
-    from pynetdicom.transport import AddressInformation, AssociationSocket
-
-    class Choosy(ACSE):
-        """Rejects before anything else of the request is looked at."""
-
-        def _negotiate_as_acceptor(self) -> None:
-            request = self.requestor.primitive
-            if request is None:
-                self.assoc.kill()
-                return
-            reason = rejection(request.calling_ae_title, request.called_ae_title, admitted.address)
-            if reason is None:
-                super()._negotiate_as_acceptor()
-                return
-            self.requestor.ae_title = request.calling_ae_title
-            self.send_reject(*reason)
-            evt.trigger(self.assoc, evt.EVT_REJECTED, {})
-            self.assoc.kill()
-
-    class Accepted(Association):
-        """One that knows whether it was established, and leaves nothing open however it ends."""
-
-        is_accepted_by_us = False
-
-        def run_reactor(self) -> None:
-            try:
-                super().run_reactor()
-            finally:
-                gone(self)
-                plain = self.dul.socket and self.dul.socket.socket
-                if plain is not None and not self.dul.is_alive():
-                    plain.close()
-
     association = Accepted(entity, MODE_ACCEPTOR)
+    association.gone = gone
     association.name = f"AcceptorThread@{local[1]}"
-    association.acse = Choosy(association)
+    association.acse = Choosy(association, admitted.address, rejection)
     association.set_socket(AssociationSocket(association, client_socket=admitted.connection))
     acceptor, requestor = association.acceptor, association.requestor
     acceptor.maximum_length = entity.maximum_pdu_size
