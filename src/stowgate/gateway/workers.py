@@ -116,12 +116,13 @@ class Workers:
             passed = self._taken(item, bench)
             try:
                 self._end([(item, passed)], began)
-            except StowgateError:
+            except Exception as error:
                 self._station.desk.drop(passed)
-                raise
-            except Exception:  # noqa: BLE001 - it must hold this object, never the thread; its text could quote a value
+                if isinstance(error, StowgateError):
+                    raise
+                # a bug must hold this object, never the thread; its text could quote a value
                 self._end([(item, stopped(Raw(item.id, ""), "internal_error"))], began)
-        except StowgateError:
+        except Exception:  # noqa: BLE001 - whatever it is, it stays in received, and its starts are counted
             return False
         return True
 
