@@ -122,7 +122,7 @@ class Workers:
                     raise
                 # a bug must hold this object, never the thread; its text could quote a value
                 self._end([(item, stopped(Raw(item.id, ""), "internal_error"))], began)
-        except Exception:  # noqa: BLE001 - whatever it is, it stays in received, and its starts are counted
+        except Exception:  # noqa: BLE001 - whatever it is, it stays in received
             return False
         return True
 
