@@ -247,7 +247,9 @@ class TestStop:
             eventually(lambda: parts.state(id)[0] is State.WAITING)
             eventually(lambda: parts.backlog.waiting == 0)
 
-    def test_one_that_does_not_come_to_an_end_is_told(self, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_that_does_not_come_to_an_end_is_told_and_given_back(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         parts.accept(small())
         go, begun = threading.Event(), threading.Event()
 
@@ -261,5 +263,7 @@ class TestStop:
         workers.start()
         begun.wait(10)
         assert not workers.stop(0.1)
+        (row,) = parts.ledger.rows()
+        assert (row.state, row.attempts) == (State.RECEIVED, 0), "an orderly stop is no fault of the object"
         go.set()
         assert workers.stop(10)
