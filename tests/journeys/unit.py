@@ -184,10 +184,11 @@ class Unit:
         policy = plan_of(load_settings(self.config)).policy
         return sorted(deidentify_bytes(one, policy, key.secret) for one in data)
 
-    def codes(self) -> list[tuple[str, str]]:
-        """(state, code) of everything in quarantine."""
+    def quarantined(self) -> list[str]:
+        """The code of everything in quarantine."""
         _, said = self.command("quarantine", "list", "--json")
-        return [(row["state"], row["code"]) for row in map(json.loads, said.splitlines())]
+        ids = [json.loads(line)["id"] for line in said.splitlines()]
+        return [json.loads(self.command("quarantine", "show", id, "--json")[1])["code"] for id in ids]
 
 
 def series(folder: Path, numbers: Iterable[int], side: int = 64, **how: Any) -> dict[Path, bytes]:
