@@ -140,7 +140,7 @@ class Running:
             elif isinstance(one, Folder):
                 seen = SeenFiles(gateway.spool.folder / f"seen-{one.name}", gateway.key.sub(b"watched"))
                 self._seen.append(seen)
-                yield one.name, WatchedFolder(one, seen, (gateway.spool.folder,))
+                yield one.name, WatchedFolder(one, seen, (gateway.spool.folder,), gateway.ears.tell)
 
 
 @contextmanager
