@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,5 +141,6 @@ def _write(source: Original, place: Path, mode: int) -> None:
             os.close(handle)
         os.replace(part, place)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise Misconfigured(disk_code(error, "output_unwritable"), str(place.parent)) from None
