@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from stowgate.lifecycle import State
 from stowgate.reasons import REASONS
@@ -11,6 +11,7 @@ from stowgate.store.custody import Custody, Row, Study
 from stowgate.store.custody_view import CustodyView
 
 _S = State
+_MOST_EVENTS = 1_000
 PLACES: Mapping[str, frozenset[State]] = {
     "waiting": frozenset({_S.RECEIVED, _S.CLEANED, _S.WAITING}),
     "delivered": frozenset({_S.PURGING, _S.PURGED}),
@@ -33,9 +34,12 @@ def line_of(states: Mapping[State, int]) -> dict[str, int]:
     return {"received": sum(places.values()), **places}
 
 
-def status(view: View, sources: Sequence[str] = ()) -> dict[str, object]:
-    """The line of the whole gateway and of each source; `sources` are those of the configuration, zeros included."""
-    counts = view.counts()
+def status(view: View | None, sources: Sequence[str] = ()) -> dict[str, object]:
+    """The line of the whole gateway and of each source; `sources` are those of the configuration, zeros included.
+
+    view -- None for a gateway that has not run yet
+    """
+    counts = view.counts() if view else {}
     lines = {name: line_of(counts.get(name, {})) for name in dict.fromkeys((*sources, *counts))}
     whole = {key: sum(line[key] for line in lines.values()) for key in line_of({})}
     return {**whole, "sources": lines, "destinations": {}}
@@ -50,6 +54,7 @@ class Backlog:
     source: str
     modality: str
     state: str
+    code: str
     reason: str
     next_try: float | None
     who_acts: str
@@ -68,14 +73,34 @@ def reason_of(row: Row) -> tuple[str, str]:
         return _WAITS[row.state]
     if row.code:
         reason = REASONS[row.code]
-        return f"{reason.sentence} {reason.advice}".strip(), "a person" if row.state is not _S.REJECTED else "nobody"
+        who = "a person" if row.state in (_S.HELD, _S.QUARANTINED) else "nobody"
+        return f"{reason.sentence} {reason.advice}".strip(), who
     return {_S.DUPLICATE: "The same object came before."}.get(row.state, ""), "nobody"
 
 
 def backlog_of(row: Row) -> Backlog:
     """One row as it is listed."""
     reason, who = reason_of(row)
-    return Backlog(row.id, row.study, row.source, row.modality, str(row.state), reason, row.next_try, who)
+    return Backlog(row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who)
+
+
+def story_of(view: View, id: str) -> dict[str, object] | None:
+    """All that is known of one item and what happened to it, the first first; None for no item, or several."""
+    row = view.row(id)
+    if row is None:
+        return None
+    reason, who = reason_of(row)
+    happened = [
+        {"at": event.at, "kind": event.kind, "code": event.code}
+        for event in reversed(view.events(row.id, _MOST_EVENTS))
+    ]
+    return {**asdict(row), "state": str(row.state), "reason": reason, "who_acts": who, "events": happened}
+
+
+def study_of(study: Study) -> dict[str, object]:
+    """One study as it is listed."""
+    counts = {str(state): count for state, count in study.counts.items() if count}
+    return {**asdict(study), "counts": counts, "instances": sum(counts.values())}
 
 
 def pages(view: View, states: Iterable[State], source: str = "", study: str = "", page: int = 500) -> Iterator[Row]:

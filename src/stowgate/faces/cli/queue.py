@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from stowgate.errors import Misconfigured
+from stowgate.faces.cli.show import when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, settings_of, show, view_of
 from stowgate.lifecycle import State
 
@@ -35,24 +37,22 @@ def list_(
 @app.command("show")
 def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """Everything that is known of one item: aliases, codes and what happened to it; no value of its header."""
-    from dataclasses import asdict
-
-    from stowgate.errors import Misconfigured
-    from stowgate.questions import reason_of
+    from stowgate.questions import story_of
 
     with view_of(settings_of(config)) as view:
-        row = view.row(id)
-        if row is None:
-            raise Misconfigured("unknown_item")
-        reason, who = reason_of(row)
-        found = {**asdict(row), "reason": reason, "who_acts": who}
-        found["events"] = [asdict(event) for event in view.events(row.id)]
+        found = story_of(view, id)
+    if found is None:
+        raise Misconfigured("unknown_item")
     if as_json:
         show([found], True, (), "")
         return
+    happened: Any = found.pop("events")
     for name, value in found.items():
-        if name != "events" and value not in ("", None):
-            typer.echo(f"{name:<10} {value}")
+        if value not in ("", None):
+            told = when(value) if isinstance(value, float) else value
+            typer.echo(f"{name:<10} {told}")
+    for event in happened:
+        typer.echo(f"{when(event['at'])}  {event['kind']} {event['code']}".rstrip())
 
 
 @app.command("hold")

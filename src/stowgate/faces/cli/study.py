@@ -16,11 +16,10 @@ _COLUMNS = (("alias", 32), ("source", 12), ("modality", 8), ("instances", 9), ("
 @app.command("list")
 def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """One line for each study of each source."""
-    from stowgate.questions import studies
+    from stowgate.questions import studies, study_of
 
     with view_of(settings_of(config)) as view:
-        rows = (_row(study) for study in studies(view))
-        show(rows, as_json, _COLUMNS, "No study has arrived yet.")
+        show(map(study_of, studies(view)), as_json, _COLUMNS, "No study has arrived yet.")
 
 
 @app.command("show")
@@ -36,12 +35,3 @@ def show_(
             raise Misconfigured("unknown_item")
         rows = map(backlog_of, pages(view, (), study=found.pop()))
         show(rows, as_json, (("id", 32), ("state", 11), ("modality", 8), ("reason", 0)), "")
-
-
-def _row(study: object) -> dict[str, object]:
-    from dataclasses import asdict
-
-    found = asdict(study)  # type: ignore[call-overload]
-    found["counts"] = {str(state): count for state, count in found["counts"].items() if count}
-    found["instances"] = sum(found["counts"].values())
-    return dict(found)
