@@ -23,10 +23,10 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 @app.command("list")
 def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """One line for each quarantined item, with what happened and what to do about it."""
-    from stowgate.questions import backlog_of, pages
+    from stowgate.questions import pages, quarantined_of
 
     with view_of(settings_of(config)) as view:
-        show(map(backlog_of, pages(view, (State.QUARANTINED,))), as_json, _COLUMNS, "Nothing is quarantined.")
+        show(map(quarantined_of, pages(view, (State.QUARANTINED,))), as_json, _COLUMNS, "Nothing is quarantined.")
 
 
 @app.command("release")

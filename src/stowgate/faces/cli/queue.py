@@ -36,23 +36,26 @@ def list_(
 def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """Everything that is known of one item: aliases, codes and what happened to it; no value of its header."""
     from dataclasses import asdict
+    from datetime import UTC, datetime
 
     from stowgate.errors import Misconfigured
-    from stowgate.questions import reason_of
+    from stowgate.questions import story
 
     with view_of(settings_of(config)) as view:
-        row = view.row(id)
-        if row is None:
-            raise Misconfigured("unknown_item")
-        reason, who = reason_of(row)
-        found = {**asdict(row), "reason": reason, "who_acts": who}
-        found["events"] = [asdict(event) for event in view.events(row.id)]
+        told = story(view, id)
+    if told is None:
+        raise Misconfigured("unknown_item")
+    found = {**asdict(told.row), "reason": told.reason, "who_acts": told.who_acts}
+    found["events"] = [asdict(event) for event in told.events]
     if as_json:
         show([found], True, (), "")
         return
     for name, value in found.items():
         if name != "events" and value not in ("", None):
             typer.echo(f"{name:<10} {value}")
+    for event in told.events:
+        at = datetime.fromtimestamp(event.at, UTC).isoformat(" ", "seconds")
+        typer.echo(f"{at}  {event.kind} {event.code}".rstrip())
 
 
 @app.command("hold")
