@@ -35,9 +35,12 @@ def line_of(states: Mapping[State, int]) -> dict[str, int]:
     return {"received": sum(places.values()), **places}
 
 
-def status(view: View, sources: Sequence[str] = ()) -> dict[str, object]:
-    """The line of the whole gateway and of each source; `sources` are those of the configuration, zeros included."""
-    counts = view.counts()
+def status(view: View | None, sources: Sequence[str] = ()) -> dict[str, object]:
+    """The line of the whole gateway and of each source; `sources` are those of the configuration, zeros included.
+
+    view -- None for a gateway that has not run yet
+    """
+    counts = view.counts() if view else {}
     lines = {name: line_of(counts.get(name, {})) for name in dict.fromkeys((*sources, *counts))}
     whole = {key: sum(line[key] for line in lines.values()) for key in line_of({})}
     return {**whole, "sources": lines, "destinations": {}}
@@ -52,6 +55,7 @@ class Backlog:
     source: str
     modality: str
     state: str
+    code: str
     reason: str
     next_try: float | None
     who_acts: str
@@ -59,9 +63,8 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined(Backlog):
-    """One item that was stopped: what happened, what to do about it, whether its original is still there."""
+    """One item that was stopped or refused: what happened, what to do about it, whether its original is still there."""
 
-    code: str
     place: str
     sentence: str
     advice: str
@@ -101,7 +104,7 @@ def reason_of(row: Row) -> tuple[str, str]:
 def backlog_of(row: Row) -> Backlog:
     """One row as it is listed."""
     reason, who = reason_of(row)
-    return Backlog(row.id, row.study, row.source, row.modality, str(row.state), reason, row.next_try, who)
+    return Backlog(row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who)
 
 
 def quarantined_of(row: Row) -> Quarantined:
@@ -109,8 +112,8 @@ def quarantined_of(row: Row) -> Quarantined:
     reason, who = reason_of(row)
     meant = explained(row)
     return Quarantined(
-        row.id, row.study, row.source, row.modality, str(row.state), reason, row.next_try, who,
-        row.code, row.place, meant.sentence, meant.advice, row.arrived, row.has_raw,
+        row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who,
+        row.place, meant.sentence, meant.advice, row.arrived, row.has_raw,
     )  # fmt: skip
 
 
@@ -124,7 +127,7 @@ class Story:
     events: tuple[Event, ...]
 
 
-def story(view: View, id: str, most: int = 100) -> Story | None:
+def story(view: View, id: str, most: int = 1_000) -> Story | None:
     """What is known of an item, by its id or the beginning of one; None where there is none, or several begin so.
 
     It begins with the arrival and ends with where the item is now; between them is what the ledger noted of it.

@@ -141,7 +141,7 @@ class Running:
             elif isinstance(one, Folder):
                 seen = SeenFiles(gateway.spool.folder / f"seen-{one.name}", gateway.key.sub(b"watched"))
                 self._seen.append(seen)
-                yield one.name, WatchedFolder(one, seen, (gateway.spool.folder,))
+                yield one.name, WatchedFolder(one, seen, (gateway.spool.folder,), gateway.ears.tell)
 
 
 @contextmanager
@@ -172,7 +172,12 @@ def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | No
         yield now
 
 
-def serve(settings: Settings, base: Path = Path(), ready: Callable[[Running], None] = lambda _: None) -> int:
+def serve(
+    settings: Settings,
+    base: Path = Path(),
+    ready: Callable[[Running], None] = lambda _: None,
+    ask: Callable[[], str] | None = None,
+) -> int:
     """Run until SIGTERM or SIGINT; a second signal ends the process at once, which loses nothing. The exit code."""
     service.seal_process()
     stop = threading.Event()
@@ -184,7 +189,7 @@ def serve(settings: Settings, base: Path = Path(), ready: Callable[[Running], No
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with running(settings, base) as now:
+        with running(settings, base, ask) as now:
             ready(now)
             service.tell(service.READY)
             _watch(now, stop)

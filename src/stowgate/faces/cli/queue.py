@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from stowgate.errors import Misconfigured
+from stowgate.faces.cli.show import when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, settings_of, show, view_of
 from stowgate.lifecycle import State
 
@@ -36,26 +38,24 @@ def list_(
 def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """Everything that is known of one item: aliases, codes and what happened to it; no value of its header."""
     from dataclasses import asdict
-    from datetime import UTC, datetime
 
-    from stowgate.errors import Misconfigured
     from stowgate.questions import story
 
     with view_of(settings_of(config)) as view:
         told = story(view, id)
     if told is None:
         raise Misconfigured("unknown_item")
-    found = {**asdict(told.row), "reason": told.reason, "who_acts": told.who_acts}
-    found["events"] = [asdict(event) for event in told.events]
+    happened = [{"at": event.at, "kind": event.kind, "code": event.code} for event in told.events]
+    found: dict[str, Any] = {**asdict(told.row), "reason": told.reason, "who_acts": told.who_acts, "events": happened}
     if as_json:
         show([found], True, (), "")
         return
+    found.pop("events")
     for name, value in found.items():
-        if name != "events" and value not in ("", None):
-            typer.echo(f"{name:<10} {value}")
+        if value not in ("", None):
+            typer.echo(f"{name:<10} {when(value) if isinstance(value, float) else value}")
     for event in told.events:
-        at = datetime.fromtimestamp(event.at, UTC).isoformat(" ", "seconds")
-        typer.echo(f"{at}  {event.kind} {event.code}".rstrip())
+        typer.echo(f"{when(event.at)}  {event.kind} {event.code}".rstrip())
 
 
 @app.command("hold")

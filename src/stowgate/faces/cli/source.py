@@ -9,7 +9,7 @@ import typer
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
-from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, spool_of, view_of
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, view_if_any
 
 app = typer.Typer(help="The ways in: list them, try one.", no_args_is_help=True)
 _COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("received", 9))
@@ -19,15 +19,11 @@ _COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("received", 9))
 def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """Each source with what came in, and the callers that were turned away."""
     from stowgate.questions import ways_in
-    from stowgate.vault.folder import LEDGER
 
     settings = settings_of(config)
     known = [(one.name, one.kind, one.listen if one.kind == "dimse" else str(one.path)) for one in settings.source]
-    if (spool_of(settings) / LEDGER).is_file():
-        with view_of(settings) as view:
-            rows = ways_in(view, known)
-    else:
-        rows = ways_in(None, known)
+    with view_if_any(settings) as view:
+        rows = ways_in(view, known)
     show(rows, as_json, _COLUMNS, "There is no [[source]] in this configuration.")
     for one in (caller for row in rows for caller in row.turned_away if not as_json):
         say(
