@@ -32,8 +32,9 @@ from stowgate.observe import logs, service
 from stowgate.observe.alerts import Alerts, webhook
 from stowgate.observe.metrics import Asked, Metrics
 from stowgate.policy import Override
-from stowgate.settings import Settings
+from stowgate.settings import Settings, needs
 from stowgate.settings_gateway import bytes_of
+from stowgate.settings_problems import BadSettings
 from stowgate.vault.secret import Secret, load
 
 DRAIN = 28.0
@@ -149,8 +150,9 @@ def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | No
 
     Raises `Misconfigured` with what a person has to change, before anything is taken in.
     """
-    if not settings.source:
-        raise Misconfigured("bad_setting", "a gateway needs at least one [[source]]")
+    missing = needs(settings)
+    if missing:
+        raise BadSettings("bad_setting", missing)
     plan, ears = plan_of(settings, base), Ears()
     with ExitStack() as held:
         file = held.enter_context(settings.log.file.open("a", encoding="utf-8")) if settings.log.file else None

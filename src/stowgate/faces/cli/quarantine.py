@@ -29,11 +29,11 @@ def list_(
     ] = False,
 ) -> None:
     """One line for each quarantined item, with what happened and what to do about it."""
-    from stowgate.questions import backlog_of, pages
+    from stowgate.questions import pages, quarantined_of
 
     states = (State.QUARANTINED, State.REJECTED) if rejected else (State.QUARANTINED,)
     with view_of(settings_of(config)) as view:
-        show(map(backlog_of, pages(view, states)), as_json, _COLUMNS, "Nothing is quarantined.")
+        show(map(quarantined_of, pages(view, states)), as_json, _COLUMNS, "Nothing is quarantined.")
 
 
 @app.command("release")

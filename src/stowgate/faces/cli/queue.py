@@ -37,22 +37,25 @@ def list_(
 @app.command("show")
 def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """Everything that is known of one item: aliases, codes and what happened to it; no value of its header."""
-    from stowgate.questions import story_of
+    from dataclasses import asdict
+
+    from stowgate.questions import story
 
     with view_of(settings_of(config)) as view:
-        found = story_of(view, id)
-    if found is None:
+        told = story(view, id)
+    if told is None:
         raise Misconfigured("unknown_item")
+    happened = [{"at": event.at, "kind": event.kind, "code": event.code} for event in told.events]
+    found: dict[str, Any] = {**asdict(told.row), "reason": told.reason, "who_acts": told.who_acts, "events": happened}
     if as_json:
         show([found], True, (), "")
         return
-    happened: Any = found.pop("events")
+    found.pop("events")
     for name, value in found.items():
         if value not in ("", None):
-            told = when(value) if isinstance(value, float) else value
-            typer.echo(f"{name:<10} {told}")
-    for event in happened:
-        typer.echo(f"{when(event['at'])}  {event['kind']} {event['code']}".rstrip())
+            typer.echo(f"{name:<10} {when(value) if isinstance(value, float) else value}")
+    for event in told.events:
+        typer.echo(f"{when(event.at)}  {event.kind} {event.code}".rstrip())
 
 
 @app.command("hold")

@@ -16,10 +16,10 @@ _COLUMNS = (("alias", 32), ("source", 12), ("modality", 8), ("instances", 9), ("
 @app.command("list")
 def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """One line for each study of each source."""
-    from stowgate.questions import studies, study_of
+    from stowgate.questions import studies
 
     with view_of(settings_of(config)) as view:
-        show(map(study_of, studies(view)), as_json, _COLUMNS, "No study has arrived yet.")
+        show(studies(view), as_json, _COLUMNS, "No study has arrived yet.")
 
 
 @app.command("show")
@@ -27,11 +27,11 @@ def show_(
     alias: Annotated[str, typer.Argument(metavar="STUDY")], config: Config = DEFAULT, as_json: AsJson = False
 ) -> None:
     """The items of one study, by its alias or at least 6 digits it begins with."""
-    from stowgate.questions import backlog_of, pages, studies
+    from stowgate.questions import backlog_of, pages, study_named
 
     with view_of(settings_of(config)) as view:
-        found = {study.alias for study in studies(view) if len(alias) >= 6 and study.alias.startswith(alias)}
-        if len(found) != 1:
+        study = study_named(view, alias)
+        if study is None:
             raise Misconfigured("unknown_item")
-        rows = map(backlog_of, pages(view, (), study=found.pop()))
+        rows = map(backlog_of, pages(view, (), study=study))
         show(rows, as_json, (("id", 32), ("state", 11), ("modality", 8), ("reason", 0)), "")
