@@ -22,7 +22,7 @@ class Failing:
     def __init__(self, error: Exception, times: int) -> None:
         self.error, self.left, self.runs = error, times, 0
 
-    def run(self, intake: Intake, stop: threading.Event) -> None:
+    def run(self, _: Intake, stop: threading.Event) -> None:
         self.runs += 1
         if self.left:
             self.left -= 1
@@ -56,7 +56,7 @@ def test_one_that_does_not_end_is_told_in_time() -> None:
     go = threading.Event()
 
     class Deaf:
-        def run(self, intake: Intake, stop: threading.Event) -> None:
+        def run(self, *_: object) -> None:
             go.wait(20)
 
     sources = Sources({"deaf": Deaf(), "sound": HandedSource("sound")}, MemoryIntake())
