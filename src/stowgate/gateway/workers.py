@@ -139,7 +139,12 @@ class Workers:
         raw = Raw(item.id, "", self._station.issuers.get(item.source, ""))
         if item.attempts >= MOST_STARTS - 1:
             return stopped(raw, "third_start")
-        return process(raw, self._station.way, bench)
+        try:
+            return process(raw, self._station.way, bench)
+        except StowgateError:
+            raise
+        except Exception:  # noqa: BLE001 - given back it would be tried for ever; its text could quote a value
+            return stopped(raw, "internal_error")
 
     def _end(self, group: list[tuple[Leased, Passed]], began: float) -> None:
         station = self._station
