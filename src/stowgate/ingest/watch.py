@@ -222,8 +222,8 @@ class WatchedFolder:
             self._say_unreadable(name)
         except (BrokenOff, OSError):
             pass  # it changed or went away while it was read: look again
-        except Exception:  # noqa: BLE001, S110 - a bug that this file brings out must not keep the others from being taken
-            pass
+        except Exception:  # noqa: BLE001 - a bug that this file brings out must not keep the others from being taken
+            self._say_unreadable(name)
         self._looks.pop(name, None)
         return True
 
