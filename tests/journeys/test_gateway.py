@@ -71,7 +71,7 @@ class Scanner:
 
 def test_no_kill_at_any_time_loses_doubles_or_alters_what_was_answered(unit: Unit) -> None:
     """A1. The sender retries what was not answered; what was, it never sends again."""
-    luck = random.Random(7)  # noqa: S311 - when to kill
+    luck = random.Random(7)
     objects = series(unit.root / "in", range(INSTANCES))
     scanner = Scanner([*objects], at_once=INSTANCES // 8)
     died = 0
@@ -181,7 +181,7 @@ def test_a_full_disk_refuses_with_a700_and_the_gateway_goes_on_by_itself_when_th
             answers = send(life.ports["ct"], [*objects])
             kept = told(answers)
             assert 3 < len(kept) < 30
-            assert [said for _, said in answers if said != "Success"][0] == "Refused: OutOfResources"
+            assert next(said for _, said in answers if said != "Success") == "Refused: OutOfResources"
             line = unit.settled()  # the rest goes on
             assert (line["received"], line["waiting"]) == (len(kept), len(kept))
             mount("-o", "remount,size=400M", str(unit.root))
