@@ -186,9 +186,12 @@ class Unit:
 
     def quarantined(self) -> list[str]:
         """The code of everything in quarantine."""
+        return [json.loads(self.command("quarantine", "show", id, "--json")[1])["code"] for id in self.suspects()]
+
+    def suspects(self) -> list[str]:
+        """The ids of everything in quarantine."""
         _, said = self.command("quarantine", "list", "--json")
-        ids = [json.loads(line)["id"] for line in said.splitlines()]
-        return [json.loads(self.command("quarantine", "show", id, "--json")[1])["code"] for id in ids]
+        return [json.loads(line)["id"] for line in said.splitlines()]
 
 
 def series(folder: Path, numbers: Iterable[int], side: int = 64, **how: Any) -> dict[Path, bytes]:
