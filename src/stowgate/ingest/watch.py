@@ -168,13 +168,15 @@ class WatchedFolder:
                 self._seen.forget_the_rest()
 
     def _look_at_change(self, path: str) -> None:
+        """A folder that was moved here is told of once, and what is in it is not."""
         name = os.path.relpath(path, self._root)
         if any(part.startswith(".") for part in name.split("/")):
             return
-        if len(self._looks) < MOST:
-            self._look_at(name)
-        else:
-            self._due = 0.0  # the next walk finds it
+        for one in self._files.at(name):
+            if len(self._looks) >= MOST:
+                self._due = 0.0  # the next walk finds it
+                return
+            self._look_at(one)
 
     def _look_at(self, name: str) -> None:
         """Note how a file looks now; one that looks another way begins to rest anew."""
