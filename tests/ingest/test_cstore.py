@@ -37,10 +37,12 @@ from tests.ingest.dimse import (
     pdu,
     pdv,
     served,
+    settings,
     storescu,
 )
 
 pytestmark = needs_dcmtk
+ROOT = Path(__file__).parents[2]
 soak = pytest.mark.skipif("STOWGATE_SOAK" not in os.environ, reason="long: STOWGATE_SOAK=1 runs it")
 
 
@@ -211,13 +213,27 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+_ODD = """
+from stowgate.ingest.memory import MemoryIntake
+from tests.builder import encode, instance
+from tests.ingest.dimse import Peer, associate, served
+with served(MemoryIntake()) as ct:
+    peer = Peer.associated(ct.port)
+    print(hex(peer.store(encode(instance()), uid="CANARY^JOHN")))
+    peer.close()
+    peer = Peer(ct.port, associate(contexts=[(1, "CANARY.CLASS", ["CANARY.SYNTAX"])]))
+    print(peer.answer()[0])
+    peer.close()
+"""
+
+
 class TestWhoMayCall:
     def test_a_caller_that_is_not_on_the_list_is_rejected_and_listed(self, ct: Served) -> None:
         peer = Peer(ct.port, associate(calling="STRANGER"))
         kind, body = peer.answer()
         assert (kind, tuple(body[1:4])) == (3, (1, 1, 3))
         peer.close()
-        assert ct.turned_away == [("ct", "STRANGER", "127.0.0.1")]
+        eventually(lambda: ct.turned_away == [("ct", "STRANGER", "127.0.0.1")])
         assert [one.code for one in ct.events if isinstance(one, events.CallerTurnedAway)] == ["caller_not_allowed"]
 
     def test_the_right_title_from_the_wrong_address_is_a_stranger(self, intake: MemoryIntake) -> None:
@@ -225,7 +241,7 @@ class TestWhoMayCall:
             peer = Peer(ct.port, associate())
             assert tuple(peer.answer()[1][1:4]) == (1, 1, 3)
             peer.close()
-        assert ct.turned_away == [("ct", "STORESCU", "127.0.0.1")]
+            eventually(lambda: ct.turned_away == [("ct", "STORESCU", "127.0.0.1")])
 
     def test_nobody_is_on_an_empty_list(self, intake: MemoryIntake) -> None:
         with served(intake, allow=()) as ct:
@@ -239,6 +255,37 @@ class TestWhoMayCall:
         peer.close()
         assert ct.turned_away == []
         assert storescu(ct.port, *objects(tmp_path, 1), called="OTHER").returncode != 0
+
+    def test_a_flood_of_strangers_and_a_ledger_that_waits_for_its_disk_keep_nobody_waiting(
+        self, intake: MemoryIntake, tmp_path: Path
+    ) -> None:
+        """A megabyte of items cost pynetdicom seconds of everybody's time before anybody asked who sent it."""
+        waiting = threading.Event()
+        stop = threading.Event()
+        source = CStoreSource(settings(), lambda *_: waiting.wait(20), lambda _: None)
+        thread = threading.Thread(target=source.run, args=(intake, stop))
+        thread.start()
+        large = pdu(1, associate(calling="STRANGER")[6:] + b"\x54\0\0\4\0\0\0\0" * 125_000)
+        strangers = [Peer(source.port, large if n % 50 == 0 else associate(calling="STRANGER")) for n in range(400)]
+        began = time.monotonic()
+        assert storescu(source.port, *objects(tmp_path, 3)).returncode == 0
+        assert time.monotonic() - began < 3
+        assert len(intake.taken) == 3
+        waiting.set()
+        for peer in strangers:
+            peer.close()
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+    def test_no_value_of_a_request_is_written_to_standard_error(self) -> None:
+        """pydicom warns about odd UIDs, and quotes them."""
+        done = subprocess.run(
+            [sys.executable, "-c", _ODD], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done
+        assert done.stdout.split() == ["0xa900", "2"]
+        assert "CANARY" not in done.stderr
 
     def test_a_ledger_that_cannot_write_makes_nobody_welcome(self, intake: MemoryIntake) -> None:
         from stowgate.errors import Temporary

@@ -1,4 +1,4 @@
-"""Makes a pynetdicom association out of a connection that asked for one, and rejects callers before all else.
+"""Makes a pynetdicom association out of a connection that asked for one.
 
 Imported only when an association begins, because pynetdicom is.
 """
@@ -16,23 +16,23 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from stowgate.ingest.waiting_room import Admitted
 
-Rejection = Callable[[str, str, str], tuple[int, int, int] | None]
-"""(calling AE title, called AE title, address) -> result, source and reason of an A-ASSOCIATE-RJ, or None."""
+Rejection = Callable[[], tuple[int, int, int] | None]
+"""Result, source and reason of an A-ASSOCIATE-RJ, None if there is room for one more."""
 
 
 class Choosy(ACSE):
     """Rejects before anything else of the request is looked at."""
 
-    def __init__(self, association: Association, address: str, rejection: Rejection) -> None:
+    def __init__(self, association: Association, rejection: Rejection) -> None:
         super().__init__(association)
-        self._address, self._rejection = address, rejection
+        self._rejection = rejection
 
     def _negotiate_as_acceptor(self) -> None:
         request = self.requestor.primitive
         if request is None:
             self.assoc.kill()
             return
-        reason = self._rejection(request.calling_ae_title, request.called_ae_title, self._address)
+        reason = self._rejection()
         if reason is None:
             super()._negotiate_as_acceptor()
             return
@@ -75,7 +75,7 @@ def accept(
     association = Accepted(entity, MODE_ACCEPTOR)
     association.gone = gone
     association.name = f"AcceptorThread@{local[1]}"
-    association.acse = Choosy(association, admitted.address, rejection)
+    association.acse = Choosy(association, rejection)
     association.set_socket(AssociationSocket(association, client_socket=admitted.connection))
     acceptor, requestor = association.acceptor, association.requestor
     acceptor.maximum_length = entity.maximum_pdu_size
