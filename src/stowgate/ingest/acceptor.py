@@ -14,6 +14,7 @@ from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
+from stowgate.ingest.upper_layer import Checkpoint, UpperLayer
 from stowgate.ingest.waiting_room import Admitted
 
 Rejection = Callable[[], tuple[int, int, int] | None]
@@ -48,6 +49,11 @@ class Accepted(Association):
     is_accepted_by_us = False
     gone: Callable[[Association], None]
 
+    def __init__(self, entity: AE, mode: str) -> None:
+        super().__init__(entity, mode)
+        self.dul = self.upper_layer = UpperLayer(self)
+        self._reactor_checkpoint = self.checkpoint = Checkpoint(lambda: not self.dimse.msg_queue.empty())
+
     def run_reactor(self) -> None:
         """As pynetdicom has it."""
         try:
@@ -67,7 +73,7 @@ def accept(
     rejection: Rejection,
     gone: Callable[[Association], None],
     local: tuple[str, int],
-) -> Association:
+) -> Accepted:
     """An acceptor that is ready to be started; as `pynetdicom.transport.RequestHandler` does it.
 
     gone -- called in the association's thread when it has ended, however it did
@@ -91,7 +97,7 @@ def accept(
     return association
 
 
-def _never_raises(association: Association) -> None:
+def _never_raises(association: Accepted) -> None:
     """An event that pynetdicom's state machine does not know would end the thread and leave the connection open."""
     provider = association.dul
     carried_out = provider.state_machine.do_action
@@ -105,5 +111,7 @@ def _never_raises(association: Association) -> None:
             provider.kill_dul()
             if provider.socket is not None:
                 provider.socket.close()
+        finally:
+            association.checkpoint.ring()
 
     provider.state_machine.do_action = do_action  # type: ignore[method-assign]

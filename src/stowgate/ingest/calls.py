@@ -83,7 +83,7 @@ class Calls:
                 self._entity, self.settings.ae, admitted, handlers, self._full, self._gone, self.settings.address
             )
             plain = association.dul.socket
-            association.dul.socket = guarded(plain, admitted.request, MAX_PDU)  # type: ignore[arg-type]
+            association.dul.socket = guarded(plain, association.upper_layer, admitted.request, MAX_PDU)  # type: ignore[arg-type]
             association.dimse = Streaming(association, self._begin)
             association.start()
         except (OSError, RuntimeError):  # it is gone already, or there is no thread left
