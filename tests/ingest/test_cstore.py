@@ -26,6 +26,7 @@ from stowgate.ingest.memory import MemoryIntake
 from stowgate.ingest.source import Announced, Arrival, Outcome, Refused
 from tests.builder import CT, DEFLATED, EXPLICIT, IMPLICIT, MR, encode, instance, part10
 from tests.ingest.dimse import (
+    DCMSEND,
     ECHOSCU,
     Peer,
     Served,
@@ -140,6 +141,39 @@ class TestRealSenders:
             peer.close()
         assert not intake.taken
 
+    def test_of_the_syntaxes_that_are_offered_one_that_is_taken_is_chosen(
+        self, intake: MemoryIntake, tmp_path: Path
+    ) -> None:
+        """DCMTK offers its own order in one context; a sender that has a choice of contexts is shown which will do."""
+        with served(intake, transfer_syntaxes=(IMPLICIT,)) as ct:
+            assert storescu(ct.port, *objects(tmp_path, 1)).returncode == 0
+            peer = Peer.associated(ct.port, contexts=[(1, CT, [EXPLICIT]), (3, CT, [IMPLICIT]), (5, MR, [EXPLICIT])])
+            assert _results(peer.accepted) == {1: 4, 3: 0, 5: 0}
+            peer.close()
+        assert [one.announced.transfer_syntax for one in intake.taken] == [IMPLICIT]
+
+    def test_nothing_but_storage_and_verification_is_offered(self, ct: Served) -> None:
+        """PS3.4 C.6: Patient Root FIND, MOVE and GET, Storage Commitment, Modality Worklist."""
+        root = "1.2.840.10008.5.1.4.1.2.1."
+        others = [root + "1", root + "2", root + "3", "1.2.840.10008.1.20.2", "1.2.840.10008.5.1.4.31"]
+        contexts = [(2 * n + 1, uid, [EXPLICIT]) for n, uid in enumerate([CT, *others])]
+        peer = Peer.associated(ct.port, contexts=contexts)
+        assert _results(peer.accepted) == {1: 0} | {2 * n + 1: 3 for n in range(1, 6)}
+        peer.values(pdv(3, command(sop_class=root + "1", field=0x20)), pdv(2, encode(instance())))
+        assert peer.answer()[0] == 7, "a C-FIND all the same, over the context for CT"
+        peer.close()
+        retired, later = "1.2.840.10008.5.1.1.30", "1.2.840.10008.5.1.4.1.1.99999"
+        other = Peer.associated(ct.port, contexts=[(1, retired, [EXPLICIT]), (3, later, [EXPLICIT])])
+        assert _results(other.accepted) == {1: 0, 3: 0}
+        other.close()
+
+    def test_another_sender_of_dcmtk_is_served(self, intake: MemoryIntake, ct: Served, tmp_path: Path) -> None:
+        paths = objects(tmp_path, 5)
+        line = [DCMSEND, "-aet", "STORESCU", "-aec", "STOWGATE", "127.0.0.1", str(ct.port), *map(str, paths)]
+        done = subprocess.run(line, capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, done
+        assert {data_set_of(one.data) for one in intake.taken} == {data_set_of(path.read_bytes()) for path in paths}
+
     def test_private_classes_and_syntaxes_to_come_are_taken_as_well(self, intake: MemoryIntake, ct: Served) -> None:
         private = "1.3.12.2.1107.5.9.1"
         peer = Peer.associated(ct.port, contexts=[(1, private, [EXPLICIT])])
@@ -160,6 +194,16 @@ class TestRealSenders:
         intake.refuse = lambda _: ""
         assert peer.store(encode(instance()), message=2) == 0
         peer.close()
+
+
+def _results(answer: bytes) -> dict[int, int]:
+    """Result of each presentation context of an A-ASSOCIATE-AC (PS3.8 9.3.3.2)."""
+    found, at = {}, 68
+    while at + 4 <= len(answer):
+        if answer[at] == 0x21:
+            found[answer[at + 4]] = answer[at + 6]
+        at += 4 + int.from_bytes(answer[at + 2 : at + 4], "big")
+    return found
 
 
 def _means(status: str, done: subprocess.CompletedProcess[str]) -> bool:

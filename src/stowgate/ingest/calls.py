@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stowgate import events
 from stowgate.errors import StowgateError
 from stowgate.ingest.cstore_status import status_of
-from stowgate.ingest.dimse_settings import Dimse
+from stowgate.ingest.dimse_settings import VERIFICATION, Dimse
 from stowgate.ingest.fragments import Announcement, Fragments
 from stowgate.ingest.peek import FIRST, peek
 from stowgate.ingest.source import Announced, Arrival, BrokenOff, Intake, Outcome, Refused
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pynetdicom.association import Association
 
 MAX_PDU = 131_072
-VERIFICATION = "1.2.840.10008.1.1"
 _ANSWER = 120.0
 """Seconds an answer may take before the association is given up."""
 _IDLE = 120.0
@@ -79,11 +78,9 @@ class Calls:
             return
         handlers = self._handlers()
         try:
-            association = accept(
-                self._entity, self.settings.ae, admitted, handlers, self._full, self._gone, self.settings.address
-            )
+            association = accept(self._entity, self.settings, admitted, handlers, self._full, self._gone)
             plain = association.dul.socket
-            association.dul.socket = guarded(plain, admitted.request, MAX_PDU)  # type: ignore[arg-type]
+            association.dul.socket = guarded(plain, association.upper_layer, admitted.request, MAX_PDU)  # type: ignore[arg-type]
             association.dimse = Streaming(association, self._begin)
             association.start()
         except (OSError, RuntimeError):  # it is gone already, or there is no thread left
