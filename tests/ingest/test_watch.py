@@ -366,6 +366,7 @@ def test_an_intake_with_a_bug_loses_no_file(place: Place) -> None:
     with place.watched(after="delete"):
         eventually(lambda: place.intake.taken == 2)
         eventually(lambda: not place.left())
+    assert place.told == [events.Refused("drop", "internal_error")]
 
 
 def test_a_file_that_may_not_be_read_is_told_of_once_and_taken_when_it_may(
