@@ -690,8 +690,11 @@ def test_a_folder_that_is_emptied_loses_nothing_when_the_gateway_is_killed(stowg
         process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
         assert process.wait(30) == (-signal.SIGKILL if kill else 0)
     (found,) = stowgate("status", "--json").lines
-    assert found["waiting"] == count
+    suspects = [line["code"] for line in stowgate("quarantine", "list", "--json").lines]
+    assert set(suspects) <= {"third_start"}  # worked on at both kills: safe, and a person lets it go on
+    assert found["waiting"] + len(suspects) == count, found
     assert found["received"] == count + found["duplicates"]
     assert list((tmp_path / "in").iterdir()) == []
     assert stowgate("queue", "export", "out").code == 0
-    assert len({dataset(data).SOPInstanceUID for data in files(tmp_path / "out").values()}) == count
+    made = {dataset(data).SOPInstanceUID for data in files(tmp_path / "out").values()}
+    assert len(made) == count - len(suspects)
