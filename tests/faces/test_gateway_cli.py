@@ -676,10 +676,11 @@ def test_run_drains_on_sigterm_and_a_second_one_is_told_who_holds_the_spool(stow
 def test_a_folder_that_is_emptied_loses_nothing_when_the_gateway_is_killed(stowgate: Stowgate, tmp_path: Path) -> None:
     (tmp_path / "stowgate.toml").write_text(TOML + 'after = "delete"\n')
     (tmp_path / "in").mkdir()
-    count = 60
+    kills = 10 if os.environ.get("STOWGATE_SOAK") == "1" else 1
+    count = 20 + 20 * kills
     for n in range(count):
         put(tmp_path / "in", f"{n}.dcm", scan(n))
-    for kill in (True, True, False):
+    for kill in (*[True] * kills, False):
         before = len(list((tmp_path / "in").iterdir()))
         with (tmp_path / "said").open("a") as said:
             process = subprocess.Popen([COMMAND, "run"], cwd=tmp_path, stderr=said)
@@ -690,8 +691,11 @@ def test_a_folder_that_is_emptied_loses_nothing_when_the_gateway_is_killed(stowg
         process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
         assert process.wait(30) == (-signal.SIGKILL if kill else 0)
     (found,) = stowgate("status", "--json").lines
-    assert found["waiting"] == count
+    suspects = [line["code"] for line in stowgate("quarantine", "list", "--json").lines]
+    assert set(suspects) <= {"third_start"}  # worked on at two kills: safe, and a person lets it go on
+    assert found["waiting"] + len(suspects) == count, found
     assert found["received"] == count + found["duplicates"]
     assert list((tmp_path / "in").iterdir()) == []
     assert stowgate("queue", "export", "out").code == 0
-    assert len({dataset(data).SOPInstanceUID for data in files(tmp_path / "out").values()}) == count
+    made = {dataset(data).SOPInstanceUID for data in files(tmp_path / "out").values()}
+    assert len(made) == count - len(suspects)
