@@ -251,6 +251,10 @@ REASONS: dict[str, Reason] = {
         "The gateway has not run yet, so there is nothing to look at.", "Start it with `stowgate run`."
     ),
     "held_by_person": _held("A person holds this object back.", "`stowgate queue release` lets it go on."),
+    "not_confirmed": _failed(
+        "This cannot be taken back, and nobody is at a terminal to confirm it; nothing was done.",
+        "Add --yes if it is meant.",
+    ),
     "unknown_item": _failed(
         "There is no item of this id, or several begin like it.",
         "`stowgate queue list` and `quarantine list` show ids.",
@@ -303,8 +307,8 @@ REASONS: dict[str, Reason] = {
         "The address of the web server cannot be used.", "Choose another address or port in [web] listen."
     ),
     "web_certificate": _failed(
-        "The certificate or private key of the web server cannot be used.",
-        "Correct certificate and private_key in [web]; both are PEM files that belong together.",
+        "A certificate or its private key cannot be used.",
+        "Correct certificate and key where they are set: PEM files that belong together.",
     ),
     "secret_missing": _failed("A secret is not where its reference points.", "Correct the reference, or put it there."),
     "secret_permissions": _failed("Others can read the file of a secret.", "Make it yours alone: chmod 600."),

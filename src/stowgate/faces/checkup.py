@@ -43,7 +43,7 @@ class Result:
 
 def checkup(settings: Settings, base: Path) -> Iterator[Result]:
     """Everything, in the order of the way of an object; one problem does not hide the next."""
-    for look in (_parts, _plan, _spool, _room, _sync, _clock, _keys, _ports, _web, _folders):
+    for look in (_parts, _plan, _spool, _room, _sync, _clock, _keys, _ports, _certificates, _web, _folders):
         try:
             yield from look(settings, base)
         except StowgateError as error:
@@ -174,6 +174,20 @@ def _ports(settings: Settings, _: Path) -> Iterator[Result]:
                     f"callers of {source.name}", "warning", "Nobody is allowed to send yet.", "Every call is rejected.",
                     "Let the scanner call once, then `stowgate source list` shows the line to add.",
                 )  # fmt: skip
+
+
+def _certificates(settings: Settings, _: Path) -> Iterator[Result]:
+    from stowgate.ingest.cstore import tls_context
+
+    for source in settings.source:
+        if source.kind != "dimse" or source.tls is None:
+            continue
+        what = f"TLS of {source.name}"
+        try:
+            tls_context(source.tls)
+            yield Result(what, "ok", "Certificate and key belong together.")
+        except Misconfigured as error:
+            yield Result(what, "problem", str(error), code=error.code)
 
 
 def _web(settings: Settings, _: Path) -> Iterator[Result]:

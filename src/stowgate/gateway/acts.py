@@ -89,7 +89,7 @@ def export_clean(hands: Hands, ids: Sequence[str], folder: Path, actor: str) -> 
         try:
             ref = ref_of(made, hands.clean)
             with hands.clean.open(made.id) as source:
-                _write(source, folder / layout.path_of(hands.layout, ref.names), 0o644)
+                _write(source, folder, layout.path_of(hands.layout, ref.names), 0o644)
         except Rejected:
             continue
         done.append(id)
@@ -103,7 +103,7 @@ def export_originals(hands: Hands, ids: Sequence[str], folder: Path, actor: str)
     for id in ids:
         try:
             with hands.raw.open(id) as source:
-                _write(source, folder / f"{id}.dcm", 0o600)
+                _write(source, folder, f"{id}.dcm", 0o600)
         except Rejected:
             left.add(id)
     return _done(ids, left)
@@ -125,22 +125,36 @@ def _done(ids: Sequence[str], left: Iterable[str]) -> Done:
     return Done(tuple(id for id in ids if id not in kept), tuple(id for id in ids if id in kept))
 
 
-def _write(source: Original, place: Path, mode: int) -> None:
-    """A whole, durable file under its name, or none."""
+def _write(source: Original, folder: Path, name: str | Path, mode: int) -> None:
+    """A whole, durable file under its name below the folder, or none; a failure names the folder alone."""
+    place = folder / name
     part = place.with_name(f".{place.name}.part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
-            for offset in range(0, source.size, _STEP):
-                data = memoryview(source.read(offset, _STEP))
-                while data:
-                    data = data[os.write(handle, data) :]
-            os.fsync(handle)
+            _copy(source, handle)
         finally:
             os.close(handle)
         os.replace(part, place)
+        _sync(place.parent)
     except OSError as error:
-        with suppress(OSError):
+        with suppress(OSError):  # where the folder is none, there is nothing to take away either
             part.unlink()
-        raise Misconfigured(disk_code(error, "output_unwritable"), str(place.parent)) from None
+        raise Misconfigured(disk_code(error, "output_unwritable"), str(folder)) from None
+
+
+def _copy(source: Original, handle: int) -> None:
+    for offset in range(0, source.size, _STEP):
+        data = memoryview(source.read(offset, _STEP))
+        while data:
+            data = data[os.write(handle, data) :]
+    os.fsync(handle)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -18,10 +18,13 @@ from typing import Any
 from stowgate.errors import Misconfigured, StowgateError, Temporary
 from stowgate.gateway import acts
 from stowgate.gateway.acts import Done, Hands
+from stowgate.observe.record import MOST_IDS
 
 SOCKET = "control"
 _LONGEST = 16 << 20
 _MOST_CALLERS = 8
+GROUP = MOST_IDS
+"""Items of one act that a command asks for: as many as its record in the audit log can name."""
 _PATIENCE = 60.0
 """Seconds that a caller may be silent."""
 

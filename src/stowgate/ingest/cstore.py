@@ -29,7 +29,7 @@ class CStoreSource:
     ) -> None:
         self.settings = settings
         self._turned_away, self._tell = turned_away, tell
-        self._tls = _context(settings.tls) if settings.tls else None
+        self._tls = tls_context(settings.tls) if settings.tls else None
         self._listening = _bound(settings)
 
     @property
@@ -78,7 +78,8 @@ def _bound(settings: Dimse) -> socket.socket:
     return bound
 
 
-def _context(tls: DimseTls) -> ssl.SSLContext:
+def tls_context(tls: DimseTls) -> ssl.SSLContext:
+    """How a source speaks TLS; Misconfigured("web_certificate") where its files cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

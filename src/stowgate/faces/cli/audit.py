@@ -22,13 +22,16 @@ app = typer.Typer(help="The audit log: show it, verify it, export it.", no_args_
 
 
 def _key(settings: Settings) -> bytes:
-    """What the chain is made with. Misconfigured("no_spool") before the first run."""
+    """What the chain is made with. Misconfigured: "no_spool" before the first run, "audit_broken" where it is gone."""
     from stowgate.observe.audit import LOG
-    from stowgate.vault.folder import KEY
+    from stowgate.vault.folder import KEY, LEDGER
     from stowgate.vault.key import load
 
-    if not (spool_of(settings) / LOG).exists():
-        raise Misconfigured("no_spool", str(spool_of(settings)))
+    spool = spool_of(settings)
+    if not (spool / LEDGER).exists():
+        raise Misconfigured("no_spool", str(spool))
+    if not (spool / LOG).is_file():
+        raise Misconfigured("audit_broken", f"{spool}: the log is gone")
     return load(settings.state.key or f"file:{spool_of(settings) / KEY}").sub(b"audit")
 
 

@@ -37,6 +37,8 @@ _BY_CODE = {
     "audit_broken": Exit.AUDIT_BROKEN,
     "gateway_silent": Exit.PARTLY,
     "internal_error": Exit.BUG,
+    "audit_unwritable": Exit.STORAGE,
+    "not_confirmed": Exit.USAGE,
     "unknown_item": Exit.USAGE,
     "no_input": Exit.USAGE,
     "output_unwritable": Exit.USAGE,

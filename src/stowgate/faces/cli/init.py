@@ -62,8 +62,8 @@ def init(
     if config.exists():
         raise Misconfigured("config_exists", str(config))
     ask = (lambda _, proposed: proposed) if yes else _asked
-    unit = ask("Name of this unit", "UNIT1")[:16]
-    ae = ask("AE title that scanners call", "STOWGATE")[:16].upper()
+    unit = ask("Name of this unit", "UNIT1")
+    ae = ask("AE title that scanners call", "STOWGATE").upper()
     port = ask("Port that scanners call", "11112")
     calling = ask("AE title of your scanner (empty: allow it later)", "")
     address = ask("Address of your scanner", "127.0.0.1") if calling else ""
@@ -80,6 +80,8 @@ def init(
     _checked(text, config)
     try:
         _write(text, config, folder)
+    except FileExistsError:  # a link to nowhere
+        raise Misconfigured("config_exists", str(config)) from None
     except OSError as error:
         raise Misconfigured(disk_code(error, "output_unwritable"), str(config.absolute().parent)) from None
     say("Next: `stowgate check`, then `stowgate run`. The unit's key is made at the first start; back it up then.")
@@ -113,4 +115,7 @@ def _checked(text: str, config: Path) -> None:
     with TemporaryDirectory(prefix="stowgate-") as folder:
         trial = Path(folder) / config.name
         trial.write_text(text, encoding="utf-8")
-        load(trial, environ={})
+        try:
+            load(trial, environ={})
+        except Misconfigured as error:
+            raise Misconfigured(error.code, error.place.replace(f"{folder}/", "")) from None

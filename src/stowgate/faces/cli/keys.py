@@ -11,7 +11,7 @@ import typer
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, settings_of, spool_of
-from stowgate.vault.folder import KEY, default_folder, prepare
+from stowgate.vault.folder import KEY, LEDGER, default_folder, prepare
 from stowgate.vault.key import Key, load, write
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def _note_rotation(settings: Settings) -> None:
     from stowgate.store.lock import is_held
 
     spool = spool_of(settings)
+    if not (spool / LEDGER).exists():
+        raise Misconfigured("no_spool", str(spool))
     if is_held(spool):
         raise Misconfigured("spool_in_use", str(spool))
     place = spool / KEY

@@ -9,8 +9,7 @@ import typer
 
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.queue import show_
-from stowgate.faces.cli.show import say
-from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, settings_of, show, view_of
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, confirmed, settings_of, show, view_of
 from stowgate.lifecycle import State
 
 app = typer.Typer(help="What is quarantined: list it, release it, export it, drop it.", no_args_is_help=True)
@@ -50,8 +49,7 @@ def export(
     yes: Yes = False,
 ) -> int:
     """Write the identified originals of items into a folder. They say who the patient is."""
-    if not yes and not typer.confirm("These files say who the patient is. Write them?", err=True):
-        say("Nothing was written.")
+    if not yes and not confirmed("These files say who the patient is. Write them?", "Nothing was written."):
         return Exit.USAGE
     return act(config, "quarantine_export", ids, folder.expanduser())
 
@@ -59,7 +57,6 @@ def export(
 @app.command("drop")
 def drop(ids: Ids, config: Config = DEFAULT, yes: Yes = False) -> int:
     """Give items up: their objects are deleted for good, their rows stay and count."""
-    if not yes and not typer.confirm(f"Delete the objects of {len(ids)} item(s) for good?", err=True):
-        say("Nothing was deleted.")
+    if not yes and not confirmed(f"Delete the objects of {len(ids)} item(s) for good?", "Nothing was deleted."):
         return Exit.USAGE
     return act(config, "drop", ids)

@@ -73,8 +73,10 @@ def _reached(listen: str) -> tuple[bool, str]:
     import socket
 
     host, _, port = listen.rpartition(":")
+    if not port:
+        return False, "It listens nowhere: set [web] listen."
     try:
         socket.create_connection((host.strip("[]"), int(port)), 5).close()
-    except OSError:
+    except (OSError, OverflowError):
         return False, "Nobody listens there: is the gateway running?"
     return True, "Somebody listens there."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,8 +28,6 @@ Config = Annotated[Path, typer.Option("-c", "--config", help="stowgate.toml of t
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of items, or at least 6 digits they begin with.")]
 DEFAULT = Path("stowgate.toml")
-_GROUP = 10_000
-"""Items of one act and one record of the audit log."""
 
 
 def settings_of(config: Path) -> Settings:
@@ -71,10 +70,12 @@ def view_if_any(settings: Settings) -> Iterator[CustodyView | None]:
 
 def act(config: Path, name: str, ids: Sequence[str], folder: Path | None = None) -> int:
     """Have an act done by the gateway that runs, or by this process where none does; says how it went."""
+    from stowgate.gateway.control import GROUP
+
     settings = settings_of(config)
     done = left = 0
     with _doer(settings, config, folder) as do:
-        for group in (ids[at : at + _GROUP] for at in range(0, len(ids), _GROUP)):
+        for group in (ids[at : at + GROUP] for at in range(0, len(ids), GROUP)):
             ended = do(name, list(group))
             for id in ended.ids:
                 typer.echo(id)
@@ -115,6 +116,16 @@ def _opened_here(settings: Settings, config: Path) -> Iterator[Hands]:
         raise Misconfigured("no_spool", str(spool_of(settings)))  # an act must not make a spool
     with opened(plan_of(settings, config.absolute().parent), ask=asks_passphrase, work=False) as gateway:
         yield hands_of(settings, gateway)
+
+
+def confirmed(question: str, otherwise: str) -> bool:
+    """Whether a person means it; Misconfigured("not_confirmed") where there is nobody to ask."""
+    if not sys.stdin.isatty():
+        raise Misconfigured("not_confirmed")
+    if typer.confirm(question, err=True):
+        return True
+    say(otherwise)
+    return False
 
 
 def asks_passphrase() -> str:
