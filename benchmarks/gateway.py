@@ -226,7 +226,9 @@ def large(work: Path, megabytes: int) -> list[str]:
             one.close()
     shutil.rmtree(source)
     ended = ", ".join(f"{count} {state}" for state, count in states.items() if count)
-    said = f"Answered after {taken:.0f} s, worked on after {cleaned:.0f} s ({ended}); {server.peak // 1024} MB of memory."
+    said = (
+        f"Answered after {taken:.0f} s, worked on after {cleaned:.0f} s ({ended}); {server.peak // 1024} MB of memory."
+    )
     return [f"## One object of {megabytes} MB, 200 silent connections", "", said, ""]
 
 
