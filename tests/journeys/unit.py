@@ -25,6 +25,7 @@ from stowgate.store.custody_view import read_custody
 from stowgate.vault.key import load as load_key
 from tests.journeys.stage import scan
 
+SOAK = bool(os.environ.get("STOWGATE_SOAK"))
 STORESCU = "/usr/bin/storescu"
 """Debian's: pynetdicom brings a program of the same name."""
 
@@ -202,6 +203,14 @@ class Unit:
     def quarantined(self) -> list[str]:
         """The code of everything in quarantine."""
         return [json.loads(self.command("quarantine", "show", id, "--json")[1])["code"] for id in self.suspects()]
+
+    def parts(self) -> list[Path]:
+        """What lies in the spool half written."""
+        return [*(self.spool / "parts").iterdir()]
+
+    def raw_objects(self) -> list[Path]:
+        """The identified objects in the spool."""
+        return [path for path in (self.spool / "raw").rglob("*") if path.is_file()]
 
     def suspects(self) -> list[str]:
         """The ids of everything in quarantine."""
