@@ -111,13 +111,13 @@ def header(sop_class: bytes, study: int, series: int, number: int, rows: int, co
     return bytes(128) + b"DICM" + element(0x00020000, b"UL", struct.pack("<I", len(meta))) + meta + data
 
 
-def slices(folder: Path, count: int, rows: int, columns: int, per_series: int = 200) -> None:
-    """`count` CT slices in series of `per_series`, four series a patient."""
+def slices(folder: Path, count: int, rows: int, columns: int, per_series: int = 200, first: int = 0) -> None:
+    """`count` CT slices in series of `per_series`, four series a patient; `first` is the number of the first series."""
     folder.mkdir(parents=True, exist_ok=True)
     noise = random.Random(7).randbytes(rows * columns * 2)
     pixels = element(0x7FE00010, b"OW", noise)
     for index in range(count):
-        series = index // per_series
+        series = first + index // per_series
         place = folder / f"{series:04d}"
         place.mkdir(exist_ok=True)
         head = header(CT, 1000 + series // 4, series + 1, index % per_series + 1, rows, columns)

@@ -506,8 +506,17 @@ class TestSources:
     def test_the_web_is_never_open_to_others_without_tls_and_a_token(
         self, tmp_path: Path, host: str, given: str, lacks: str
     ) -> None:
-        (told,) = problems(tmp_path, f'[web]\nlisten = "{host}:8104"\n{given}\n')
-        assert told == f"line 1: [web] listens where others can reach it, so it needs {lacks} as well."
+        told = problems(tmp_path, f'[web]\nlisten = "{host}:8104"\n{given}\nhost = "x"\n')
+        assert told == [
+            f"line 2: [web] listen can be reached by others, so [web] needs {lacks} as well.",
+            f"line {4 + given.count(chr(10))}: [web] host is no setting. Did you mean hosts?",
+        ]
+
+    def test_the_web_is_not_opened_by_a_variable_either(self, tmp_path: Path) -> None:
+        told = problems(tmp_path, '[web]\ntoken = "file:t"\n', STOWGATE_WEB__LISTEN="0.0.0.0:1")
+        assert told == [
+            "STOWGATE_WEB__LISTEN: [web] listen can be reached by others, so [web] needs certificate and key as well."
+        ]
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "[::1]", "localhost"])
     def test_the_web_may_be_open_to_this_machine(self, tmp_path: Path, host: str) -> None:

@@ -89,13 +89,9 @@ class Web(Section):
         return listen
 
     @model_validator(mode="after")
-    def _is_protected(self) -> Web:
+    def _both_or_none(self) -> Web:
         if (self.certificate is None) is not (self.key is None):
             raise ValueError("needs certificate and key together")
-        if self.listen and not is_loopback(address_of(self.listen)[0]):
-            lacks = [name for name in ("token", "certificate", "key") if not getattr(self, name)]
-            if lacks:
-                raise ValueError(f"listens where others can reach it, so it needs {' and '.join(lacks)} as well")
         return self
 
 
@@ -157,13 +153,14 @@ _Tables = Sequence[tuple[Where, Any]]
 
 
 def clashes(data: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
-    """What is right by itself and wrong beside another table; of a file as it was read, whatever else is wrong."""
+    """What is right by itself and wrong beside another setting; of a file as it was read, whatever else is wrong."""
     tables = data.get("source")
     sources = list(enumerate(tables)) if isinstance(tables, list) else []
     known: _Tables = [(("source", number), table) for number, table in sources if isinstance(table, dict)]
     yield from _twice(known, "name", "is that of another source; each needs its own")
     stow: _Tables = [(where, {"path": "/dicom-web", **table}) for where, table in known if table.get("kind") == "stow"]
     yield from _twice(stow, "path", "is that of another source; each needs its own")
+    yield from _exposed(data.get("web"))
     yield from _same_port([(("web",), data.get("web")), *known])
     yield from _same_folder(data.get("spool"), [one for one in known if one[1].get("kind") == "folder"])
 
@@ -175,6 +172,17 @@ def _twice(tables: _Tables, key: str, sentence: str) -> Iterator[tuple[Where, st
         if isinstance(value, str) and value in seen:
             yield (*where, key), sentence
         seen.add(str(value))
+
+
+def _exposed(web: Any) -> Iterator[tuple[Where, str]]:
+    """Others reach the web server by TLS and with a token, or not at all."""
+    try:
+        host, _ = address_of(web["listen"])
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return
+    lacks = [name for name in ("token", "certificate", "key") if not web.get(name)]
+    if lacks and not is_loopback(host):
+        yield ("web", "listen"), f"can be reached by others, so [web] needs {' and '.join(lacks)} as well"
 
 
 def _same_port(tables: _Tables) -> Iterator[tuple[Where, str]]:

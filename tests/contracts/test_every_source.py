@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +16,10 @@ import pytest
 from stowgate.ingest.memory import HandedSource, MemoryIntake
 from stowgate.ingest.peek import data_set_start
 from stowgate.ingest.seen import SeenFiles
-from stowgate.ingest.source import Accepted, Duplicate, Intake, Source
+from stowgate.ingest.source import Accepted, Arrival, BrokenOff, Duplicate, Intake, Outcome, Source
 from stowgate.ingest.watch import Folder, WatchedFolder
 from tests.builder import instance, part10
-from tests.ingest.dimse import STORESCU, CStoreSource, eventually, settings, storescu
+from tests.ingest.dimse import STORESCU, CStoreSource, Peer, command, eventually, pdv, settings, storescu
 from tests.ingest.taking import ServedStow
 
 
@@ -32,6 +33,13 @@ class Sender(Protocol):
         """Whether the sender was told success; None where nobody is told."""
 
 
+class Breaking(Sender, Protocol):
+    """One that can go away in the middle of an instance; a folder has no such sender: half a file is not there yet."""
+
+    def break_off(self, data: bytes) -> None:
+        """Send a part and go away."""
+
+
 class Memory:
     name = "handed"
 
@@ -43,6 +51,10 @@ class Memory:
             return isinstance(self.source.hand_over(data).result(20), Accepted | Duplicate)
         except RuntimeError:
             return False
+
+    def break_off(self, data: bytes) -> None:
+        with pytest.raises(BrokenOff):
+            self.source.hand_over(data, broken_at=len(data) // 2).result(20)
 
 
 class Dimse:
@@ -58,6 +70,14 @@ class Dimse:
         done = storescu(self.source.port, file)
         return done.returncode == 0 and "Success" in done.stdout + done.stderr
 
+    def break_off(self, data: bytes) -> None:
+        peer = Peer.associated(self.source.port)
+        half = data_set(data)[: len(data) // 2]
+        peer.values(pdv(3, command()))
+        for at in range(0, len(half), 16_000):
+            peer.values(pdv(0, half[at : at + 16_000]))
+        peer.reset()
+
 
 class Stow:
     name = "upload"
@@ -67,6 +87,12 @@ class Stow:
 
     def send(self, data: bytes) -> bool:
         return self.source.send(data) == 0
+
+    def break_off(self, data: bytes) -> None:
+        head = f"POST {self.source.source.path}/studies HTTP/1.1\r\nHost: 127.0.0.1:{self.source.server.port}\r\n"
+        head += f"Content-Type: application/dicom\r\nContent-Length: {len(data)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", self.source.server.port)) as peer:
+            peer.sendall(head.encode() + data[: len(data) // 2])
 
 
 class Watched:
@@ -88,6 +114,7 @@ class Watched:
 
 Made = Callable[[Path], Sender]
 MEMBERS: dict[str, Made] = {"memory": Memory, "dimse": Dimse, "stow": Stow, "folder": Watched}
+BREAKING = [name for name, made in MEMBERS.items() if hasattr(made, "break_off")]
 Running = Callable[[Intake], AbstractContextManager[None]]
 
 
@@ -188,6 +215,27 @@ def test_an_intake_with_a_bug_is_no_success_and_does_not_end_the_source(sender: 
         assert seen.wait(10)
         assert sender.send(one(2)) is not False
         eventually(lambda: any(data_set(taken.data) == data_set(one(2)) for taken in intake.taken))
+
+
+@pytest.mark.parametrize("sender", BREAKING, indirect=True)
+def test_a_sender_that_goes_away_in_the_middle_leaves_nothing(sender: Breaking, intake: MemoryIntake) -> None:
+    with running(sender, intake):
+        sender.break_off(one(1) + bytes(400_000))
+        assert sender.send(one(2)) is True
+    assert [data_set(taken.data) for taken in intake.taken] == [data_set(one(2))]
+
+
+def test_a_closed_intake_is_asked_before_the_bytes(sender: Sender, intake: MemoryIntake) -> None:
+    class Closed(MemoryIntake):
+        def receive(self, arrival: Arrival) -> Outcome:
+            begun.append(arrival)
+            return super().receive(arrival)
+
+    begun: list[Arrival] = []
+    with running(sender, Closed(closed="disk_full")):
+        assert sender.send(one(1)) is not True
+        time.sleep(0.3)
+    assert not begun
 
 
 def test_it_ends_when_it_is_told_to_with_nothing_to_do(sender: Sender, intake: MemoryIntake) -> None:

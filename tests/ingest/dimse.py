@@ -22,7 +22,7 @@ from stowgate.ingest.dimse_settings import Caller, Dimse
 from stowgate.ingest.source import Intake
 from tests.builder import CT, EXPLICIT, IMPLICIT
 
-STORESCU, ECHOSCU = "/usr/bin/storescu", "/usr/bin/echoscu"
+STORESCU, ECHOSCU, DCMSEND = "/usr/bin/storescu", "/usr/bin/echoscu", "/usr/bin/dcmsend"
 """Debian's: pynetdicom brings programs of the same names."""
 
 needs_dcmtk = pytest.mark.skipif(
@@ -149,6 +149,9 @@ def command(
 class Peer:
     """A connection that sends whatever a test wants, and reads PDUs."""
 
+    accepted = b""
+    """Body of the A-ASSOCIATE-AC."""
+
     def __init__(self, port: int, request: bytes | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), 10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -158,7 +161,7 @@ class Peer:
     @classmethod
     def associated(cls, port: int, **how: Any) -> Peer:
         peer = cls(port, associate(**how))
-        kind, _ = peer.answer()
+        kind, peer.accepted = peer.answer()
         assert kind == 2, kind
         return peer
 

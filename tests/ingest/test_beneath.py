@@ -161,3 +161,17 @@ def test_a_file_that_somebody_writes_to_is_known(root: Path) -> None:
     with FileSource(root / "2.dcm") as source:
         assert not is_being_written(source)
         (root / "2.dcm").open("ab").close()  # nobody is kept waiting, and nobody is killed
+
+
+def test_a_folder_that_came_stands_for_the_files_below_it(root: Path, tmp_path: Path) -> None:
+    (root / "a" / ".hidden").mkdir()
+    (root / "a" / ".hidden" / "x.dcm").write_bytes(b"x")
+    (root / "link").symlink_to(root / "a")
+    beneath = Beneath(str(root), [str(root / "out")])
+    (root / "out").mkdir()
+    (root / "out" / "3.dcm").write_bytes(b"three")
+    assert list(beneath.at("a")) == ["a/b/1.dcm"]
+    assert list(beneath.at("a/b/1.dcm")) == ["a/b/1.dcm"]
+    for name in ("link", "out", "gone"):  # no folder to enter: a look at the name itself finds no file, too
+        assert list(beneath.at(name)) == [name]
+        assert beneath.status(name) is None

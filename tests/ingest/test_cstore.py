@@ -26,6 +26,7 @@ from stowgate.ingest.memory import MemoryIntake
 from stowgate.ingest.source import Announced, Arrival, Outcome, Refused
 from tests.builder import CT, DEFLATED, EXPLICIT, IMPLICIT, MR, encode, instance, part10
 from tests.ingest.dimse import (
+    DCMSEND,
     ECHOSCU,
     Peer,
     Served,
@@ -37,10 +38,12 @@ from tests.ingest.dimse import (
     pdu,
     pdv,
     served,
+    settings,
     storescu,
 )
 
 pytestmark = needs_dcmtk
+ROOT = Path(__file__).parents[2]
 soak = pytest.mark.skipif("STOWGATE_SOAK" not in os.environ, reason="long: STOWGATE_SOAK=1 runs it")
 
 
@@ -138,6 +141,39 @@ class TestRealSenders:
             peer.close()
         assert not intake.taken
 
+    def test_of_the_syntaxes_that_are_offered_one_that_is_taken_is_chosen(
+        self, intake: MemoryIntake, tmp_path: Path
+    ) -> None:
+        """DCMTK offers its own order in one context; a sender that has a choice of contexts is shown which will do."""
+        with served(intake, transfer_syntaxes=(IMPLICIT,)) as ct:
+            assert storescu(ct.port, *objects(tmp_path, 1)).returncode == 0
+            peer = Peer.associated(ct.port, contexts=[(1, CT, [EXPLICIT]), (3, CT, [IMPLICIT]), (5, MR, [EXPLICIT])])
+            assert _results(peer.accepted) == {1: 4, 3: 0, 5: 0}
+            peer.close()
+        assert [one.announced.transfer_syntax for one in intake.taken] == [IMPLICIT]
+
+    def test_nothing_but_storage_and_verification_is_offered(self, ct: Served) -> None:
+        """PS3.4 C.6: Patient Root FIND, MOVE and GET, Storage Commitment, Modality Worklist."""
+        root = "1.2.840.10008.5.1.4.1.2.1."
+        others = [root + "1", root + "2", root + "3", "1.2.840.10008.1.20.2", "1.2.840.10008.5.1.4.31"]
+        contexts = [(2 * n + 1, uid, [EXPLICIT]) for n, uid in enumerate([CT, *others])]
+        peer = Peer.associated(ct.port, contexts=contexts)
+        assert _results(peer.accepted) == {1: 0} | {2 * n + 1: 3 for n in range(1, 6)}
+        peer.values(pdv(3, command(sop_class=root + "1", field=0x20)), pdv(2, encode(instance())))
+        assert peer.answer()[0] == 7, "a C-FIND all the same, over the context for CT"
+        peer.close()
+        retired, later = "1.2.840.10008.5.1.1.30", "1.2.840.10008.5.1.4.1.1.99999"
+        other = Peer.associated(ct.port, contexts=[(1, retired, [EXPLICIT]), (3, later, [EXPLICIT])])
+        assert _results(other.accepted) == {1: 0, 3: 0}
+        other.close()
+
+    def test_another_sender_of_dcmtk_is_served(self, intake: MemoryIntake, ct: Served, tmp_path: Path) -> None:
+        paths = objects(tmp_path, 5)
+        line = [DCMSEND, "-aet", "STORESCU", "-aec", "STOWGATE", "127.0.0.1", str(ct.port), *map(str, paths)]
+        done = subprocess.run(line, capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, done
+        assert {data_set_of(one.data) for one in intake.taken} == {data_set_of(path.read_bytes()) for path in paths}
+
     def test_private_classes_and_syntaxes_to_come_are_taken_as_well(self, intake: MemoryIntake, ct: Served) -> None:
         private = "1.3.12.2.1107.5.9.1"
         peer = Peer.associated(ct.port, contexts=[(1, private, [EXPLICIT])])
@@ -158,6 +194,16 @@ class TestRealSenders:
         intake.refuse = lambda _: ""
         assert peer.store(encode(instance()), message=2) == 0
         peer.close()
+
+
+def _results(answer: bytes) -> dict[int, int]:
+    """Result of each presentation context of an A-ASSOCIATE-AC (PS3.8 9.3.3.2)."""
+    found, at = {}, 68
+    while at + 4 <= len(answer):
+        if answer[at] == 0x21:
+            found[answer[at + 4]] = answer[at + 6]
+        at += 4 + int.from_bytes(answer[at + 2 : at + 4], "big")
+    return found
 
 
 def _means(status: str, done: subprocess.CompletedProcess[str]) -> bool:
@@ -211,13 +257,27 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+_ODD = """
+from stowgate.ingest.memory import MemoryIntake
+from tests.builder import encode, instance
+from tests.ingest.dimse import Peer, associate, served
+with served(MemoryIntake()) as ct:
+    peer = Peer.associated(ct.port)
+    print(hex(peer.store(encode(instance()), uid="CANARY^JOHN")))
+    peer.close()
+    peer = Peer(ct.port, associate(contexts=[(1, "CANARY.CLASS", ["CANARY.SYNTAX"])]))
+    print(peer.answer()[0])
+    peer.close()
+"""
+
+
 class TestWhoMayCall:
     def test_a_caller_that_is_not_on_the_list_is_rejected_and_listed(self, ct: Served) -> None:
         peer = Peer(ct.port, associate(calling="STRANGER"))
         kind, body = peer.answer()
         assert (kind, tuple(body[1:4])) == (3, (1, 1, 3))
         peer.close()
-        assert ct.turned_away == [("ct", "STRANGER", "127.0.0.1")]
+        eventually(lambda: ct.turned_away == [("ct", "STRANGER", "127.0.0.1")])
         assert [one.code for one in ct.events if isinstance(one, events.CallerTurnedAway)] == ["caller_not_allowed"]
 
     def test_the_right_title_from_the_wrong_address_is_a_stranger(self, intake: MemoryIntake) -> None:
@@ -225,7 +285,7 @@ class TestWhoMayCall:
             peer = Peer(ct.port, associate())
             assert tuple(peer.answer()[1][1:4]) == (1, 1, 3)
             peer.close()
-        assert ct.turned_away == [("ct", "STORESCU", "127.0.0.1")]
+            eventually(lambda: ct.turned_away == [("ct", "STORESCU", "127.0.0.1")])
 
     def test_nobody_is_on_an_empty_list(self, intake: MemoryIntake) -> None:
         with served(intake, allow=()) as ct:
@@ -239,6 +299,37 @@ class TestWhoMayCall:
         peer.close()
         assert ct.turned_away == []
         assert storescu(ct.port, *objects(tmp_path, 1), called="OTHER").returncode != 0
+
+    def test_a_flood_of_strangers_and_a_ledger_that_waits_for_its_disk_keep_nobody_waiting(
+        self, intake: MemoryIntake, tmp_path: Path
+    ) -> None:
+        """A megabyte of items cost pynetdicom seconds of everybody's time before anybody asked who sent it."""
+        waiting = threading.Event()
+        stop = threading.Event()
+        source = CStoreSource(settings(), lambda *_: waiting.wait(20), lambda _: None)
+        thread = threading.Thread(target=source.run, args=(intake, stop))
+        thread.start()
+        large = pdu(1, associate(calling="STRANGER")[6:] + b"\x54\0\0\4\0\0\0\0" * 125_000)
+        strangers = [Peer(source.port, large if n % 50 == 0 else associate(calling="STRANGER")) for n in range(400)]
+        began = time.monotonic()
+        assert storescu(source.port, *objects(tmp_path, 3)).returncode == 0
+        assert time.monotonic() - began < 3
+        assert len(intake.taken) == 3
+        waiting.set()
+        for peer in strangers:
+            peer.close()
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+    def test_no_value_of_a_request_is_written_to_standard_error(self) -> None:
+        """pydicom warns about odd UIDs, and quotes them."""
+        done = subprocess.run(
+            [sys.executable, "-c", _ODD], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done
+        assert done.stdout.split() == ["0xa900", "2"]
+        assert "CANARY" not in done.stderr
 
     def test_a_ledger_that_cannot_write_makes_nobody_welcome(self, intake: MemoryIntake) -> None:
         from stowgate.errors import Temporary

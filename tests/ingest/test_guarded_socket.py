@@ -15,6 +15,7 @@ import pytest
 
 from stowgate.ingest import guarded_socket
 from stowgate.ingest.association_socket import LARGEST_ASSOCIATE, SLACK, largest, prepare
+from stowgate.ingest.bell import Bell
 from stowgate.ingest.guarded_socket import guarded
 
 MAX_PDU = 16_384
@@ -27,7 +28,7 @@ class Association:
         import queue
         from types import SimpleNamespace
 
-        self.dul = SimpleNamespace(event_queue=queue.Queue())
+        self.dul = SimpleNamespace(event_queue=queue.Queue(), bell=Bell(), patience=0.0)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def pair() -> Iterator[tuple[Any, socket.socket]]:
     ours, _ = listening.accept()
     prepare(ours)
     association: Any = Association()
-    yield guarded(AssociationSocket(association, client_socket=ours), b"", MAX_PDU), peer
+    yield guarded(AssociationSocket(association, client_socket=ours), association.dul, b"", MAX_PDU), peer
     ours.close()
     peer.close()
     listening.close()
@@ -56,7 +57,7 @@ def test_a_pdu_is_read_as_pynetdicom_reads_it_header_first(pair: tuple[Any, sock
 
 def test_what_was_read_before_comes_first_and_counts_as_ready(pair: tuple[Any, socket.socket]) -> None:
     plain, peer = pair
-    ours = guarded(plain, b"\x01\0\0\0\0\x05abc", MAX_PDU)
+    ours = guarded(plain, plain.upper_layer, b"\x01\0\0\0\0\x05abc", MAX_PDU)
     assert ours.ready
     assert ours.recv(6) == b"\x01\0\0\0\0\x05"
     peer.sendall(b"de")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stowgate.ingest.waiting_room import Admitted, WaitingRoom
+from stowgate.ingest.waiting_room import HELD, Admitted, Judge, WaitingRoom
+from tests.builder import CT
 from tests.ingest.dimse import associate, pdu
 
 REQUEST = associate()
@@ -25,11 +26,15 @@ class Place:
     most: int = 512
     per_address: int = 64
     now: float = 0.0
+    judge: Judge = lambda *_: None
+    most_held: int = HELD
     peers: list[socket.socket] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.room = WaitingRoom(self.listening, None, self.most, self.per_address, 5.0, lambda: self.now)
+        self.room = WaitingRoom(
+            self.listening, None, self.most, self.per_address, 5.0, lambda: self.now, self.judge, self.most_held
+        )
 
     def come(self, data: bytes = b"") -> socket.socket:
         peer = socket.create_connection(self.listening.getsockname(), 5)
@@ -143,6 +148,114 @@ def test_items_whose_lengths_make_no_sense_do_not_disturb_the_count(place: Place
     for one in place.admitted():
         one.connection.close()
     assert place.waiting == 0
+
+
+class TestStrangers:
+    @pytest.fixture
+    def place(self) -> Iterator[Place]:
+        found = Place(judge=lambda calling, _called, _address: (1, 1, 3) if calling != "STORESCU" else None)
+        yield found
+        found.close()
+
+    REJECTED = bytes((3, 0, 0, 0, 0, 4, 0, 1, 1, 3))
+
+    def test_they_are_rejected_when_they_have_said_everything_and_shown_out_when_they_hang_up(
+        self, place: Place
+    ) -> None:
+        stranger = place.come(associate(calling="STRANGER"))
+        assert place.admitted() == []
+        assert stranger.recv(100) == self.REJECTED
+        assert place.waiting == 1
+        stranger.close()
+        place.admitted(2)
+        assert place.waiting == 0
+
+    def test_they_are_read_past_and_nothing_of_them_is_held(self, place: Place) -> None:
+        request = pdu(1, associate(calling="STRANGER")[6:] + bytes(900_000))
+        stranger = place.come(request[:-1])
+        for _ in range(200):
+            assert place.admitted(1) == []
+        assert place.room._held == 0
+        stranger.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stranger.recv(1)
+        stranger.setblocking(True)
+        stranger.sendall(request[-1:])
+        place.admitted(4)
+        assert stranger.recv(100) == self.REJECTED
+
+    def test_one_that_does_not_hang_up_or_goes_on_talking_is_shown_out_in_time(self, place: Place) -> None:
+        quiet, chatty = (place.come(associate(calling="STRANGER")) for _ in range(2))
+        place.admitted()
+        chatty.sendall(bytes(100_000))
+        place.admitted()
+        place.now = 5.1
+        place.admitted(1)
+        assert place.waiting == 0
+        assert quiet.recv(100) == self.REJECTED
+        assert gone(quiet)
+
+    def test_the_judge_hears_titles_as_they_are_compared(self) -> None:
+        heard: list[tuple[str, str, str]] = []
+        place = Place(judge=lambda *who: heard.append(who))
+        try:
+            for calling, called in (("A B", "STOWGATE"), ("\x1b[2J", "X\0")):
+                place.come(associate(calling=calling, called=called))
+                for one in place.admitted():
+                    one.connection.close()
+        finally:
+            place.close()
+        assert heard == [("A B", "STOWGATE", "127.0.0.1"), ("\ufffd[2J", "X", "127.0.0.1")]
+
+    def test_a_request_too_short_to_say_who_calls_is_no_way_around_the_list(self, place: Place) -> None:
+        for length in (0, 10, 60, 67):
+            peer = place.come(pdu(1, associate(calling="STORESCU")[6 : 6 + length]))
+            assert place.admitted() == []
+            assert gone(peer)
+        assert place.waiting == 0
+
+
+def test_requests_that_never_end_hold_a_bounded_number_of_bytes_and_the_largest_goes() -> None:
+    place = Place(most_held=100_000)
+    try:
+        endless = [place.come(pdu(1, REQUEST[6:] + bytes(size))[:-1]) for size in (90_000, 5_000, 70_000)]
+        place.admitted(20)
+        assert place.waiting == 2
+        assert place.room._held < 100_000
+        place.come(REQUEST)
+        (one,) = place.admitted()
+        one.connection.close()
+        for peer in endless:
+            peer.close()
+        place.admitted()
+        assert (place.waiting, place.room._held) == (0, 0)
+    finally:
+        place.close()
+
+
+@pytest.mark.parametrize("kind", [0x10, 0x20, 0x40, 0x50, 0x51, 0x54, 0x57, 0xFF])
+def test_a_request_of_very_many_small_items_is_not_handed_to_a_decoder(place: Place, kind: int) -> None:
+    small = bytes((kind, 0, 0, 0))
+    context = bytes((0x20, 0, 0xFF, 0xFF, 1, 0, 0, 0)) + small * 16_382 + bytes(3)
+    user = bytes((0x50, 0, 0xFF, 0xFC)) + small * 16_383
+    for items in (small * 11_000, context, user):
+        peer = place.come(pdu(1, REQUEST[6:] + items))
+        assert place.admitted(20) == []
+        assert gone(peer)
+
+
+def test_lists_within_an_item_count_as_well(place: Place) -> None:
+    related = bytes((0x57, 0, 0x7F, 0xF0)) + bytes(0x7FF0)
+    peer = place.come(pdu(1, REQUEST[6:] + (bytes((0x50, 0, 0x7F, 0xF4)) + related) * 2))
+    assert place.admitted(20) == []
+    assert gone(peer)
+
+
+def test_every_context_with_every_transfer_syntax_and_role_is_let_in(place: Place) -> None:
+    syntaxes = [f"1.2.840.10008.1.2.4.{n}" for n in range(60)]
+    place.come(associate(contexts=[(2 * n + 1, CT, syntaxes) for n in range(128)]))
+    (one,) = place.admitted(20)
+    one.connection.close()
 
 
 def test_a_peer_that_hangs_up_or_is_unplugged_leaves_nothing(place: Place) -> None:

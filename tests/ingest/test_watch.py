@@ -128,6 +128,20 @@ def test_files_that_are_there_and_files_that_come_are_taken(place: Place) -> Non
     assert place.intake.offered == 3
 
 
+def test_a_folder_that_is_moved_in_is_taken_with_all_that_is_in_it(place: Place, tmp_path: Path) -> None:
+    aside = tmp_path / "aside"
+    (aside / "b" / "c").mkdir(parents=True)
+    for n in range(3):
+        (aside / "b" / "c" / f"{n}.dcm").write_bytes(one(n))
+        os.utime(aside / "b" / "c" / f"{n}.dcm", (1, 1))
+    with place.watched(rescan=3600):
+        place.put("first.dcm", one(9))
+        eventually(lambda: place.intake.taken == 1)
+        aside.rename(place.folder / "moved-in")
+        eventually(lambda: place.intake.taken == 4)
+    assert place.intake.offered == 4
+
+
 def test_a_share_that_tells_nothing_is_looked_at_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(_: str, stop: threading.Event, __: float) -> Iterator[list[str]]:
         while not stop.wait(0.05):
@@ -352,6 +366,7 @@ def test_an_intake_with_a_bug_loses_no_file(place: Place) -> None:
     with place.watched(after="delete"):
         eventually(lambda: place.intake.taken == 2)
         eventually(lambda: not place.left())
+    assert place.told == [events.Refused("drop", "internal_error")]
 
 
 def test_a_file_that_may_not_be_read_is_told_of_once_and_taken_when_it_may(

@@ -61,7 +61,20 @@ class Beneath:
         """Every regular file, as a stream; no hidden ones, links, pipes, devices. OSError: the root is not there."""
         os.close(os.open(self._root, _FOLDER))
         self.is_complete = True
-        waiting = [""]
+        yield from self._below("")
+
+    def at(self, name: str) -> Iterator[str]:
+        """What has come with this name: every file below it where it is a folder, else the name itself."""
+        try:
+            with self.folder(f"{name}/"):
+                pass
+        except OSError:
+            yield name
+            return
+        yield from self._below(f"{name}/")
+
+    def _below(self, first: str) -> Iterator[str]:
+        waiting = [first]
         while waiting:
             prefix = waiting.pop()
             try:

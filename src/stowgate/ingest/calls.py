@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import socket
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
-from threading import Thread, Timer
+from threading import BoundedSemaphore, Thread, Timer
 from typing import TYPE_CHECKING, Any
 
 from stowgate import events
 from stowgate.errors import StowgateError
 from stowgate.ingest.cstore_status import status_of
-from stowgate.ingest.dimse_settings import Dimse
+from stowgate.ingest.dimse_settings import VERIFICATION, Dimse
 from stowgate.ingest.fragments import Announcement, Fragments
 from stowgate.ingest.peek import FIRST, peek
 from stowgate.ingest.source import Announced, Arrival, BrokenOff, Intake, Outcome, Refused
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pynetdicom.association import Association
 
 MAX_PDU = 131_072
-VERIFICATION = "1.2.840.10008.1.1"
 _ANSWER = 120.0
 """Seconds an answer may take before the association is given up."""
 _IDLE = 120.0
@@ -39,6 +39,9 @@ _UNRECOGNISED = (1, 1, 3)
 _CALLED_UNRECOGNISED = (1, 1, 7)
 _TOO_MANY = (2, 3, 2)
 
+_MOST_TO_LIST = 256
+"""Strangers who may wait for being listed; a flood beyond that is counted only."""
+
 TurnedAway = Callable[[str, str, str], None]
 """(source, calling AE title, address): somebody who is not on the list."""
 
@@ -52,7 +55,10 @@ class Calls:
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage SOP class, private ones and those to come
         _config.LOG_HANDLER_LEVEL = "none"
         self.settings, self._intake, self._turned_away, self._tell = settings, intake, turned_away, tell
+        warnings.filterwarnings("ignore", module=r"(pydicom|pynetdicom)(\.|$)")  # they quote values to standard error
         self._pool = ThreadPoolExecutor(settings.max_associations, f"cstore-{settings.name}")
+        self._list = ThreadPoolExecutor(1, f"strangers-{settings.name}")
+        self._to_list = BoundedSemaphore(_MOST_TO_LIST)
         self._entity = AE(settings.ae)
         self._entity.maximum_pdu_size = MAX_PDU
         self._entity.maximum_associations = 10_000  # counted here, once they are associations
@@ -72,11 +78,9 @@ class Calls:
             return
         handlers = self._handlers()
         try:
-            association = accept(
-                self._entity, self.settings.ae, admitted, handlers, self._rejection, self._gone, self.settings.address
-            )
+            association = accept(self._entity, self.settings, admitted, handlers, self._full, self._gone)
             plain = association.dul.socket
-            association.dul.socket = guarded(plain, admitted.request, MAX_PDU)  # type: ignore[arg-type]
+            association.dul.socket = guarded(plain, association.upper_layer, admitted.request, MAX_PDU)  # type: ignore[arg-type]
             association.dimse = Streaming(association, self._begin)
             association.start()
         except (OSError, RuntimeError):  # it is gone already, or there is no thread left
@@ -99,21 +103,32 @@ class Calls:
                 break
             time.sleep(0.02)
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._list.shutdown(wait=False)
 
     def _gone(self, association: Any) -> None:
         association.dimse.break_off()
         if association.is_accepted_by_us:
             self._tell(events.Association(self.settings.name, opened=False))
 
-    def _rejection(self, calling: str, called: str, address: str) -> tuple[int, int, int] | None:
-        """Result, source and reason of the A-ASSOCIATE-RJ; None for a caller who is welcome."""
+    def judge(self, calling: str, called: str, address: str) -> tuple[int, int, int] | None:
+        """See `waiting_room.Judge`. Whoever is on the list and calls us is welcome, nobody else; it never waits."""
         if not self.settings.allows(calling, address):
-            with suppress(StowgateError):  # a full disk makes nobody welcome
-                self._turned_away(self.settings.name, calling, address)
+            if self._to_list.acquire(blocking=False):
+                self._list.submit(self._listed, calling, address)
             self._tell(events.CallerTurnedAway(self.settings.name))
             return _UNRECOGNISED
-        if called != self.settings.ae.strip():
-            return _CALLED_UNRECOGNISED
+        return None if called == self.settings.ae.strip() else _CALLED_UNRECOGNISED
+
+    def _listed(self, calling: str, address: str) -> None:
+        """In a thread of its own, because a ledger waits for the disk."""
+        try:
+            self._turned_away(self.settings.name, calling, address)
+        except StowgateError:  # a full disk makes nobody welcome
+            pass
+        finally:
+            self._to_list.release()
+
+    def _full(self) -> tuple[int, int, int] | None:
         established = sum(one.is_established for one in self._running)
         return _TOO_MANY if established >= self.settings.max_associations else None
 

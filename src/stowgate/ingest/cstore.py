@@ -41,8 +41,10 @@ class CStoreSource:
         """See `Source.run`."""
         if self._listening.fileno() < 0:  # it ran before, and failed
             self._listening = _bound(self.settings)
-        room = WaitingRoom(self._listening, self._tls, _places(), self.settings.max_per_ip)
         calls = Calls(self.settings, intake, self._turned_away, self._tell)
+        room = WaitingRoom(
+            self._listening, self._tls, _places(), most_per_address=self.settings.max_per_ip, judge=calls.judge
+        )
         try:
             while not stop.is_set():
                 for admitted in room.admit(_LOOK):

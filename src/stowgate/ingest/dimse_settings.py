@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+VERIFICATION = "1.2.840.10008.1.1"
+"""SOP Class UID of C-ECHO (PS3.4 A.4)."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

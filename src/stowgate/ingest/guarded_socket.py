@@ -5,18 +5,19 @@ Imported only when an association begins, because pynetdicom is.
 
 from __future__ import annotations
 
-import select
 import ssl
 import time
 
 from pynetdicom.transport import AssociationSocket
 
 from stowgate.ingest.association_socket import HEADER, SECONDS, STEP, largest, quick
+from stowgate.ingest.upper_layer import UpperLayer
 
 
 class GuardedSocket(AssociationSocket):
     """Replaces pynetdicom's: every read passes `recv`, the header of a PDU first."""
 
+    upper_layer: UpperLayer
     _before: bytearray
     _max_pdu: int
     _due = 0.0
@@ -25,17 +26,15 @@ class GuardedSocket(AssociationSocket):
 
     @property
     def ready(self) -> bool:
-        """As pynetdicom's, for any number of descriptors; what was read before counts."""
+        """As pynetdicom's, but it waits a little, and for any number of descriptors; what was read before counts."""
         if self._before:
             return True
         if self.socket is None or not self._is_connected:
             return False
         if isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
             return True
-        waiting = select.poll()
         try:
-            waiting.register(self.socket, select.POLLIN)
-            return bool(waiting.poll(0))
+            return self.upper_layer.bell.readable(self.socket, self.upper_layer.patience)
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
             return False
@@ -76,13 +75,15 @@ class GuardedSocket(AssociationSocket):
         return data
 
 
-def guarded(plain: AssociationSocket, before: bytes, max_pdu: int) -> GuardedSocket:
+def guarded(plain: AssociationSocket, upper_layer: UpperLayer, before: bytes, max_pdu: int) -> GuardedSocket:
     """The same connection behind our own reading.
 
+    upper_layer -- of the same association
     before  -- bytes that were read from it already, the whole A-ASSOCIATE-RQ for one
     max_pdu -- bytes of variable fields that we announced as the most of a P-DATA-TF
     """
     made = GuardedSocket.__new__(GuardedSocket)
     made.__dict__.update(plain.__dict__)
+    made.upper_layer = upper_layer
     made._before, made._max_pdu = bytearray(before), max_pdu
     return made

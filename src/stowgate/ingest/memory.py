@@ -66,6 +66,18 @@ class MemoryIntake:
         return Accepted(item)
 
 
+def _broken(data: bytes) -> Callable[[int], bytes]:
+    stream = io.BytesIO(data)
+
+    def read(size: int) -> bytes:
+        part = stream.read(size)
+        if not part:
+            raise BrokenOff
+        return part
+
+    return read
+
+
 class HandedSource:
     """See `ingest.source.Source`: takes in what another thread hands over."""
 
@@ -73,12 +85,16 @@ class HandedSource:
         self.name = name
         self._handed: queue.Queue[tuple[Arrival, Future[Outcome]]] = queue.Queue()
 
-    def hand_over(self, data: bytes, peer: str = "") -> Future[Outcome]:
-        """One PS3.10 file; the future is what its sender is told."""
+    def hand_over(self, data: bytes, peer: str = "", broken_at: int | None = None) -> Future[Outcome]:
+        """One PS3.10 file; the future is what its sender is told.
+
+        broken_at -- number of bytes after which the sender goes away, None if it stays
+        """
         found = peek(data[:FIRST])
         announced = Announced(self.name, found.sop_class, found.transfer_syntax, len(data))
         future: Future[Outcome] = Future()
-        self._handed.put((Arrival(announced, io.BytesIO(data).read, peer), future))
+        read = io.BytesIO(data).read if broken_at is None else _broken(data[:broken_at])
+        self._handed.put((Arrival(announced, read, peer), future))
         return future
 
     def run(self, intake: Intake, stop: Event) -> None:

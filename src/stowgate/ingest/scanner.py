@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stowgate.ingest.dimse_settings import VERIFICATION
+
 if TYPE_CHECKING:
     from pynetdicom.association import Association
 
-VERIFICATION = "1.2.840.10008.1.1"
 _MOST_CONTEXTS = 128
 """Presentation contexts of one association (PS3.8 9.3.2.2)."""
 

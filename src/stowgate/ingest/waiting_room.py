@@ -1,4 +1,4 @@
-"""Where connections wait until their A-ASSOCIATE-RQ is whole: the silent and the slow cost an entry and no thread."""
+"""Where connections wait until their A-ASSOCIATE-RQ is whole: the silent, the slow and strangers cost no thread."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from stowgate.ingest.associate_items import calling_and_called, count_items, rejection
 from stowgate.ingest.association_socket import A_ASSOCIATE_RQ, HEADER, LARGEST_ASSOCIATE, prepare, quick
 
 PATIENCE = 5.0
@@ -18,10 +19,11 @@ PATIENCE = 5.0
 MOST = 512
 """Connections that wait at the same time."""
 
-_MOST_CONTEXTS = 128
-"""Presentation contexts have odd numbers from 1 to 255 (PS3.8 9.3.2.2)."""
-_FIXED, _CONTEXT = 74, 0x20
-"""Bytes before the variable items of an A-ASSOCIATE-RQ, and the type of a presentation context item."""
+HELD = 32 << 20
+"""Bytes of requests that are held at the same time, whoever sends them."""
+
+Judge = Callable[[str, str, str], tuple[int, int, int] | None]
+"""(calling AE title, called AE title, address) -> result, source and reason of an A-ASSOCIATE-RJ, None: welcome."""
 
 _STEP = 1 << 16
 _PAUSE = 0.25
@@ -35,6 +37,12 @@ class _Waiting:
     due: float
     shaking: bool
     data: bytearray = field(default_factory=bytearray)
+    judged: bool = False
+    unwelcome: bool = False
+    rejected: bytes = b""
+    """The A-ASSOCIATE-RJ that is due when the rest of the request has come."""
+    unwanted: int = 0
+    """Bytes of that rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,11 @@ class WaitingRoom:
         most_per_address: int = 64,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
+        judge: Judge = lambda *_: None,
+        most_held: int = HELD,
     ) -> None:
         self._listening, self._tls = listening, tls
+        self._judge, self._held, self._most_held = judge, 0, most_held
         self._most, self._per_address, self._patience, self._clock = most, most_per_address, patience, clock
         self._waiting: dict[int, _Waiting] = {}
         self._by_address: Counter[str] = Counter()
@@ -127,16 +138,14 @@ class WaitingRoom:
             if waiting.shaking and isinstance(waiting.connection, ssl.SSLSocket):
                 waiting.connection.do_handshake()
                 waiting.shaking = False
-            while True:
-                wanted = _missing(waiting.data)
-                if wanted <= 0:
-                    break
-                data = waiting.connection.recv(min(wanted, _STEP))
-                quick(waiting.connection)
-                if not data:
-                    raise ConnectionResetError
-                waiting.data += data
-            _count_contexts(waiting.data)
+            while not waiting.unwelcome and (wanted := _missing(waiting.data)) > 0:
+                self._hold(waiting, _received(waiting.connection, min(wanted, _STEP)))
+            if waiting.unwelcome:
+                self._turn_away(waiting)
+                return False
+            if not waiting.judged:
+                raise ValueError("too short to say who calls")
+            count_items(waiting.data)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         except (OSError, ValueError):
@@ -144,9 +153,37 @@ class WaitingRoom:
             return False
         return True
 
+    def _hold(self, waiting: _Waiting, data: bytes) -> None:
+        """Keep a part of a request, unless its caller is nobody's; when too much is held, the largest has to go."""
+        waiting.data += data
+        self._held += len(data)
+        titles = None if waiting.judged else calling_and_called(waiting.data)
+        if titles:
+            waiting.judged = True
+            reason = self._judge(*titles, waiting.address)
+            if reason:
+                waiting.unwelcome = True
+                waiting.rejected, waiting.unwanted = rejection(*reason), _missing(waiting.data)
+                self._held -= len(waiting.data)
+                waiting.data.clear()
+        if self._held > self._most_held:
+            largest = max(self._waiting.values(), key=lambda one: len(one.data))
+            if largest is waiting:
+                raise ConnectionAbortedError
+            self._show_out(largest)
+
+    def _turn_away(self, waiting: _Waiting) -> None:
+        """Read past the rest of the request, say no, and let the other side hang up: its patience or ours ends it."""
+        if waiting.unwanted > 0 or not waiting.rejected:
+            waiting.unwanted -= len(_received(waiting.connection, _STEP))
+        if waiting.unwanted <= 0 and waiting.rejected:
+            waiting.connection.send(waiting.rejected)
+            waiting.rejected = b""
+
     def _leave(self, waiting: _Waiting) -> None:
         self._selector.unregister(waiting.connection)
         del self._waiting[waiting.connection.fileno()]
+        self._held -= len(waiting.data)
         self._by_address[waiting.address] -= 1
         if not self._by_address[waiting.address]:
             del self._by_address[waiting.address]
@@ -168,11 +205,10 @@ def _missing(data: bytearray) -> int:
     return HEADER + length - len(data)
 
 
-def _count_contexts(request: bytearray) -> None:
-    """ValueError for more presentation contexts than there are numbers: nobody has to decode them."""
-    at, count = _FIXED, 0
-    while at + 4 <= len(request):
-        count += request[at] == _CONTEXT
-        at += 4 + int.from_bytes(request[at + 2 : at + 4], "big")
-    if count > _MOST_CONTEXTS:
-        raise ValueError("nobody asks for that many")
+def _received(connection: socket.socket, size: int) -> bytes:
+    """Some bytes; BlockingIOError and its kin when there are none, ConnectionResetError when there will be none."""
+    data = connection.recv(size)
+    quick(connection)
+    if not data:
+        raise ConnectionResetError
+    return data

@@ -134,7 +134,7 @@ class WatchedFolder:
         self._looks: dict[str, _Look] = {}
         self._walk: Iterator[str] | None = None
         self._due = self._again = 0.0
-        self._unreadable: set[str] = set()
+        self._told: set[str] = set()
         self._buffer = Buffer()
 
     def run(self, intake: Intake, stop: Event) -> None:
@@ -168,13 +168,15 @@ class WatchedFolder:
                 self._seen.forget_the_rest()
 
     def _look_at_change(self, path: str) -> None:
+        """A folder that was moved here is told of once, and what is in it is not."""
         name = os.path.relpath(path, self._root)
         if any(part.startswith(".") for part in name.split("/")):
             return
-        if len(self._looks) < MOST:
-            self._look_at(name)
-        else:
-            self._due = 0.0  # the next walk finds it
+        for one in self._files.at(name):
+            if len(self._looks) >= MOST:
+                self._due = 0.0  # the next walk finds it
+                return
+            self._look_at(one)
 
     def _look_at(self, name: str) -> None:
         """Note how a file looks now; one that looks another way begins to rest anew."""
@@ -219,11 +221,11 @@ class WatchedFolder:
                     return False
                 self._end(name, look, source, outcome)
         except Rejected:
-            self._say_unreadable(name)
+            self._say(name, "unreadable")
         except (BrokenOff, OSError):
             pass  # it changed or went away while it was read: look again
         except Exception:  # noqa: BLE001 - a bug that this file brings out must not keep the others from being taken
-            self._say_unreadable(name)
+            self._say(name, "internal_error")
         self._looks.pop(name, None)
         return True
 
@@ -271,11 +273,11 @@ class WatchedFolder:
             return self._files.move(name, was, self._taken)
         return self._files.remove(name, was)
 
-    def _say_unreadable(self, name: str) -> None:
+    def _say(self, name: str, code: str) -> None:
         """Once for each file; it is tried again, because permissions get mended."""
-        if name not in self._unreadable and len(self._unreadable) < MOST:
-            self._unreadable.add(name)
-            self._tell(events.Refused(self.settings.name, "unreadable"))
+        if name not in self._told and len(self._told) < MOST:
+            self._told.add(name)
+            self._tell(events.Refused(self.settings.name, code))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
