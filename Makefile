@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz bench lint format docs-tables lock hooks clean
+.PHONY: help demo test soak fuzz bench lint format docs-tables lock hooks clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,6 +22,10 @@ demo: $(READY) ## de-identify real files and a small synthetic series, and say w
 test: $(READY) ## install what the tests need and run them, with branch coverage
 	@tools/debian-packages.sh
 	$(BIN)/python -m pytest -n 2 -q --cov --cov-report=term --cov-report=xml
+
+soak: $(READY) ## the long versions: 200 kills over 10,000 instances, a kill at every call, a million rows
+	@tools/debian-packages.sh
+	STOWGATE_SOAK=1 $(BIN)/python -m pytest -n 2 -q
 
 fuzz: $(READY) ## 200,000 mutations of real files instead of 20,000
 	STOWGATE_FUZZ=200000 $(BIN)/python -m pytest -q -s tests/deident/test_fuzz.py

@@ -193,7 +193,7 @@ def _states(work: Path) -> dict[State, int]:
 def table(servers: Sequence[Server], busy: str) -> list[str]:
     """Markdown rows; the ratio to Orthanc above 1 is faster."""
     base = next((one.rate for one in servers if one.command is orthanc), None)
-    rows = ["| server | instances/s | x Orthanc | clean/s | answer p50, p99 ms | backlog at most, at end | memory |",
+    rows = ["| server | instances/s | x Orthanc | clean/s | answer p50, p99 ms | backlog at most, last | memory |",
             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
     for one in servers:
         ratio = f"{one.rate / base:.2f}" if base else "-"

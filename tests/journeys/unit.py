@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -18,10 +19,13 @@ from typing import Any
 
 from stowgate.api import deidentify_bytes
 from stowgate.faces.service import plan_of
+from stowgate.lifecycle import State
 from stowgate.settings import load as load_settings
+from stowgate.store.custody_view import read_custody
 from stowgate.vault.key import load as load_key
 from tests.journeys.stage import scan
 
+SOAK = bool(os.environ.get("STOWGATE_SOAK"))
 STORESCU = "/usr/bin/storescu"
 """Debian's: pynetdicom brings a program of the same name."""
 
@@ -161,15 +165,27 @@ class Unit:
         assert line["received"] == sum(line.values()) - line["received"], line
         return line
 
+    def states(self) -> dict[State, int]:
+        """Items of the source by state, without a process."""
+        with read_custody(self.spool / "ledger.db") as view:
+            return dict(view.counts().get("ct", {}))
+
+    def ready(self, life: Life) -> int:
+        """What /readyz answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", life.ports["web"], timeout=10)
+        connection.request("GET", "/readyz")
+        try:
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def settled(self, seconds: float = 60) -> dict[str, int]:
         """The line once everything that was received was worked on."""
         deadline = time.monotonic() + seconds
-        while True:
-            _, said = self.command("queue", "list", "--json")
-            if not any(json.loads(line)["state"] == "received" for line in said.splitlines()):
-                return self.status()
-            assert time.monotonic() < deadline, said
+        while self.states().get(State.RECEIVED, 0):
+            assert time.monotonic() < deadline, self.states()
             time.sleep(0.05)
+        return self.status()
 
     def exported(self, name: str = "exported") -> list[bytes]:
         """The bytes of every clean object that waits, sorted."""
@@ -187,6 +203,14 @@ class Unit:
     def quarantined(self) -> list[str]:
         """The code of everything in quarantine."""
         return [json.loads(self.command("quarantine", "show", id, "--json")[1])["code"] for id in self.suspects()]
+
+    def parts(self) -> list[Path]:
+        """What lies in the spool half written."""
+        return [*(self.spool / "parts").iterdir()]
+
+    def raw_objects(self) -> list[Path]:
+        """The identified objects in the spool."""
+        return [path for path in (self.spool / "raw").rglob("*") if path.is_file()]
 
     def suspects(self) -> list[str]:
         """The ids of everything in quarantine."""
