@@ -17,7 +17,7 @@ from stowgate.errors import Misconfigured
 from stowgate.objects import Names
 from stowgate.policy import CLEAN, RETAIN
 from stowgate.policy import Override as Rule
-from stowgate.settings import Clean, Override, Retain, Settings, load, schema
+from stowgate.settings import Clean, Override, Retain, Settings, load, needs, schema
 from stowgate.settings_gateway import bytes_of
 from stowgate.settings_problems import BadSettings
 
@@ -445,7 +445,102 @@ class TestSources:
 
     def test_two_sources_cannot_have_one_name(self, tmp_path: Path) -> None:
         one = '[[source]]\nname = "u"\nkind = "stow"\n'
-        assert "two sources of the same name" in problems(tmp_path, self.SPOOL + one + one)[0]
+        other = one.replace("[[source]]\n", '[[source]]\npath = "/other"\n')
+        told = problems(tmp_path, self.SPOOL + one + other)
+        assert told == ["line 8: [[source]] name is that of another source; each needs its own."]
+
+    def test_what_clashes_is_told_beside_everything_else_that_is_wrong(self, tmp_path: Path) -> None:
+        text = (
+            '[spool]\npath = "spool"\nreserv = "1GiB"\n[web]\nlisten = "127.0.0.1:8104"\n'
+            '[[source]]\nname = "a"\nkind = "folder"\npath = "spool/raw"\n'
+            '[[source]]\nname = "b"\nkind = "folder"\npath = "in/../in/today"\nafter = 1\n'
+            '[[source]]\nname = "a"\nkind = "folder"\npath = "in"\n'
+            '[[source]]\nname = "c"\nkind = "dimse"\nlisten = "0.0.0.0:8104"\n'
+            '[[source]]\nname = "d"\nkind = "dimse"\nlisten = "127.0.0.1:99999"\n'
+            '[[source]]\nname = "e"\nkind = "stow"\n[[source]]\nname = "f"\nkind = "stow"\npath = "/dicom-web"\n'
+        )
+        assert problems(tmp_path, text) == [
+            "line 3: [spool] reserv is no setting. Did you mean reserve?",
+            "line 9: [[source]] path is inside the spool, where nothing is taken from.",
+            'line 14: [[source]] after must be one of "keep", "move" or "delete", not 1.',
+            "line 16: [[source]] name is that of another source; each needs its own.",
+            "line 18: [[source]] path is watched by another source already, which would take its files twice.",
+            "line 22: [[source]] listen is where another one listens already.",
+            "line 26: [[source]] listen must end in a port from 0 to 65535.",
+            "line 33: [[source]] path is that of another source; each needs its own.",
+        ]
+
+    @pytest.mark.parametrize(
+        "one_more",
+        ['name = "b"\nlisten = "127.0.0.2:11112"', 'name = "b"\nlisten = "127.0.0.1:11113"'],
+    )
+    def test_two_that_listen_side_by_side_do_not_clash(self, tmp_path: Path, one_more: str) -> None:
+        first = '[[source]]\nkind = "dimse"\nname = "a"\nlisten = "127.0.0.1:11112"\n'
+        free = '[[source]]\nkind = "dimse"\nname = "{}"\nlisten = "127.0.0.1:0"\n'
+        text = first + f'[[source]]\nkind = "dimse"\n{one_more}\n' + free.format("c") + free.format("d")
+        assert len(load(write(tmp_path, text), environ={}).source) == 4
+
+    def test_folders_side_by_side_do_not_clash(self, tmp_path: Path) -> None:
+        names = ["in", "in2", "spool2"]
+        text = self.SPOOL + "".join(f'[[source]]\nkind = "folder"\nname = "{n}"\npath = "{n}"\n' for n in names)
+        assert len(load(write(tmp_path, text), environ={}).source) == 3
+
+    @pytest.mark.parametrize("sources", ["7", '"x"', "[1, 2]", '[{ name = ["a"], path = { a = 1 }, kind = "folder" }]'])
+    def test_a_source_that_is_no_table_is_told_and_nothing_breaks(self, tmp_path: Path, sources: str) -> None:
+        assert problems(tmp_path, f"source = {sources}\n[spool]\npath = 7\n[web]\nlisten = 8104\n")
+
+    def test_what_a_mistyped_key_of_tls_was_meant_to_be_is_told(self, tmp_path: Path) -> None:
+        text = '[[source]]\nname = "ct"\nkind = "dimse"\nlisten = "127.0.0.1:1"\n'
+        (told,) = problems(tmp_path, text + 'tls = { certificate = "c", key = "k", mutal = true }\n')
+        assert told == "line 5: [[source]] tls mutal is no setting. Did you mean mutual?"
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.5.1", "[::]", "truck07.example"])  # noqa: S104 - not bound
+    @pytest.mark.parametrize(
+        ("given", "lacks"),
+        [
+            ("", "token and certificate and key"),
+            ('token = "file:token"', "certificate and key"),
+            ('certificate = "c.pem"\nkey = "k.pem"', "token"),
+        ],
+    )
+    def test_the_web_is_never_open_to_others_without_tls_and_a_token(
+        self, tmp_path: Path, host: str, given: str, lacks: str
+    ) -> None:
+        told = problems(tmp_path, f'[web]\nlisten = "{host}:8104"\n{given}\nhost = "x"\n')
+        assert told == [
+            f"line 2: [web] listen can be reached by others, so [web] needs {lacks} as well.",
+            f"line {4 + given.count(chr(10))}: [web] host is no setting. Did you mean hosts?",
+        ]
+
+    def test_the_web_is_not_opened_by_a_variable_either(self, tmp_path: Path) -> None:
+        told = problems(tmp_path, '[web]\ntoken = "file:t"\n', STOWGATE_WEB__LISTEN="0.0.0.0:1")
+        assert told == [
+            "STOWGATE_WEB__LISTEN: [web] listen can be reached by others, so [web] needs certificate and key as well."
+        ]
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "[::1]", "localhost"])
+    def test_the_web_may_be_open_to_this_machine(self, tmp_path: Path, host: str) -> None:
+        assert load(write(tmp_path, f'[web]\nlisten = "{host}:8104"\n'), environ={}).web.listen
+
+    def test_a_reference_is_nothing_but_a_reference(self, tmp_path: Path) -> None:
+        told = problems(tmp_path, '[web]\ntoken = "env:A the-secret-itself"\n[alerts]\nwebhook = "systemd:a/b"\n')
+        assert ["has a form it cannot have" in one for one in told] == [True, True]
+        assert "the-secret-itself" not in str(told)
+
+    def test_what_a_gateway_lacks_is_said_in_plain_words(self, tmp_path: Path) -> None:
+        assert [one.split(",")[0] for one in needs(Settings())] == [
+            "a gateway needs [spool] path",
+            "a gateway needs at least one [[source]]",
+        ]
+        stow = self.SPOOL + '[[source]]\nname = "u"\nkind = "stow"\n'
+        assert needs(load(write(tmp_path, stow), environ={})) == ('a [[source]] of kind "stow" needs [web] listen',)
+        assert needs(load(write(tmp_path, FULL), environ={})) == ()
+
+    def test_tables_of_a_gateway_change_nothing_about_how_files_are_cleaned(self, tmp_path: Path) -> None:
+        plain = FULL[: FULL.index("[spool]")]
+        mine = ("unit", "deid", "pixels", "gate", "limits", "output", "state")
+        whole, part = (load(write(tmp_path, text), environ={}).model_dump(include=set(mine)) for text in (FULL, plain))
+        assert whole == part
 
     @pytest.mark.parametrize(
         "text",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from stowgate.lifecycle import State
-from stowgate.reasons import REASONS
-from stowgate.store.custody import Custody, Row, Study
+from stowgate.reasons import REASONS, Reason
+from stowgate.store.custody import Caller, Custody, Event, Row, Study
+from stowgate.store.custody_rows import is_beginning
 from stowgate.store.custody_view import CustodyView
 
 _S = State
@@ -33,9 +35,12 @@ def line_of(states: Mapping[State, int]) -> dict[str, int]:
     return {"received": sum(places.values()), **places}
 
 
-def status(view: View, sources: Sequence[str] = ()) -> dict[str, object]:
-    """The line of the whole gateway and of each source; `sources` are those of the configuration, zeros included."""
-    counts = view.counts()
+def status(view: View | None, sources: Sequence[str] = ()) -> dict[str, object]:
+    """The line of the whole gateway and of each source; `sources` are those of the configuration, zeros included.
+
+    view -- None for a gateway that has not run yet
+    """
+    counts = view.counts() if view else {}
     lines = {name: line_of(counts.get(name, {})) for name in dict.fromkeys((*sources, *counts))}
     whole = {key: sum(line[key] for line in lines.values()) for key in line_of({})}
     return {**whole, "sources": lines, "destinations": {}}
@@ -50,32 +55,90 @@ class Backlog:
     source: str
     modality: str
     state: str
+    code: str
     reason: str
     next_try: float | None
     who_acts: str
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantined(Backlog):
+    """One item that was stopped or refused: what happened, what to do about it, whether its original is still there."""
+
+    place: str
+    sentence: str
+    advice: str
+    arrived: float
+    has_raw: bool
+
+
 _WAITS = {
-    _S.RECEIVED: ("It is safe and will be checked and cleaned.", "the gateway"),
-    _S.CLEANED: ("It is clean and will be queued.", "the gateway"),
-    _S.WAITING: ("It is clean and waits for a destination.", "the gateway"),
+    _S.RECEIVED: "It is safe and will be checked and cleaned.",
+    _S.CLEANED: "It is clean and will be queued.",
+    _S.WAITING: "It is clean and waits for a destination.",
 }
+_DONE = {
+    _S.DUPLICATE: "The same object came before.",
+    _S.DROPPED: "A person gave it up.",
+    _S.PURGING: "It is safe elsewhere or was given up, and its payload is being deleted.",
+    _S.PURGED: "It is safe elsewhere or was given up, and its payload was deleted.",
+}
+_UNKNOWN = Reason("failed", "This version does not know the reason.", "Use the version that wrote it, or a newer one.")
+
+
+def explained(row: Row) -> Reason:
+    """What the code of an item means; a sentence of its own where there is none, or a newer version's."""
+    return REASONS.get(row.code, _UNKNOWN) if row.code else Reason("held", "It was stopped.", "Release or drop it.")
 
 
 def reason_of(row: Row) -> tuple[str, str]:
     """Why an item is where it is, and who has to act: "the gateway", "a person" or "nobody"."""
     if row.state in _WAITS:
-        return _WAITS[row.state]
-    if row.code:
-        reason = REASONS[row.code]
-        return f"{reason.sentence} {reason.advice}".strip(), "a person" if row.state is not _S.REJECTED else "nobody"
-    return {_S.DUPLICATE: "The same object came before."}.get(row.state, ""), "nobody"
+        return _WAITS[row.state], "the gateway"
+    if row.state in _DONE:
+        return _DONE[row.state], "nobody"
+    reason = explained(row)
+    return f"{reason.sentence} {reason.advice}".strip(), "nobody" if row.state is _S.REJECTED else "a person"
 
 
 def backlog_of(row: Row) -> Backlog:
     """One row as it is listed."""
     reason, who = reason_of(row)
-    return Backlog(row.id, row.study, row.source, row.modality, str(row.state), reason, row.next_try, who)
+    return Backlog(row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who)
+
+
+def quarantined_of(row: Row) -> Quarantined:
+    """One quarantined row as it is listed: sentence and advice are those of `reasons.REASONS`."""
+    reason, who = reason_of(row)
+    meant = explained(row)
+    return Quarantined(
+        row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who,
+        row.place, meant.sentence, meant.advice, row.arrived, row.has_raw,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One item, why it is where it is, and what happened to it, the oldest first."""
+
+    row: Row
+    reason: str
+    who_acts: str
+    events: tuple[Event, ...]
+
+
+def story(view: View, id: str, most: int = 1_000) -> Story | None:
+    """What is known of an item, by its id or the beginning of one; None where there is none, or several begin so.
+
+    It begins with the arrival and ends with where the item is now; between them is what the ledger noted of it.
+    """
+    row = view.row(id)
+    if row is None:
+        return None
+    came = Event(row.arrived, str(_S.RECEIVED), row.id, row.source)
+    now = Event(row.updated, str(row.state), row.id, row.source, row.code)
+    noted = sorted(view.events(row.id, most), key=lambda event: event.at)
+    return Story(row, *reason_of(row), (came, *noted, *([now] if row.state is not _S.RECEIVED else [])))
 
 
 def pages(view: View, states: Iterable[State], source: str = "", study: str = "", page: int = 500) -> Iterator[Row]:
@@ -86,9 +149,73 @@ def pages(view: View, states: Iterable[State], source: str = "", study: str = ""
         after = rows[-1].number
 
 
-def studies(view: View, page: int = 500) -> Iterator[Study]:
+@dataclass(frozen=True, slots=True)
+class StudyLine:
+    """One study of one source: its instances by state and by place of the conservation line, all and still to come."""
+
+    alias: str
+    source: str
+    modality: str
+    instances: int
+    counts: Mapping[str, int]
+    line: Mapping[str, int]
+    first: float
+    last: float
+    complete: bool
+    expected: int | None
+
+
+def studies(view: View, page: int = 500) -> Iterator[StudyLine]:
     """Every study, by alias."""
     after = ""
     while found := view.studies(after, page):
-        yield from found
+        yield from map(_study_line, found)
         after = found[-1].alias
+
+
+def _study_line(study: Study) -> StudyLine:
+    counts = {str(state): count for state, count in study.counts.items() if count}
+    line = line_of(study.counts)
+    return StudyLine(
+        study.alias, study.source, study.modality, line["received"], counts, line,
+        study.first, study.last, study.complete, study.expected,
+    )  # fmt: skip
+
+
+def study_named(view: View, beginning: str) -> str | None:
+    """The whole alias that begins so, of at least 6 digits; None where there is none, or several begin so."""
+    if not is_beginning(beginning):
+        return None
+    before = f"{beginning[:-1]}{chr(ord(beginning[-1]) - 1)}~"  # what begins so is behind this, and nothing between
+    found = [alias for alias, _ in groupby(view.studies(before, 2), lambda study: study.alias)]
+    matching = [alias for alias in found if alias.startswith(beginning)]
+    return matching[0] if len(matching) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """One way in: what came through it, and who was turned away at it, the latest first."""
+
+    name: str
+    kind: str
+    where: str
+    received: int
+    line: Mapping[str, int]
+    turned_away: tuple[Caller, ...]
+
+
+def ways_in(view: View | None, sources: Iterable[tuple[str, str, str]]) -> list[WayIn]:
+    """Each source of the configuration, given as name, kind and place, with zeros where nothing came.
+
+    What came through sources that are no longer configured follows, of kind "". `view` is None before the first run.
+    """
+    counts, callers = (view.counts(), view.callers()) if view else ({}, [])
+    known = list(sources)
+    names = {name for name, _, _ in known}
+    gone = sorted({*counts, *(one.source for one in callers)} - names)
+    found = []
+    for name, kind, where in (*known, *((name, "", "") for name in gone)):
+        line = line_of(counts.get(name, {}))
+        away = tuple(one for one in callers if one.source == name)
+        found.append(WayIn(name, kind, where, line["received"], line, away))
+    return found

@@ -316,6 +316,10 @@ REASONS: dict[str, Reason] = {
         "Keep it and the disk as they are, and find out who changed it; `stowgate audit verify` names the place.",
     ),
     "audit_unwritable": _failed("The audit log cannot be written.", "Check the disk and the spool's permissions."),
+    "gateway_silent": _failed(
+        "The gateway ended before it answered, so it is not known whether this was done.",
+        "`stowgate status` and `stowgate audit show` tell; do it again if it was not. Nothing was lost.",
+    ),
     # failures of the profile: options and overrides
     "unknown_profile": _failed("There is no such profile.", "`stowgate profile list` shows those there are."),
     "unknown_option": _failed("There is no such option.", "`stowgate profile list` shows those there are."),

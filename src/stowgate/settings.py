@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from stowgate import layout
 from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
-from stowgate.settings_gateway import Alerts, Log, Section, Source, Spool, Web, Workers, anchor
+from stowgate.settings_gateway import Alerts, Log, Section, Source, Spool, Web, Workers, anchor, clashes
 from stowgate.settings_problems import Given
 
 _LARGEST = 1 << 20
@@ -153,13 +153,6 @@ class Settings(Section):
     log: Log = Field(default=Log(), description="What is written while the gateway runs.")
     source: tuple[Source, ...] = Field(default=(), description="Where images come in, as [[source]] tables.")
 
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Self:
-        names = [source.name for source in self.source]
-        if len(set(names)) < len(names):
-            raise ValueError("has two sources of the same name")
-        return self
-
 
 def load(
     path: Path | None = None,
@@ -179,10 +172,26 @@ def load(
         anchor(given.data, path.parent)
     given.lay(_from_environment(environ), lambda section, key: f"STOWGATE_{section}__{key}".upper())
     given.lay(flags or {}, lambda section, key: f"flag for [{section}] {key}")
+    among = list(clashes(given.data))
     try:
-        return Settings.model_validate_json(given.as_json())
+        settings = Settings.model_validate_json(given.as_json())
     except ValidationError as error:
-        raise given.problems(error.errors(include_url=False), Settings) from None
+        raise given.problems(error.errors(include_url=False), Settings, among) from None
+    if among:
+        raise given.problems([], Settings, among)
+    return settings
+
+
+def needs(settings: Settings) -> tuple[str, ...]:
+    """What `stowgate run` still needs and other commands do not, a plain sentence each; empty when it can run."""
+    missing = []
+    if settings.spool.path is None:
+        missing.append("a gateway needs [spool] path, the folder in which it keeps what it holds")
+    if not settings.source:
+        missing.append("a gateway needs at least one [[source]], or nothing can come in")
+    if not settings.web.listen and any(source.kind == "stow" for source in settings.source):
+        missing.append('a [[source]] of kind "stow" needs [web] listen')
+    return tuple(missing)
 
 
 def schema() -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from stowgate.ingest.dimse_settings import Dimse
+from stowgate.ingest.dimse_settings import Dimse, address_of
 from stowgate.ingest.stow import Stow
 from stowgate.ingest.watch import Folder
+from stowgate.toml_lines import Where
 
 _UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"(\d{1,12})\s*([KMGT]?i?B)?", re.IGNORECASE)
-REFERENCE = r"^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*|systemd:[A-Za-z0-9_.-]+)$"
+_REFERENCE = r"^(|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|systemd:[A-Za-z0-9_.-]+)$"
+_EVERYWHERE = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - looked for, not bound
 
 Source = Annotated[Dimse | Folder | Stow, Field(discriminator="kind")]
 """Every kind of source: the union is the registry."""
@@ -33,6 +38,14 @@ def bytes_of(text: str) -> int:
     if found is None:
         raise ValueError('must be a size such as "20GiB" or "500MB"')
     return int(found[1]) * _UNITS[(found[2] or "").upper()]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there; a name other than localhost does not count."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Spool(Section):
@@ -61,12 +74,19 @@ class Web(Section):
     )
     token: str = Field(
         default="",
-        pattern=rf"{REFERENCE[:-1]}|^$",
+        pattern=_REFERENCE,
         description='Token that callers have to show: "file:PATH", "env:NAME" or "systemd:NAME".',
     )
     certificate: Path | None = Field(default=None, description="PEM file of the certificate, for TLS.")
     key: Path | None = Field(default=None, description="PEM file of its private key.")
     hosts: tuple[str, ...] = Field(default=(), description="Further names under which the server is reached.")
+
+    @field_validator("listen")
+    @classmethod
+    def _has_port(cls, listen: str) -> str:
+        if listen:
+            address_of(listen)
+        return listen
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Web:
@@ -86,7 +106,7 @@ class Alerts(Section):
 
     webhook: str = Field(
         default="",
-        pattern=rf"{REFERENCE[:-1]}|^$",
+        pattern=_REFERENCE,
         description='Address that alerts are posted to: "file:PATH", "env:NAME" or "systemd:NAME".',
     )
 
@@ -127,3 +147,71 @@ def _anchored(table: object, key: str, prefix: str, folder: Path) -> None:
     name = table.get(key) if isinstance(table, dict) else None
     if isinstance(table, dict) and isinstance(name, str) and name.startswith(prefix) and name != prefix:
         table[key] = prefix + str(folder / Path(name.removeprefix(prefix)).expanduser())
+
+
+_Tables = Sequence[tuple[Where, Any]]
+
+
+def clashes(data: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
+    """What is right by itself and wrong beside another setting; of a file as it was read, whatever else is wrong."""
+    tables = data.get("source")
+    sources = list(enumerate(tables)) if isinstance(tables, list) else []
+    known: _Tables = [(("source", number), table) for number, table in sources if isinstance(table, dict)]
+    yield from _twice(known, "name", "is that of another source; each needs its own")
+    stow: _Tables = [(where, {"path": "/dicom-web", **table}) for where, table in known if table.get("kind") == "stow"]
+    yield from _twice(stow, "path", "is that of another source; each needs its own")
+    yield from _exposed(data.get("web"))
+    yield from _same_port([(("web",), data.get("web")), *known])
+    yield from _same_folder(data.get("spool"), [one for one in known if one[1].get("kind") == "folder"])
+
+
+def _twice(tables: _Tables, key: str, sentence: str) -> Iterator[tuple[Where, str]]:
+    seen: set[str] = set()
+    for where, table in tables:
+        value = table.get(key)
+        if isinstance(value, str) and value in seen:
+            yield (*where, key), sentence
+        seen.add(str(value))
+
+
+def _exposed(web: Any) -> Iterator[tuple[Where, str]]:
+    """Others reach the web server by TLS and with a token, or not at all."""
+    try:
+        host, _ = address_of(web["listen"])
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return
+    lacks = [name for name in ("token", "certificate", "key") if not web.get(name)]
+    if lacks and not is_loopback(host):
+        yield ("web", "listen"), f"can be reached by others, so [web] needs {' and '.join(lacks)} as well"
+
+
+def _same_port(tables: _Tables) -> Iterator[tuple[Where, str]]:
+    """Port 0 is a free one, and so never another's."""
+    seen: list[tuple[str, int]] = []
+    for where, table in tables:
+        try:
+            host, port = address_of(table["listen"])
+        except (TypeError, KeyError, ValueError, AttributeError):
+            continue
+        if port and any(port == other and (host == at or {host, at} & _EVERYWHERE) for at, other in seen):
+            yield (*where, "listen"), "is where another one listens already"
+        seen.append((host, port))
+
+
+def _same_folder(spool: Any, folders: _Tables) -> Iterator[tuple[Where, str]]:
+    held = spool.get("path") if isinstance(spool, dict) else None
+    seen: list[str] = []
+    for where, table in folders:
+        path = table.get("path")
+        if not isinstance(path, str):
+            continue
+        place = os.path.abspath(path)
+        if isinstance(held, str) and _is_in(place, os.path.abspath(held)):
+            yield (*where, "path"), "is inside the spool, where nothing is taken from"
+        if any(_is_in(place, other) or _is_in(other, place) for other in seen):
+            yield (*where, "path"), "is watched by another source already, which would take its files twice"
+        seen.append(place)
+
+
+def _is_in(place: str, folder: str) -> bool:
+    return place == folder or place.startswith(folder.rstrip("/") + "/")

@@ -58,15 +58,20 @@ class Given:
         """All of it. No setting is a date or a truth value, so a date becomes one of those and is refused as such."""
         return json.dumps(self.data, default=lambda _: False)
 
-    def problems(self, errors: Sequence[ErrorDetails], model: type[BaseModel]) -> BadSettings:
-        """What pydantic found wrong, in the order of the lines."""
+    def problems(
+        self, errors: Sequence[ErrorDetails], model: type[BaseModel], more: Sequence[tuple[Where, str]] = ()
+    ) -> BadSettings:
+        """What pydantic found wrong, and `more` by place, in the order of the lines."""
         lines = lines_of(self._text)
         told: list[tuple[int, str]] = []
         for error in errors:
             where = _untagged(error["loc"])
             line, place = self._place(where, lines)
             told.append((line, f"{place}: {_subject(where)} {_sentence(error, model)}"))
-        code = "unknown_setting" if errors[0]["type"] == "extra_forbidden" else "bad_setting"
+        for where, sentence in more:
+            line, place = self._place(where, lines)
+            told.append((line, f"{place}: {_subject(where)} {sentence}."))
+        code = "unknown_setting" if errors and errors[0]["type"] == "extra_forbidden" else "bad_setting"
         return BadSettings(code, [sentence for _, sentence in sorted(told)])
 
     def _place(self, where: Where, lines: Mapping[Where, int]) -> tuple[int, str]:

@@ -98,6 +98,16 @@ class TestReceiving:
         assert [state_of(ledger, n) for n in (1, 2, 4)] == [State.RECEIVED, State.DUPLICATE, State.DUPLICATE]
         assert ledger.unpayloaded([hex32(n) for n in range(1, 5)]) == {hex32(2), hex32(4)}
 
+    def test_it_can_be_asked_for_the_original_before(self, ledger: Custody) -> None:
+        one, other = coming(1), coming(2)
+        assert ledger.original(one.instance, one.content) == ""
+        ledger.receive([one, coming(3, 1, 1)])
+        assert ledger.original(one.instance, one.content) == hex32(1)
+        assert ledger.original(one.instance, other.content) == ledger.original(other.instance, one.content) == ""
+        assert ledger.original("", "") == ledger.original(one.instance, "") == ""
+        ledger.forget_payload([hex32(1)], raw=True, clean=False)
+        assert ledger.original(one.instance, one.content) == ""
+
     def test_the_same_instance_with_other_content_is_judged(self, ledger: Custody) -> None:
         assert ledger.receive([coming(1), coming(2, 1, 2), coming(3, 2, 1)]) == ["", "", ""]
         assert [state_of(ledger, n) for n in (1, 2, 3)] == [State.RECEIVED] * 3

@@ -1,171 +1,697 @@
-"""The gateway's commands, against a real spool that was filled over the network and from a folder."""
+"""The commands of a gateway for real: on a spool that holds something, while it runs and while it does not."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from stowgate.faces.sample import make_series
+from stowgate.faces.cli.exits import Exit
 from stowgate.faces.service import Running, running
-from stowgate.ingest.scanner import Called, echo, send
+from stowgate.gateway import control
+from stowgate.reasons import REASONS
 from stowgate.settings import load
-from tests.builder import small
+from tests.builder import US, dataset
 from tests.faces.conftest import Stowgate
+from tests.ingest.dimse import eventually
+from tests.journeys.stage import COMMAND, Done, files, scan
 
-TEXT = """
+TOML = """
+[unit]
+name = "TRUCK07"
 [spool]
 path = "spool"
 reserve = "0B"
+key = "file:unit.key"
 [log]
 file = "gateway.log"
-[[source]]
-name = "ct"
-kind = "dimse"
-listen = "127.0.0.1:0"
-allow = [{ ae = "CT1", ip = "127.0.0.1" }]
 [[source]]
 name = "drop"
 kind = "folder"
 path = "in"
-settle = 0.2
+settle = 0.1
+rescan = 1.0
 """
+DIMSE = """
+[[source]]
+name = "ct"
+kind = "dimse"
+listen = "127.0.0.1:{port}"
+ae = "STOWGATE"
+allow = [{{ ae = "STORESCU", ip = "127.0.0.1" }}]
+"""
+IDENTITY = ("Vandermeer", "Liselotte", "PID-480026")
+"""Whose scans these are."""
+STATUS = ["received", "waiting", "delivered", "held", "quarantined", "rejected", "duplicates", "dropped"]
+
+
+def one_line(done: Done, code: str, exit_code: int) -> str:
+    """An error is one line: its code, its sentence, its advice, and no trace."""
+    assert done.code == exit_code, done
+    assert done.err.count("\n") == 1, done.err
+    assert done.err.startswith(f"{code}: {REASONS[code].sentence}"), done.err
+    assert done.err.rstrip().endswith(REASONS[code].advice)
+    return done.err
+
+
+def put(folder: Path, name: str, data: bytes) -> None:
+    """A file that was complete long ago."""
+    part = folder / f".{name}"
+    part.write_bytes(data)
+    os.utime(part, (1, 1))
+    part.rename(folder / name)
+
+
+@contextmanager
+def gateway(folder: Path) -> Iterator[Running]:
+    """A gateway that runs in this process, as `stowgate run` has it in another."""
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        with running(load(folder / "stowgate.toml", environ={}), folder) as now:
+            yield now
+    finally:
+        os.chdir(here)
+
+
+def settled(now: Running, number: int) -> bool:
+    counts = [line for source in now.gateway.ledger.counts().values() for line in source.items()]
+    return sum(n for _, n in counts) >= number and not sum(n for state, n in counts if state == "received")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two waiting slices, one held, one quarantined, one copy, one that is no DICOM."""
+    folder = tmp_path_factory.mktemp("unit")
+    (folder / "stowgate.toml").write_text(TOML)
+    (folder / "in").mkdir()
+    damaged = scan(4, pixels=bytes(7))
+    for name, data in {
+        "FOSTER.dcm": scan(1), "2.dcm": scan(2), "us.dcm": scan(3, sop_class=US, modality="US"), "bad.dcm": damaged,
+        "again.dcm": scan(1), "note.txt": b"Maeve Foster was here",
+    }.items():  # fmt: skip
+        put(folder / "in", name, data)
+    with gateway(folder) as now:
+        eventually(lambda: settled(now, 6), 30)
+    return folder
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Running]:
-    """A gateway that runs and holds three slices, a copy, and something that is no DICOM."""
-    (tmp_path / "in").mkdir()
-    config = tmp_path / "stowgate.toml"
-    config.write_text(TEXT, encoding="utf-8")
-    with running(load(config, environ={}), tmp_path) as now:
-        files = make_series(tmp_path / "series", 3)
-        assert send(Called("127.0.0.1", now.ports["ct"], "STOWGATE", "CT1"), files) == 3
-        (tmp_path / "in" / "copy.dcm").write_bytes(files[0].read_bytes())
-        (tmp_path / "in" / "notes.txt").write_bytes(b"no DICOM at all" * 20)
-        until(lambda: sum(map(sum, (s.values() for s in now.gateway.ledger.counts().values()))) == 5)
-        until(lambda: now.gateway.ledger.counts()["ct"]["waiting"] == 3)  # type: ignore[index]
-        yield now
+def unit(template: Path, tmp_path: Path) -> Path:
+    """A copy of it, in which the commands run."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
-def until(holds: object, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if holds():  # type: ignore[operator]
-                return
-        except KeyError:
-            pass
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def ids(stowgate: Stowgate, *command: str) -> list[str]:
+    done = stowgate(*command, "--json")
+    assert done.code == 0, done
+    return [line["id"] for line in done.lines]
 
 
-def test_the_line_adds_up_and_everything_can_be_asked(gateway: Running, stowgate: Stowgate) -> None:
-    status = json.loads(stowgate("status", "--json").out)
-    assert (status["received"], status["waiting"], status["duplicates"], status["rejected"]) == (5, 3, 1, 1)
-    assert status["received"] == sum(
-        status[place] for place in ("waiting", "delivered", "held", "quarantined", "rejected", "duplicates", "dropped")
+# ------------------------------------------------------------------------------------------------- looking
+
+
+@pytest.mark.parametrize("alive", [False, True])
+def test_status_adds_up_whether_the_gateway_runs_or_not(stowgate: Stowgate, unit: Path, alive: bool) -> None:
+    def look() -> tuple[Done, Done]:
+        return stowgate("status", "--json"), stowgate("status")
+
+    if alive:
+        with gateway(unit):
+            told, shown = look()
+    else:
+        told, shown = look()
+    (found,) = told.lines
+    assert list(found) == [*STATUS, "sources", "destinations"]
+    assert found | {"sources": 0} == {
+        "received": 6, "waiting": 2, "delivered": 0, "held": 1, "quarantined": 1, "rejected": 1, "duplicates": 1,
+        "dropped": 0, "sources": 0, "destinations": {},
+    }  # fmt: skip
+    assert found["sources"] == {"drop": {name: found[name] for name in STATUS}}
+    assert found["received"] == sum(found[name] for name in STATUS[1:])
+    assert shown.out.startswith(
+        "The gateway runs.\n" if alive else "The gateway does not run; what it holds is safe.\n"
     )
-    assert set(status["sources"]) == {"ct", "drop"}
-    assert "The gateway runs." in stowgate("status").out
-    rows = [json.loads(line) for line in stowgate("queue", "list", "--json").out.splitlines()]
-    assert len(rows) == 3
-    assert {row["state"] for row in rows} == {"waiting"}
-    assert "no DICOM" not in stowgate("queue", "list").out
-    assert stowgate("quarantine", "list").code == 0
-    assert len(stowgate("study", "list", "--json").out.splitlines()) == 2
-    alias = rows[0]["study"]
-    assert stowgate("study", "show", alias[:8]).code == 0
-    assert stowgate("source", "list").code == 0
-    assert stowgate("conformance").out.startswith("# DICOM conformance statement")
+
+
+def test_status_before_the_first_run_is_zeros(stowgate: Stowgate, tmp_path: Path) -> None:
+    (tmp_path / "stowgate.toml").write_text(TOML)
+    (found,) = stowgate("status", "--json").lines
+    assert found["sources"] == {"drop": dict.fromkeys(STATUS, 0)}
+    assert not (tmp_path / "spool").exists()
+
+
+def test_queue_list_says_what_waits_why_and_who_acts(stowgate: Stowgate, unit: Path) -> None:
+    lines = sorted(stowgate("queue", "list", "--json").lines, key=lambda line: line["state"])
+    assert [(line["state"], line["who_acts"], line["code"]) for line in lines] == [
+        ("held", "a person", "burned_in_risk"), ("waiting", "the gateway", ""), ("waiting", "the gateway", ""),
+    ]  # fmt: skip
+    for line in lines:
+        assert {"id", "study", "source", "state", "reason", "next_try", "who_acts"} <= set(line)
+        assert re.fullmatch("[0-9a-f]{32}", line["id"])
+        assert re.fullmatch("[0-9a-f]{32}", line["study"])
+        assert line["reason"]
+    assert len(stowgate("queue", "list", "--limit", "1", "--json").lines) == 1
+
+
+def test_the_story_of_an_item_is_told_by_the_beginning_of_its_id(stowgate: Stowgate, unit: Path) -> None:
+    (id,) = ids(stowgate, "quarantine", "list")
+    (found,) = stowgate("quarantine", "show", id[:8], "--json").lines
+    assert (found["id"], found["state"], found["who_acts"]) == (id, "quarantined", "a person")
+    assert found["code"] == "pixel_length_mismatch"
+    shown = stowgate("queue", "show", id).out
+    assert REASONS["pixel_length_mismatch"].sentence in shown
+    assert re.search(r"arrived +20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ", shown)
+
+
+def test_what_was_refused_can_be_listed_with_its_reason(stowgate: Stowgate, unit: Path) -> None:
+    lines = stowgate("quarantine", "list", "--rejected", "--json").lines
+    assert {(line["code"], line["who_acts"]) for line in lines} == {
+        ("pixel_length_mismatch", "a person"), ("not_dicom", "nobody"),
+    }  # fmt: skip
+
+
+def test_studies_are_listed_and_shown_by_alias(stowgate: Stowgate, unit: Path) -> None:
+    (study,) = stowgate("study", "list", "--json").lines
+    assert study["counts"] == {"waiting": 2, "held": 1, "quarantined": 1, "duplicate": 1}
+    assert len(stowgate("study", "show", study["alias"][:6], "--json").lines) == 5
+    one_line(stowgate("study", "show", "abc"), "unknown_item", Exit.USAGE)
+
+
+def test_sources_are_listed_and_tried(stowgate: Stowgate, unit: Path) -> None:
+    (found,) = stowgate("source", "list", "--json").lines
+    assert (found["name"], found["kind"], found["received"]) == ("drop", "folder", 6)
+    assert stowgate("source", "test", "drop").code == 0
+    (unit / "in").rename(unit / "gone")
+    assert stowgate("source", "test", "drop").code == Exit.PARTLY
+    one_line(stowgate("source", "test", "nobody"), "bad_setting", Exit.CONFIGURATION)
+
+
+def test_a_stranger_is_shown_with_the_line_that_lets_it_in(stowgate: Stowgate, unit: Path) -> None:
+    from stowgate.ingest.scanner import Called, echo
+
+    with (unit / "stowgate.toml").open("a") as file:
+        file.write(DIMSE.format(port=0))
+    with gateway(unit) as now:
+        assert echo(Called("127.0.0.1", now.ports["ct"], "STOWGATE", "STRANGER")) == "rejected"
+        port = now.ports["ct"]
+        text = (unit / "stowgate.toml").read_text()
+        (unit / "stowgate.toml").write_text(text.replace(":0", f":{port}"))
+        assert "It answers STORESCU." in stowgate("source", "test", "ct").out
+        shown = stowgate("source", "list")
+        assert 'allow = [{ ae = "STRANGER", ip = "127.0.0.1" }]' in shown.err
+        (unit / "stowgate.toml").write_text(text)
+
+
+LOOKS = [
+    ("status",), ("queue", "list"), ("quarantine", "list", "--rejected"), ("study", "list"), ("source", "list"),
+    ("audit", "show"), ("audit", "verify"), ("audit", "export"), ("conformance",), ("check",),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", LOOKS, ids=" ".join)
+def test_looking_tells_no_value_no_name_of_a_file_and_changes_nothing(
+    stowgate: Stowgate, unit: Path, command: tuple[str, ...]
+) -> None:
+    before = files(unit / "spool")
+    done = stowgate(*command)
+    assert done.code == 0, done
+    for canary in (*IDENTITY, "FOSTER", "us.dcm", "note.txt"):
+        assert canary not in done.out + done.err
+    assert files(unit / "spool") == before
+
+
+def test_nothing_of_the_patient_is_in_clear_in_the_spool_or_the_log(unit: Path) -> None:
+    kept = [path for path in [*(unit / "spool").rglob("*"), unit / "gateway.log"] if path.is_file()]
+    assert len(kept) > 5
+    for path in kept:
+        assert not any(word.encode() in path.read_bytes() for word in (*IDENTITY, "FOSTER", "note.txt")), path.name
+
+
+# ------------------------------------------------------------------------------------------------- acts
+
+
+@pytest.mark.parametrize("alive", [False, True])
+def test_hold_and_release_and_what_their_state_does_not_allow(stowgate: Stowgate, unit: Path, alive: bool) -> None:
+    def acts() -> None:
+        first, second = (line["id"] for line in stowgate("queue", "list", "--json").lines if line["state"] == "waiting")
+        done = stowgate("queue", "hold", first[:6])
+        assert (done.code, done.out) == (0, f"{first}\n")
+        assert "1 done, 0 left as they were. It is in the audit log." in done.err
+        again = stowgate("queue", "hold", first, second)
+        assert (again.code, again.out) == (Exit.PARTLY, f"{second}\n")
+        assert again.err.startswith(f"{first}: the state of this item does not allow that")
+        assert stowgate("queue", "release", first, second).code == 0
+
+    if alive:
+        with gateway(unit) as now:
+            acts()
+            eventually(lambda: settled(now, 6))
+    else:
+        acts()
+        with gateway(unit) as now:
+            eventually(lambda: settled(now, 6))
+    (found,) = stowgate("status", "--json").lines
+    assert (found["waiting"], found["held"]) == (2, 1)
+    kinds = [json.loads(line)["kind"] for line in stowgate("audit", "export").out.splitlines()]
+    assert [kind for kind in kinds if kind in ("hold", "release")] == ["hold", "hold", "release"]
+
+
+def test_the_queue_lets_go_of_nothing_that_is_quarantined(stowgate: Stowgate, unit: Path) -> None:
+    (id,) = ids(stowgate, "quarantine", "list")
+    assert stowgate("queue", "release", id).code == Exit.PARTLY
+    assert stowgate("quarantine", "release", id).code == 0
+    assert ids(stowgate, "quarantine", "list") == []
+
+
+@pytest.mark.parametrize("alive", [False, True])
+def test_clean_objects_are_exported_and_stay_in_the_queue(stowgate: Stowgate, unit: Path, alive: bool) -> None:
+    if alive:
+        with gateway(unit):
+            done = stowgate("queue", "export", "out")
+    else:
+        done = stowgate("queue", "export", "out")
+    assert done.code == 0, done
+    made = files(unit / "out")
+    assert len(made) == 2
+    for data in made.values():
+        found = dataset(data)
+        assert found.PatientIdentityRemoved == "YES"
+        assert found.StationName == "TRUCK07"
+        assert not any(word.encode() in data for word in IDENTITY)
+    assert len([line for line in stowgate("queue", "list", "--json").lines if line["state"] == "waiting"]) == 2
+    assert not list((unit / "out").rglob("*.part"))
+
+
+def test_what_is_held_does_not_leave_by_the_queue(stowgate: Stowgate, unit: Path) -> None:
+    waiting = [line["id"] for line in stowgate("queue", "list", "--json").lines if line["state"] == "waiting"]
+    assert stowgate("queue", "hold", waiting[0]).code == 0
+    done = stowgate("queue", "export", "out", *waiting)
+    assert (done.code, done.out) == (Exit.PARTLY, f"{waiting[1]}\n")
+    assert len(files(unit / "out")) == 1
+
+
+def test_an_export_that_cannot_be_written_is_one_line_and_in_the_audit_log(stowgate: Stowgate, unit: Path) -> None:
+    (unit / "out").write_text("a file")
+    done = stowgate("queue", "export", "out")
+    assert done.out == ""
+    one_line(done, "output_unwritable", Exit.USAGE)
+    assert "  export" in stowgate("audit", "show").out
+
+
+def test_identified_originals_need_a_yes(stowgate: Stowgate, unit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (id,) = ids(stowgate, "quarantine", "list")
+    monkeypatch.setattr("sys.stdin", (unit / "stowgate.toml").open())  # nobody says yes
+    assert stowgate("quarantine", "export", "out", id).code == Exit.USAGE
+    assert not (unit / "out").exists()
+    assert stowgate("quarantine", "export", "out", id, "--yes").code == 0
+    original = (unit / "out" / f"{id}.dcm").read_bytes()
+    assert original == (unit / "in" / "bad.dcm").read_bytes()
+    assert all(word.encode() in original for word in IDENTITY)
+    assert (unit / "out" / f"{id}.dcm").stat().st_mode & 0o077 == 0
+    assert f"  quarantine_export  {id}" in stowgate("audit", "show").out
+
+
+def test_a_dropped_item_is_gone_and_counts_for_ever(stowgate: Stowgate, unit: Path) -> None:
+    (id,) = ids(stowgate, "quarantine", "list")
+    before = len(list((unit / "spool" / "raw").rglob("*")))
+    assert stowgate("quarantine", "drop", id, "--yes").code == 0
+    assert len(list((unit / "spool" / "raw").rglob("*"))) < before
+    (found,) = stowgate("status", "--json").lines
+    assert (found["received"], found["quarantined"], found["dropped"]) == (6, 0, 1)
+    assert stowgate("quarantine", "export", "out", id, "--yes").code == Exit.PARTLY
+    assert stowgate("quarantine", "release", id).code == Exit.PARTLY
+
+
+def test_an_object_that_was_changed_on_the_disk_is_not_exported(stowgate: Stowgate, unit: Path) -> None:
+    for path in (unit / "spool" / "clean").rglob("*"):
+        if path.is_file():
+            data = bytearray(path.read_bytes())
+            data[-40] ^= 1
+            path.write_bytes(data)
+    done = stowgate("queue", "export", "out")
+    assert (done.code, done.out) == (Exit.PARTLY, "")
+    assert files(unit / "out") == {}
+
+
+ACTS = [
+    ("queue", "hold"), ("queue", "release"), ("queue", "show"), ("queue", "export", "out"), ("quarantine", "show"),
+    ("quarantine", "release"), ("quarantine", "drop", "--yes"), ("quarantine", "export", "out", "--yes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ACTS, ids=" ".join)
+@pytest.mark.parametrize("id", ["ffffffff", "abc", "FOSTER^MAEVE", "../../etc/passwd"])
+def test_an_unknown_id_is_one_line_and_changes_nothing(
+    stowgate: Stowgate,
+    unit: Path,
+    command: tuple[str, ...],
+    id: str,
+) -> None:
+    one_line(stowgate(*command, id), "unknown_item", Exit.USAGE)
+
+
+# ------------------------------------------------------------------------------------------------- the socket
+
+
+def test_the_socket_is_its_owners_and_goes_with_the_gateway(unit: Path) -> None:
+    place = unit / "spool" / control.SOCKET
+    with gateway(unit):
+        assert place.stat().st_mode & 0o777 == 0o600
+    assert not place.exists()
+    assert control.ask(unit / "spool", "hold", [], None) is None
+
+
+def test_a_silent_or_talkative_caller_keeps_nobody_from_acting(stowgate: Stowgate, unit: Path) -> None:
+    with gateway(unit):
+        callers = [socket.socket(socket.AF_UNIX) for _ in range(4)]
+        with control._short(unit / "spool") as folder:
+            for caller in callers:
+                caller.connect(f"{folder}/{control.SOCKET}")
+        for caller, said in zip(callers, (b"", b"{}\n", b"[1, 2]\n", b"\xff\xfe\n"), strict=True):
+            caller.sendall(said)
+        for caller in callers[1:]:
+            assert json.loads(caller.recv(1000))["code"] == "internal_error"
+        assert stowgate("queue", "hold", "ffffff").code == Exit.USAGE
+        for caller in callers:
+            caller.close()
+
+
+def test_a_gateway_that_dies_in_the_middle_is_said(stowgate: Stowgate, unit: Path) -> None:
+    listening = socket.socket(socket.AF_UNIX)
+    with control._short(unit / "spool") as folder:
+        listening.bind(f"{folder}/{control.SOCKET}")
+    listening.listen()
+
+    def die() -> None:
+        listening.accept()[0].close()
+
+    ended = threading.Thread(target=die)
+    ended.start()
+    one_line(stowgate("queue", "hold", "ffffff"), "gateway_silent", Exit.PARTLY)
+    ended.join()
+    listening.close()
+
+
+def test_a_socket_that_a_dead_gateway_left_is_in_nobodys_way(stowgate: Stowgate, unit: Path) -> None:
+    left = socket.socket(socket.AF_UNIX)
+    with control._short(unit / "spool") as folder:
+        left.bind(f"{folder}/{control.SOCKET}")
+    left.close()
+    id, *_ = ids(stowgate, "queue", "list")
+    assert stowgate("queue", "hold", id).code in (0, Exit.PARTLY)
+    with gateway(unit):
+        assert stowgate("queue", "hold", "ffffff").code == Exit.USAGE
+
+
+# ------------------------------------------------------------------------------------------------- audit and keys
+
+
+def test_the_first_broken_audit_record_is_named(stowgate: Stowgate, unit: Path) -> None:
+    assert "all as they were written" in stowgate("audit", "verify").out
+    log = unit / "spool" / "audit.log"
+    data = bytearray(log.read_bytes())
+    data[data.index(b"started")] ^= 1
+    log.write_bytes(data)
+    done = stowgate("audit", "verify")
+    assert done.code == Exit.AUDIT_BROKEN
+    assert done.err.startswith("audit_broken: record 1 ")
+
+
+def test_the_audit_log_is_exported_as_lines_or_a_table_and_never_over_a_file(stowgate: Stowgate, unit: Path) -> None:
+    assert stowgate("audit", "export", "log.csv", "--format", "csv").code == 0
+    assert (unit / "log.csv").read_text().startswith("n,at,")
+    one_line(stowgate("audit", "export", "log.csv"), "output_unwritable", Exit.USAGE)
+
+
+def test_a_missing_key_is_exit_code_12(stowgate: Stowgate, unit: Path) -> None:
+    id, *_ = ids(stowgate, "queue", "list")
+    (unit / "unit.key").rename(unit / "away")
+    one_line(stowgate("queue", "hold", id), "key_missing", Exit.KEY)
+    one_line(stowgate("run"), "key_missing", Exit.KEY)
+    assert stowgate("check").code == Exit.KEY
+    (unit / "spool" / "project.key").unlink()
+    one_line(stowgate("audit", "verify"), "key_missing", Exit.KEY)
+
+
+def test_another_units_key_is_exit_code_12(stowgate: Stowgate, unit: Path) -> None:
+    id, *_ = ids(stowgate, "queue", "list")
+    text = (unit / "unit.key").read_text()
+    (unit / "unit.key").write_text(text)
+    other = unit / "other"
+    other.mkdir()
+    (other / "stowgate.toml").write_text(TOML.replace('"in"', '"../in"'))
+    with gateway(other):
+        pass
+    (unit / "unit.key").write_text((other / "unit.key").read_text())
+    (unit / "unit.key").chmod(0o600)
+    one_line(stowgate("queue", "hold", id), "wrong_key", Exit.KEY)
+
+
+def test_a_rotated_key_opens_the_spool_and_the_old_one_does_not(stowgate: Stowgate, unit: Path) -> None:
+    old = (unit / "unit.key").read_bytes()
+    done = stowgate("keys", "rotate")
+    assert done.code == 0, done
+    assert (unit / "unit.key").read_bytes() != old
+    assert stowgate("queue", "export", "out").code == 0
+    assert len(files(unit / "out")) == 2
+    (unit / "unit.key").write_bytes(old)
+    assert stowgate("queue", "export", "again").code == Exit.KEY
+
+
+def test_keys_are_not_rotated_under_a_gateway_that_runs(stowgate: Stowgate, unit: Path) -> None:
+    with gateway(unit):
+        one_line(stowgate("keys", "rotate"), "spool_in_use", Exit.STATE_IN_USE)
+        assert "keys_rotate" not in stowgate("audit", "show").out
+
+
+# ------------------------------------------------------------------------------------------------- init and check
+
+
+def test_init_asks_at_most_six_questions_and_what_it_writes_runs(
+    stowgate: Stowgate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = tmp_path / "answers"
+    answers.write_text("TRUCK 7\nctgate\n11113\nCT1\n192.168.5.20\nincoming\n")
+    monkeypatch.setattr("sys.stdin", answers.open())
+    done = stowgate("init")
+    assert done.code == 0, done
+    settings = load(tmp_path / "stowgate.toml", environ={})
+    assert settings.unit.name == "TRUCK 7"
+    scanner, drop, _ = settings.source
+    assert (scanner.ae, scanner.listen, scanner.allow[0].ae) == ("CTGATE", "0.0.0.0:11113", "CT1")
+    assert drop.path == tmp_path / "incoming"
+    made = {path.name for path in tmp_path.iterdir()} - {"answers"}
+    assert made == {"stowgate.toml", "token", "incoming"}
+    assert all(name in done.out for name in made)  # nothing is made that is not said
     assert stowgate("check").code == 0
 
 
-def test_acts_are_done_by_the_gateway_that_runs_and_are_on_record(
-    gateway: Running, stowgate: Stowgate, tmp_path: Path
+def test_init_never_changes_a_configuration(stowgate: Stowgate, tmp_path: Path) -> None:
+    assert stowgate("init", "--yes").code == 0
+    text = (tmp_path / "stowgate.toml").read_bytes()
+    one_line(stowgate("init", "--yes"), "config_exists", Exit.CONFIGURATION)
+    assert (tmp_path / "stowgate.toml").read_bytes() == text
+    one_line(stowgate("init", "--yes", "-c", "nowhere/stowgate.toml"), "output_unwritable", Exit.USAGE)
+
+
+def test_an_answer_that_makes_no_configuration_writes_nothing(
+    stowgate: Stowgate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    id = json.loads(stowgate("queue", "list", "--json", "--limit", "1").out)["id"]
-    assert stowgate("queue", "hold", id[:8]).code == 0
-    assert json.loads(stowgate("status", "--json").out)["held"] == 1
-    assert "held_by_person" in stowgate("queue", "show", id).out
-    assert json.loads(stowgate("queue", "show", id, "--json").out)["who_acts"] == "a person"
-    assert stowgate("quarantine", "export", "out", id, "--yes").code == 0
-    assert (tmp_path / "out" / f"{id}.dcm").stat().st_mode & 0o777 == 0o600
-    assert stowgate("queue", "release", id).code == 0
-    until(lambda: json.loads(stowgate("status", "--json").out)["held"] == 0)
-    until(lambda: gateway.gateway.ledger.counts()["ct"]["waiting"] == 3)  # type: ignore[index]
-    assert stowgate("queue", "export", "clean").code == 0
-    clean = list((tmp_path / "clean").rglob("*.dcm"))
-    assert len(clean) == 3
-    assert not any(b"Foster" in path.read_bytes() or b"MRN-004417" in path.read_bytes() for path in clean)
-    kinds = [json.loads(line)["kind"] for line in stowgate("audit", "show", "--json").out.splitlines()]
-    assert {"hold", "release", "export", "quarantine_export"} <= set(kinds)
-    assert "all as they were written" in stowgate("audit", "verify").out
-    assert stowgate("audit", "export").out.count("\n") == len(kinds)
+    answers = tmp_path / "answers"
+    answers.write_text('TRUCK7\nSTOWGATE\nnot a port\n\n"quotes"\n')
+    monkeypatch.setattr("sys.stdin", answers.open())
+    done = stowgate("init")
+    assert done.code == Exit.CONFIGURATION
+    assert [path.name for path in tmp_path.iterdir()] == ["answers"]
 
 
-def test_a_held_item_that_is_dropped_leaves_its_row_and_nothing_else(gateway: Running, stowgate: Stowgate) -> None:
-    id = json.loads(stowgate("queue", "list", "--json", "--limit", "1").out)["id"]
-    stowgate("queue", "hold", id)
-    assert stowgate("quarantine", "drop", id, "--yes").code == 0
-    assert json.loads(stowgate("status", "--json").out)["dropped"] == 1
-    assert id not in set(gateway.gateway.spool.raw.ids())
+def test_check_finds_every_problem_in_one_go(stowgate: Stowgate, unit: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        text = TOML.replace('reserve = "0B"', 'reserve = "900TiB"') + DIMSE.format(port=taken.getsockname()[1])
+        (unit / "stowgate.toml").write_text(text)
+        (unit / "in").rename(unit / "gone")
+        (unit / "unit.key").chmod(0o644)
+        (unit / "spool").chmod(0o755)
+        lines = stowgate("check", "--json").lines
+        done = stowgate("check")
+    wrong = {line["what"]: line["code"] for line in lines if line["mark"] == "problem"}
+    assert set(wrong.values()) == {
+        "spool_permissions", "spool_reserve", "key_permissions", "port_unavailable", "no_input",
+    }  # fmt: skip
+    assert done.code == Exit.CONFIGURATION
+    assert "5 problem(s)" in done.out
+    for line in lines:
+        assert line["said"]
+        assert line["mark"] == "ok" or line["fix"] or line["code"] in line["said"] or line["means"] or line["code"]
 
 
-def test_bad_input_is_one_clear_line_with_its_exit_code(gateway: Running, stowgate: Stowgate) -> None:
-    for words, code in (
-        (("queue", "hold", "abcdef"), 2),
-        (("queue", "show", "abcdef"), 2),
-        (("study", "show", "abcdef"), 2),
-        (("source", "test", "nowhere"), 10),
-        (("status", "-c", "other.toml"), 10),
-        (("keys", "rotate"), 11),
-        (("run",), 11),
-        (("init", "--yes"), 10),
-    ):
-        done = stowgate(*words)
-        assert done.code == code, words
-        assert "Traceback" not in done.err
-        assert done.err.strip()
-
-
-def test_nothing_of_the_patient_is_in_a_log_or_in_clear_on_disk(gateway: Running, tmp_path: Path) -> None:
-    for path in [*(tmp_path / "spool").rglob("*"), tmp_path / "gateway.log"]:
-        if path.is_file():
-            data = path.read_bytes()
-            assert not any(word in data for word in (b"Foster", b"MRN-004417", b"Northmoor", b"Adeyemi")), path.name
-
-
-def test_a_stranger_is_rejected_and_listed(gateway: Running, stowgate: Stowgate) -> None:
-    assert echo(Called("127.0.0.1", gateway.ports["ct"], "STOWGATE", "CT1")) == ""
-    assert echo(Called("127.0.0.1", gateway.ports["ct"], "STOWGATE", "STRANGER")) == "rejected"
-    until(lambda: "STRANGER" in stowgate("source", "list").err)
-
-
-def test_without_a_running_gateway_commands_own_the_spool_themselves(
-    tmp_path: Path, stowgate: Stowgate, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_warns_of_a_spool_in_memory(stowgate: Stowgate, tmp_path: Path) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or not os.access(memory, os.W_OK):
+        pytest.skip("no file system in memory")
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "one.dcm").write_bytes(small())
-    config = tmp_path / "stowgate.toml"
-    config.write_text(TEXT, encoding="utf-8")
-    assert stowgate("status").code == 10
-    with running(load(config, environ={}), tmp_path) as now:
-        until(lambda: now.gateway.ledger.counts()["drop"]["waiting"] == 1)  # type: ignore[index]
-    assert "does not run" in stowgate("status").out
-    id = json.loads(stowgate("queue", "list", "--json").out)["id"]
-    assert stowgate("queue", "hold", id).code == 0
-    assert stowgate("queue", "release", id).code == 0
-    assert stowgate("keys", "rotate").code == 0
-    with running(load(config, environ={}), tmp_path) as now:
-        until(lambda: now.gateway.ledger.counts()["drop"]["waiting"] == 1)  # type: ignore[index]
-
-
-def test_the_demonstration_moves_and_leaves_nothing(stowgate: Stowgate) -> None:
-    done = stowgate("demo", "--seconds", "1")
+    (tmp_path / "stowgate.toml").write_text(TOML.replace('"spool"', '"/dev/shm/stowgate-never-made"'))
+    done = stowgate("check")
     assert done.code == 0
-    last = [line for line in done.out.splitlines() if line.startswith("received")][-1]
-    assert int(last.split()[1]) >= 12
+    assert "gone after a power cut" in done.out
+    assert not (memory / "stowgate-never-made").exists()
+
+
+# ------------------------------------------------------------------------------------------------- bad settings
+
+
+READERS = [
+    ("run",), ("status",), ("check",), ("conformance",), ("queue", "list"), ("queue", "show", "abcdef"),
+    ("queue", "hold", "abcdef"), ("queue", "export", "out"), ("quarantine", "list"), ("study", "list"),
+    ("source", "list"), ("source", "test", "drop"), ("audit", "show"), ("audit", "verify"), ("keys", "rotate"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (None, "settings_unreadable"),
+        ("[spool", "bad_toml"),
+        (TOML + 'pathh = "x"\n', "unknown_setting"),
+        (TOML.replace("settle = 0.1", 'settle = "soon"'), "bad_setting"),
+        (TOML + "[[source]]\nname='x'\nkind='carrier pigeon'\n", "bad_setting"),
+    ],
+)
+def test_a_configuration_that_is_wrong_is_one_clear_line(
+    stowgate: Stowgate, tmp_path: Path, command: tuple[str, ...], text: str | None, code: str
+) -> None:
+    if text is not None:
+        (tmp_path / "stowgate.toml").write_text(text)
+    done = stowgate(*command)
+    assert done.code == Exit.CONFIGURATION, done
+    assert done.err.startswith(f"{code}: ")
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "spool").exists()
+
+
+BEFORE = [("queue", "list"), ("queue", "show", "abcdef"), ("queue", "hold", "abcdef"), ("queue", "export", "out"),
+          ("quarantine", "list"), ("quarantine", "drop", "abcdef", "--yes"), ("study", "list"), ("audit", "verify"),
+          ("audit", "show")]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", BEFORE, ids=" ".join)
+def test_before_the_first_run_nothing_is_made_and_that_is_said(
+    stowgate: Stowgate, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "stowgate.toml").write_text(TOML)
+    one_line(stowgate(*command), "no_spool", Exit.CONFIGURATION)
+    assert [path.name for path in tmp_path.iterdir()] == ["stowgate.toml"]
+
+
+# ------------------------------------------------------------------------------------------------- conformance, demo
+
+
+def test_the_conformance_statement_is_that_of_the_configuration(stowgate: Stowgate, unit: Path) -> None:
+    with (unit / "stowgate.toml").open("a") as file:
+        file.write(DIMSE.format(port=0))
+    text = stowgate("conformance").out
+    assert text.startswith("# DICOM conformance statement: Stowgate ")
+    for said in (
+        "1.2.840.10008.5.1.4.1.1.2`",
+        "1.2.840.10008.1.2.4.90`",
+        "STORESCU from 127.0.0.1",
+        "A700",
+        "ISO_IR 192",
+    ):
+        assert said in text
+    for line in text.splitlines():
+        assert line.count("|") in (0, 4), line  # tables have three columns
+
+
+def test_the_demonstration_moves_within_15_seconds_and_leaves_nothing(tmp_path: Path) -> None:
+    began = time.monotonic()
+    demo = subprocess.Popen(
+        [COMMAND, "demo", "--seconds", "2"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert demo.stdout
+    moved = next(line for line in demo.stdout if re.search(r"received [1-9]", line))
+    is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)
+    assert time.monotonic() - began < (60 if is_busy else 15)
+    *_, last = [moved, *demo.stdout]
+    assert demo.wait(60) == 0
+    numbers = dict(zip(last.split()[::2], map(int, last.split()[1::2]), strict=True))
+    assert numbers["waiting"] >= 12
+    assert numbers["received"] == sum(n for name, n in numbers.items() if name != "received")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demonstration_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert demo.stdout
+    next(iter(demo.stdout))
+    demo.send_signal(signal.SIGTERM)
+    _, said = demo.communicate(timeout=60)
+    assert demo.returncode == Exit.INTERRUPTED
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_drains_on_sigterm_and_a_second_one_is_told_who_holds_the_spool(stowgate: Stowgate, unit: Path) -> None:
+    with (unit / "said").open("w") as said:
+        process = subprocess.Popen([COMMAND, "run"], cwd=unit, stderr=said)
+    try:
+        eventually(lambda: "The gateway runs." in (unit / "said").read_text(), 30)
+        line = one_line(stowgate("run"), "spool_in_use", Exit.STATE_IN_USE)
+        assert f"held by process {process.pid}" in line
+        put(unit / "in", "late.dcm", scan(9))
+        eventually(lambda: stowgate("status", "--json").lines[0]["waiting"] == 3, 20)
+        assert stowgate("queue", "export", "out").code == 0
+        assert len(files(unit / "out")) == 3
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(30) == 0
+        assert time.monotonic() - began < 30
+    finally:
+        process.kill()
+        process.wait()
+    assert "The gateway does not run" in stowgate("status").out
+    assert not (unit / "spool" / control.SOCKET).exists()
+
+
+def test_a_folder_that_is_emptied_loses_nothing_when_the_gateway_is_killed(stowgate: Stowgate, tmp_path: Path) -> None:
+    (tmp_path / "stowgate.toml").write_text(TOML + 'after = "delete"\n')
+    (tmp_path / "in").mkdir()
+    count = 60
+    for n in range(count):
+        put(tmp_path / "in", f"{n}.dcm", scan(n))
+    for kill in (True, True, False):
+        before = len(list((tmp_path / "in").iterdir()))
+        with (tmp_path / "said").open("a") as said:
+            process = subprocess.Popen([COMMAND, "run"], cwd=tmp_path, stderr=said)
+        wanted = before - 20 if kill else 0
+        eventually(lambda wanted=wanted: len(list((tmp_path / "in").iterdir())) <= wanted, 60)
+        if not kill:
+            eventually(lambda: {line["state"] for line in stowgate("queue", "list", "--json").lines} == {"waiting"}, 60)
+        process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        assert process.wait(30) == (-signal.SIGKILL if kill else 0)
+    (found,) = stowgate("status", "--json").lines
+    assert found["waiting"] == count
+    assert found["received"] == count + found["duplicates"]
+    assert list((tmp_path / "in").iterdir()) == []
+    assert stowgate("queue", "export", "out").code == 0
+    assert len({dataset(data).SOPInstanceUID for data in files(tmp_path / "out").values()}) == count

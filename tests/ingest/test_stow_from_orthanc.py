@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,50 +12,24 @@ import pytest
 from stowgate.faces.web.server import Listen
 from stowgate.vault.secret import Secret
 from tests.builder import small
+from tests.ingest import orthanc as peers
 from tests.ingest.taking import Taking, served
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
 TOKEN = Secret("correct-horse-battery-staple")
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @contextmanager
 def orthanc(folder: Path, target: str) -> Iterator[httpx.Client]:
     """An Orthanc on loopback whose DICOMweb client knows `target` under the name "gateway"."""
-    port = free_port()
     known = {"Url": target, "HttpHeaders": {"Authorization": f"Bearer {TOKEN.text}"}}
-    config = {
-        "StorageDirectory": str(folder / "store"), "HttpPort": port, "DicomServerEnabled": False,
-        "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "Plugins": [str(PLUGIN)],
-        "DicomWeb": {"Servers": {"gateway": known, "stranger": {"Url": target}}},
-    }  # fmt: skip
-    (folder / "orthanc.json").write_text(json.dumps(config), encoding="utf-8")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([ORTHANC, str(folder / "orthanc.json")], env=dict(os.environ), **quiet)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            deadline = time.monotonic() + 20
-            while True:
-                try:
-                    client.get("/system")
-                    break
-                except httpx.TransportError:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.05)
-            yield client
-    finally:
-        process.terminate()
-        process.wait(20)
+    web = {"Servers": {"gateway": known, "stranger": {"Url": target}}}
+    with peers.orthanc(folder, Plugins=[str(PLUGIN)], DicomWeb=web) as client:
+        yield client
 
 
 @pytest.mark.skipif(
-    not PLUGIN.exists() or not Path(ORTHANC).exists(), reason="Orthanc with its DICOMweb plugin is not installed"
+    not PLUGIN.exists() or not peers.is_installed, reason="Orthanc with its DICOMweb plugin is not installed"
 )
 def test_orthanc_uploads_and_takes_the_answer_for_a_success(tmp_path: Path) -> None:
     taking = Taking()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.stage import Servers, Stage, scan
+from tests.journeys.unit import Server, Unit
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture
 def stage(tmp_path: Path, servers: Servers) -> Stage:
     return Stage(tmp_path, servers)
+
+
+@pytest.fixture(scope="session")
+def gateways() -> Iterator[Server]:
+    found = Server()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def unit(tmp_path: Path, gateways: Server) -> Unit:
+    return Unit(tmp_path, gateways)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -42,13 +43,27 @@ class Result:
 
 def checkup(settings: Settings, base: Path) -> Iterator[Result]:
     """Everything, in the order of the way of an object; one problem does not hide the next."""
-    for look in (_plan, _spool, _room, _sync, _clock, _keys, _ports, _web, _folders):
+    for look in (_parts, _plan, _spool, _room, _sync, _clock, _keys, _ports, _web, _folders):
         try:
             yield from look(settings, base)
         except StowgateError as error:
             yield Result(look.__name__[1:], "problem", str(error), code=error.code)
         except OSError:
             yield Result(look.__name__[1:], "problem", "The system refused to answer.", code="spool_unwritable")
+
+
+def _parts(settings: Settings, _: Path) -> Iterator[Result]:
+    """Libraries are imported when they are needed, which must not be in the middle of the night."""
+    needed = {"dimse": ("pynetdicom",), "folder": ("watchfiles",), "stow": ("starlette", "uvicorn")}
+    names = {name for source in settings.source for name in needed[source.kind]} | {"cryptography", "pydicom"}
+    absent = sorted(name for name in names if find_spec(name) is None)
+    if not absent:
+        yield Result("libraries", "ok", f"{', '.join(sorted(names))}.")
+        return
+    yield Result(
+        "libraries", "problem", f"{', '.join(absent)} cannot be found.", "The gateway cannot start.",
+        "Install stowgate again, with all that it depends on.", "bad_setting",
+    )  # fmt: skip
 
 
 def _plan(settings: Settings, base: Path) -> Iterator[Result]:
@@ -181,14 +196,15 @@ def _folders(settings: Settings, _: Path) -> Iterator[Result]:
     for source in settings.source:
         if source.kind != "folder":
             continue
-        needed = os.R_OK | os.X_OK | (os.W_OK if source.after != "keep" else 0)
-        if source.path.is_dir() and os.access(source.path, needed):
-            yield Result(f"folder of {source.name}", "ok", f"It is there; files are to {source.after}.")
-        else:
+        try:
+            source.check()
+        except Misconfigured as error:
             yield Result(
-                f"folder of {source.name}", "problem", "It is not there, or may not be used.",
-                "Nothing can be taken from it.", f"mkdir {source.path}, or correct its permissions.", "no_input",
+                f"folder of {source.name}", "problem", str(error), "Nothing can be taken from it.",
+                f"mkdir {source.path}, or correct its permissions or the setting.", error.code,
             )  # fmt: skip
+        else:
+            yield Result(f"folder of {source.name}", "ok", f"It is there; files are to {source.after}.")
 
 
 def _port(what: str, listen: str, running: bool) -> Result:

@@ -32,8 +32,9 @@ from stowgate.observe import logs, service
 from stowgate.observe.alerts import Alerts, webhook
 from stowgate.observe.metrics import Asked, Metrics
 from stowgate.policy import Override
-from stowgate.settings import Settings
+from stowgate.settings import Settings, needs
 from stowgate.settings_gateway import bytes_of
+from stowgate.settings_problems import BadSettings
 from stowgate.vault.secret import Secret, load
 
 DRAIN = 28.0
@@ -140,7 +141,7 @@ class Running:
             elif isinstance(one, Folder):
                 seen = SeenFiles(gateway.spool.folder / f"seen-{one.name}", gateway.key.sub(b"watched"))
                 self._seen.append(seen)
-                yield one.name, WatchedFolder(one, seen, (gateway.spool.folder,))
+                yield one.name, WatchedFolder(one, seen, (gateway.spool.folder,), gateway.ears.tell)
 
 
 @contextmanager
@@ -149,8 +150,9 @@ def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | No
 
     Raises `Misconfigured` with what a person has to change, before anything is taken in.
     """
-    if not settings.source:
-        raise Misconfigured("bad_setting", "a gateway needs at least one [[source]]")
+    missing = needs(settings)
+    if missing:
+        raise BadSettings("bad_setting", missing)
     plan, ears = plan_of(settings, base), Ears()
     with ExitStack() as held:
         file = held.enter_context(settings.log.file.open("a", encoding="utf-8")) if settings.log.file else None
@@ -170,7 +172,12 @@ def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | No
         yield now
 
 
-def serve(settings: Settings, base: Path = Path(), ready: Callable[[Running], None] = lambda _: None) -> int:
+def serve(
+    settings: Settings,
+    base: Path = Path(),
+    ready: Callable[[Running], None] = lambda _: None,
+    ask: Callable[[], str] | None = None,
+) -> int:
     """Run until SIGTERM or SIGINT; a second signal ends the process at once, which loses nothing. The exit code."""
     service.seal_process()
     stop = threading.Event()
@@ -182,7 +189,7 @@ def serve(settings: Settings, base: Path = Path(), ready: Callable[[Running], No
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with running(settings, base) as now:
+        with running(settings, base, ask) as now:
             ready(now)
             service.tell(service.READY)
             _watch(now, stop)

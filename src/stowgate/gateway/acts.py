@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,9 +61,11 @@ def hold(hands: Hands, ids: Sequence[str], actor: str) -> Done:
 
 
 def release(hands: Hands, ids: Sequence[str], actor: str, quarantined: bool = False) -> Done:
-    """Let held or quarantined items be judged again."""
+    """Let held items, or quarantined ones, be judged again."""
     _note(hands, "quarantine_release" if quarantined else "release", ids, actor)
-    done = _done(ids, hands.ledger.move(ids, State.RECEIVED))
+    chosen = _in(hands, ids, State.QUARANTINED if quarantined else State.HELD)
+    left = set(ids) - set(chosen) | hands.ledger.move(chosen, State.RECEIVED)
+    done = _done(ids, left)
     hands.woken(len(done.ids))
     return done
 
@@ -76,10 +79,10 @@ def drop(hands: Hands, ids: Sequence[str], actor: str) -> Done:
 
 
 def export_clean(hands: Hands, ids: Sequence[str], folder: Path, actor: str) -> Done:
-    """Write clean objects into a folder, below it by the template; what is there with the same name is replaced."""
+    """Write the clean objects of waiting items below a folder, by the template; what has the same name is replaced."""
     _note(hands, "export", ids, actor)
     done: list[str] = []
-    for id in ids:
+    for id in _in(hands, ids, State.WAITING):
         made = hands.ledger.clean_of_item(id)
         if made is None:
             continue
@@ -104,6 +107,12 @@ def export_originals(hands: Hands, ids: Sequence[str], folder: Path, actor: str)
         except Rejected:
             left.add(id)
     return _done(ids, left)
+
+
+def _in(hands: Hands, ids: Sequence[str], state: State) -> list[str]:
+    """Those of them that are in this state."""
+    rows = ((id, hands.ledger.row(id)) for id in ids)
+    return [id for id, row in rows if row and row.state is state]
 
 
 def _note(hands: Hands, kind: str, ids: Sequence[str], actor: str) -> None:
@@ -132,5 +141,6 @@ def _write(source: Original, place: Path, mode: int) -> None:
             os.close(handle)
         os.replace(part, place)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise Misconfigured(disk_code(error, "output_unwritable"), str(place.parent)) from None

@@ -8,6 +8,7 @@ import pwd
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -20,6 +21,10 @@ from stowgate.gateway.acts import Done, Hands
 
 SOCKET = "control"
 _LONGEST = 16 << 20
+_MOST_CALLERS = 8
+_PATIENCE = 60.0
+"""Seconds that a caller may be silent."""
+
 _CREDENTIALS = struct.Struct("3i")
 _Act = Callable[[Hands, list[str], "str | None", str], Done]
 
@@ -41,7 +46,7 @@ def carry_out(hands: Hands, act: str, ids: list[str], folder: str | None, actor:
 
 
 class ControlServer:
-    """Serves acts while the gateway runs; only the owner of the spool can reach it."""
+    """Serves acts while the gateway runs, each caller in a thread; only the owner of the spool and root are heard."""
 
     def __init__(self, spool: Path, hands: Hands) -> None:
         self._hands = hands
@@ -49,22 +54,23 @@ class ControlServer:
         with suppress(FileNotFoundError):
             os.unlink(self._place)
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        before = os.umask(0o177)
-        try:
-            with _short(spool) as folder:
-                self._listening.bind(f"{folder}/{SOCKET}")
-        finally:
-            os.umask(before)
+        with _short(spool) as folder:  # which is its owner's alone, so nobody comes before the mode is set
+            self._listening.bind(f"{folder}/{SOCKET}")
+        self._place.chmod(0o600)
         self._listening.listen(8)
+        self._callers = threading.BoundedSemaphore(_MOST_CALLERS)
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Serve nobody any more."""
+    def close(self, seconds: float = 5.0) -> None:
+        """Serve nobody any more; acts under way get so long to end."""
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        self._thread.join(5)
+        self._thread.join(seconds)
+        deadline = time.monotonic() + seconds
+        for _ in range(_MOST_CALLERS):
+            self._callers.acquire(timeout=max(0.0, deadline - time.monotonic()))
         with suppress(FileNotFoundError):
             os.unlink(self._place)
 
@@ -74,23 +80,36 @@ class ControlServer:
                 connection, _ = self._listening.accept()
             except OSError:
                 return
-            with connection, suppress(OSError, ValueError, KeyError, TypeError):
-                connection.settimeout(600)
-                connection.sendall(json.dumps(self._answered(connection)).encode() + b"\n")
+            self._callers.acquire()
+            threading.Thread(target=self._hear, args=(connection,), name="control-act", daemon=True).start()
 
-    def _answered(self, connection: socket.socket) -> dict[str, Any]:
-        asked = json.loads(_line(connection))
+    def _hear(self, connection: socket.socket) -> None:
+        """One caller. Whatever goes wrong with it ends this conversation, and nothing else."""
         try:
-            done = carry_out(self._hands, asked["act"], list(asked["ids"]), asked.get("folder"), _peer(connection))
+            with connection, suppress(OSError, ValueError):
+                connection.settimeout(_PATIENCE)
+                uid = _peer(connection)
+                if uid in (0, os.geteuid()):
+                    connection.sendall(json.dumps(self._answered(_line(connection), account(uid))).encode() + b"\n")
+        finally:
+            self._callers.release()
+
+    def _answered(self, line: bytes, actor: str) -> dict[str, Any]:
+        try:
+            asked = json.loads(line)
+            act, ids, folder = asked["act"], [str(id) for id in asked["ids"]], asked.get("folder")
+            return asdict(carry_out(self._hands, act, ids, folder, actor))
         except StowgateError as error:
             return {"code": error.code, "place": error.place, "later": isinstance(error, Temporary)}
-        except OSError:
-            return {"code": "ledger_io", "place": "", "later": True}
-        return asdict(done)
+        except Exception:  # noqa: BLE001 - a bug in one act must not end the gateway, and its text could quote
+            return {"code": "internal_error", "place": "", "later": False}
 
 
 def ask(spool: Path, act: str, ids: list[str], folder: Path | None) -> Done | None:
-    """Have the gateway do an act; None where none listens. Raises what the gateway answers with."""
+    """Have the gateway do an act; None where none listens. Raises what the gateway answers with.
+
+    Temporary("gateway_silent") where it went away in the middle: then nobody knows whether the act was done.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
         try:
             with _short(spool) as place:
@@ -98,8 +117,11 @@ def ask(spool: Path, act: str, ids: list[str], folder: Path | None) -> Done | No
         except OSError:
             return None
         told = {"act": act, "ids": ids, "folder": str(folder.absolute()) if folder else None}
-        connection.sendall(json.dumps(told).encode() + b"\n")
-        answer = json.loads(_line(connection))
+        try:
+            connection.sendall(json.dumps(told).encode() + b"\n")
+            answer = json.loads(_line(connection))
+        except (OSError, ValueError):
+            raise Temporary("gateway_silent") from None
     if "code" in answer:
         raise (Temporary if answer["later"] else Misconfigured)(answer["code"], answer["place"])
     return Done(tuple(answer["ids"]), tuple(answer["left"]))
@@ -114,9 +136,10 @@ def account(uid: int) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in name)[:64] or "nobody"
 
 
-def _peer(connection: socket.socket) -> str:
+def _peer(connection: socket.socket) -> int:
+    """The account at the other end, as the kernel knows it."""
     said = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return account(_CREDENTIALS.unpack(said)[1])
+    return int(_CREDENTIALS.unpack(said)[1])
 
 
 @contextmanager

@@ -42,9 +42,9 @@ class Desk:
         """
         kept: dict[str, str] = {}
         try:
+            made = [(passed, self._made(passed, kept)) for passed in group]  # syncs of several workers go on at once
             with self._turn:
-                ended = [self._ended(passed, kept) for passed in group]
-                ended = self._each_instance_once(ended)
+                ended = self._each_instance_once([self._ended(passed, clean) for passed, clean in made])
                 refused = self.ledger.end(ended)
         except Exception as error:
             if not (isinstance(error, Temporary) and error.code == "ledger_io"):
@@ -64,14 +64,21 @@ class Desk:
         if passed.ref:
             self.clean.drop(passed.ref.path)
 
-    def _ended(self, passed: Passed, kept: dict[str, str]) -> Ended:
+    def _made(self, passed: Passed, kept: dict[str, str]) -> CleanObject | str:
+        """The clean object, durable, or the code of why there is none."""
+        if passed.ref is None:
+            return passed.item.code or ""
+        try:
+            return self._kept(passed.ref, passed.item.id, kept)
+        except Rejected as damaged:  # between the gate and now
+            return damaged.code
+
+    def _ended(self, passed: Passed, clean: CleanObject | str) -> Ended:
         item, ref = passed.item, passed.ref
         if ref is None:
             return Ended(item.id, item.state, item.code or "", passed.place, item.findings)
-        try:
-            clean = self._kept(ref, item.id, kept)
-        except Rejected as damaged:  # between the gate and now
-            return Ended(item.id, State.QUARANTINED, damaged.code)
+        if isinstance(clean, str):
+            return Ended(item.id, State.QUARANTINED, clean)
         before = self.ledger.clean_of_instance([clean.instance], clean.policy).get(clean.instance)
         if before is None or before[0] == item.id:
             return Ended(item.id, State.CLEANED, "", "", item.findings, ref.names.modality, clean)

@@ -30,8 +30,8 @@ from stowgate.vault.unit_key import Keyring, obtain_unit_key
 from stowgate.way import Way
 
 SCRATCH = "scratch"
-_IN_TIME = 25.0
-"""Seconds the workers get to finish what is under way."""
+_IN_TIME = 6.0
+"""Seconds the workers get to finish what is under way, once the sources have ended: together less than 30."""
 
 
 class Ears:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping
 from time import monotonic
 
-from stowgate.errors import StowgateError
 from stowgate.ingest.source import Intake, Source
 
 _AGAIN = 5.0
@@ -49,6 +48,6 @@ class Sources:
             try:
                 self._failed.discard(name)
                 source.run(self._intake, self._stop)
-            except (StowgateError, OSError, RuntimeError, ValueError):
+            except Exception:  # noqa: BLE001 - whatever it was, scanners send again, and somebody has to be there
                 self._failed.add(name)
             self._stop.wait(_AGAIN)

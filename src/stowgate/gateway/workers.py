@@ -47,6 +47,7 @@ class Workers:
     def __init__(self, station: Station, number: int) -> None:
         self._station = station
         self._stop = threading.Event()
+        self._leased: dict[str, list[Leased]] = {}
         names = [f"worker-{index}" for index in range(number)]
         self._threads = [Thread(target=self._run, args=(name,), name=name, daemon=True) for name in names]
 
@@ -56,13 +57,19 @@ class Workers:
             thread.start()
 
     def stop(self, seconds: float) -> bool:
-        """Finish the object at hand and give back the rest; whether all were done in time."""
+        """Finish the object at hand and give back the rest; whether all were done in time.
+
+        What takes longer is given back, too: an orderly stop is no start without an end, whatever comes of the thread.
+        """
         self._stop.set()
         self._station.backlog.close()
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))
+        late = [item for thread in self._threads if thread.is_alive() for item in self._leased.get(thread.name, ())]
+        if late:
+            self._give_back(late)
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, name: str) -> None:
@@ -77,7 +84,9 @@ class Workers:
             if not leased:
                 self._look_again()
                 continue
+            self._leased[name] = leased
             self._work_on(leased, bench)
+            self._leased[name] = []
 
     def _look_again(self) -> None:
         """Wait until something may be there; what others work on, or a suspect that waits for them, counts as that."""
@@ -116,12 +125,13 @@ class Workers:
             passed = self._taken(item, bench)
             try:
                 self._end([(item, passed)], began)
-            except StowgateError:
+            except Exception as error:
                 self._station.desk.drop(passed)
-                raise
-            except Exception:  # noqa: BLE001 - it must hold this object, never the thread; its text could quote a value
+                if isinstance(error, StowgateError):
+                    raise
+                # a bug must hold this object, never the thread; its text could quote a value
                 self._end([(item, stopped(Raw(item.id, ""), "internal_error"))], began)
-        except StowgateError:
+        except Exception:  # noqa: BLE001 - whatever it is, it stays in received
             return False
         return True
 
@@ -129,7 +139,12 @@ class Workers:
         raw = Raw(item.id, "", self._station.issuers.get(item.source, ""))
         if item.attempts >= MOST_STARTS - 1:
             return stopped(raw, "third_start")
-        return process(raw, self._station.way, bench)
+        try:
+            return process(raw, self._station.way, bench)
+        except StowgateError:
+            raise
+        except Exception:  # noqa: BLE001 - given back it would be tried for ever; its text could quote a value
+            return stopped(raw, "internal_error")
 
     def _end(self, group: list[tuple[Leased, Passed]], began: float) -> None:
         station = self._station

@@ -19,6 +19,14 @@ class _Section(BaseModel):
 AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")]
 
 
+def address_of(text: str) -> tuple[str, int]:
+    """Host without brackets and port of "HOST:PORT"; ValueError for a port there cannot be."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError("must end in a port from 0 to 65535")
+    return host.strip("[]"), int(port)
+
+
 class Caller(_Section):
     """Somebody who may send: application entity title and address together."""
 
@@ -70,11 +78,16 @@ class Dimse(_Section):
         default="", max_length=64, description="Who issued the patient IDs of this source, where objects do not say."
     )
 
+    @field_validator("listen")
+    @classmethod
+    def _has_port(cls, listen: str) -> str:
+        address_of(listen)
+        return listen
+
     @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return address_of(self.listen)
 
     def allows(self, calling: str, address: str) -> bool:
         """Whether this caller is on the list."""

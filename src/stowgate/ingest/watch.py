@@ -1,11 +1,11 @@
-"""A watched folder: the settings of such a source, and how files in it are taken once, whole, and never by a link."""
+"""A watched folder: files in it are taken once, whole, closed, and never by a link."""
 
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -13,18 +13,22 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stowgate import events
 from stowgate.dicom.budget import OddEncoding
 from stowgate.dicom.limits import DEFAULT
 from stowgate.dicom.scanner import Buffer, scan
 from stowgate.dicom.source import FileSource
 from stowgate.errors import Misconfigured, Rejected
+from stowgate.ingest.beneath import Beneath, Identity, identity, is_being_written
+from stowgate.ingest.changes import changes
 from stowgate.ingest.source import LATER, Accepted, Announced, Arrival, BrokenOff, Duplicate, Intake, Outcome, Refused
 
-"""Refusals that say nothing about the file: it is offered again."""
+MOST = 10_000
+"""Files that are kept in mind at once; the walk waits for them, so that memory does not grow with the folder."""
 
 _PAUSE = 5.0
 _YOUNG = 30.0
-"""Seconds since its last change in which a file that is not whole may still be growing."""
+"""Seconds since its last change in which a file that is not whole or not closed may still be growing."""
 
 
 class Folder(BaseModel):
@@ -65,6 +69,24 @@ class Folder(BaseModel):
         """Where moved files go."""
         return self.moved_to or self.path.with_name(f"{self.path.name}.taken")
 
+    def check(self) -> None:
+        """Raise `Misconfigured` where files could not be taken from here, or not be put away."""
+        try:
+            os.scandir(self.path).close()
+        except OSError:
+            raise Misconfigured("no_input", str(self.path)) from None
+        if self.after == "keep":
+            return
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise Misconfigured(
+                "bad_setting", f'after = "{self.after}" of {self.name}: {self.path} is not ours to change'
+            )
+        there = self.taken.absolute()
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        if self.after == "move" and there.stat().st_dev != self.path.stat().st_dev:
+            raise Misconfigured("bad_setting", f"moved_to of {self.name} is on another disk than its path")
+
 
 class Seen(Protocol):
     """Remembers files across restarts, by keyed fingerprints."""
@@ -74,6 +96,12 @@ class Seen(Protocol):
 
     def note(self, path: str, size: int, mtime_ns: int) -> None:
         """It is dealt with now."""
+
+    def begin(self) -> None:
+        """A look at everything begins."""
+
+    def forget_the_rest(self) -> None:
+        """It ended: what was neither asked for nor noted since it began is no longer there."""
 
 
 @dataclass(slots=True)
@@ -93,136 +121,131 @@ class WatchedFolder:
         settings: Folder,
         seen: Seen,
         leave_out: tuple[Path, ...] = (),
+        tell: events.Watcher = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """leave_out -- folders that are never entered: the spool for one"""
-        self.settings, self._seen, self._clock, self._wall = settings, seen, clock, wall
-        self._out = [os.path.abspath(folder) for folder in (*leave_out, settings.taken)]
+        """leave_out -- folders that are never entered: the spool for one. Misconfigured where it cannot be used."""
+        self.settings, self._seen, self._tell, self._clock, self._wall = settings, seen, tell, clock, wall
+        self._root = os.path.abspath(settings.path)
+        settings.check()
+        self._files = Beneath(self._root, map(str, (*leave_out, settings.taken)))
+        self._taken = Beneath(os.path.abspath(settings.taken))
         self._looks: dict[str, _Look] = {}
-        self._again = 0.0
+        self._walk: Iterator[str] | None = None
+        self._due = self._again = 0.0
+        self._told: set[str] = set()
         self._buffer = Buffer()
-        try:
-            os.scandir(settings.path).close()
-        except OSError:
-            raise Misconfigured("no_input", str(settings.path)) from None
 
     def run(self, intake: Intake, stop: Event) -> None:
-        """See `Source.run`."""
-        root = os.path.abspath(self.settings.path)
-        due = 0.0
-        for changed in _changes(root, stop, self.settings.settle):
-            now = self._clock()
-            if now >= due:
-                self._look_at(self._files(root))
-                due = now + self.settings.rescan
-            self._look_at(path for path in changed if self._is_inside(path))
+        """See `Source.run`. Misconfigured("no_input") when the folder is no longer there: it may come back."""
+        self._looks.clear()
+        self._walk, self._due = None, 0.0
+        for changed in changes(self._root, stop, self.settings.settle):
+            self._go_on_walking()
+            for path in changed:
+                self._look_at_change(path)
             self._take_what_rests(intake, stop)
             if stop.is_set():
                 return
 
-    def _files(self, folder: str) -> Iterator[str]:
-        """Every file below, without those of hidden folders, links and what is left out."""
-        waiting = [folder]
-        while waiting:
-            current = waiting.pop()
-            if current in self._out:
-                continue
+    def _go_on_walking(self) -> None:
+        """Look at everything, every now and then, and never further ahead than memory allows."""
+        if self._walk is None and self._clock() >= self._due:
+            self._walk = self._files.walk()
+            self._seen.begin()
+        while self._walk is not None and len(self._looks) < MOST:
             try:
-                with os.scandir(current) as entries:
-                    for entry in entries:
-                        if entry.name.startswith("."):
-                            continue
-                        if entry.is_dir(follow_symlinks=False):
-                            waiting.append(entry.path)
-                        elif entry.is_file(follow_symlinks=False):
-                            yield entry.path
+                name = next(self._walk, None)
             except OSError:
-                continue  # gone since, or not ours to enter; the next look tells
+                self._walk = None
+                raise Misconfigured("no_input", str(self.settings.path)) from None
+            if name is not None:
+                self._look_at(name)
+                continue
+            self._walk, self._due = None, self._clock() + self.settings.rescan
+            if self._files.is_complete:
+                self._seen.forget_the_rest()
 
-    def _is_inside(self, path: str) -> bool:
-        return not any(path == out or path.startswith(out + os.sep) for out in self._out) and not any(
-            part.startswith(".") for part in os.path.relpath(path, self.settings.path).split(os.sep)
-        )
+    def _look_at_change(self, path: str) -> None:
+        """A folder that was moved here is told of once, and what is in it is not."""
+        name = os.path.relpath(path, self._root)
+        if any(part.startswith(".") for part in name.split("/")):
+            return
+        for one in self._files.at(name):
+            if len(self._looks) >= MOST:
+                self._due = 0.0  # the next walk finds it
+                return
+            self._look_at(one)
 
-    def _look_at(self, paths: Iterator[str]) -> None:
-        """Note how each file looks now; one that looks another way begins to rest anew."""
-        now = self._clock()
-        for path in paths:
-            try:
-                status = os.lstat(path)
-            except OSError:
-                self._looks.pop(path, None)
-                continue
-            if not stat.S_ISREG(status.st_mode) or os.path.basename(path).upper() == "DICOMDIR":
-                continue
-            look = self._looks.get(path)
-            if look and (look.size, look.mtime_ns) == (status.st_size, status.st_mtime_ns):
-                continue
-            if look is None and self._seen.has(path, status.st_size, status.st_mtime_ns):
-                continue
-            self._looks[path] = _Look(status.st_size, status.st_mtime_ns, now)
+    def _look_at(self, name: str) -> None:
+        """Note how a file looks now; one that looks another way begins to rest anew."""
+        status = self._files.status(name)
+        if status is None or name.rpartition("/")[2].upper() == "DICOMDIR":
+            self._looks.pop(name, None)
+            return
+        look = self._looks.get(name)
+        if look and (look.size, look.mtime_ns) == (status.st_size, status.st_mtime_ns):
+            return
+        if look is None and self._seen.has(self._path(name), status.st_size, status.st_mtime_ns):
+            return
+        self._looks[name] = _Look(status.st_size, status.st_mtime_ns, self._clock())
 
     def _take_what_rests(self, intake: Intake, stop: Event) -> None:
         """Offer every file that did not change for long enough."""
-        now = self._clock()
+        now, settle = self._clock(), self.settings.settle
         if now < self._again:
             return
-        resting = [path for path, look in self._looks.items() if now - look.since >= self.settings.settle]
-        for path in resting:
+        for name in [name for name, look in self._looks.items() if now - look.since >= settle]:
             if stop.is_set():
                 return
-            self._look_at(iter((path,)))
-            look = self._looks.get(path)
-            if look is None or self._clock() - look.since < self.settings.settle:
+            self._look_at(name)
+            look = self._looks.get(name)
+            if look is None or self._clock() - look.since < settle:
                 continue
-            if not look.size or (self._may_grow(look) and not self._is_whole(path)):
-                continue
-            if not self._take(path, look, intake):
+            if not self._is_dealt_with(name, look, intake):
                 self._again = self._clock() + _PAUSE
                 return
+
+    def _is_dealt_with(self, name: str, look: _Look, intake: Intake) -> bool:
+        """Offer one file, or leave it for now; False if intake is closed."""
+        refused = intake.may_accept(Announced(self.settings.name, size=look.size))
+        if refused:
+            return refused.code not in LATER
+        try:
+            with self._files.open(name) as source:
+                if self._may_grow(look) and not self._is_finished(source):
+                    return True
+                outcome = self._offered(source, look, intake)
+                if isinstance(outcome, Refused) and outcome.code in LATER:
+                    return False
+                self._end(name, look, source, outcome)
+        except Rejected:
+            self._say(name, "unreadable")
+        except (BrokenOff, OSError):
+            pass  # it changed or went away while it was read: look again
+        except Exception:  # noqa: BLE001 - a bug that this file brings out must not keep the others from being taken
+            self._say(name, "internal_error")
+        self._looks.pop(name, None)
+        return True
 
     def _may_grow(self, look: _Look) -> bool:
         return abs(self._wall() - look.mtime_ns / 1e9) < _YOUNG or self._clock() - look.since < _YOUNG
 
-    def _is_whole(self, path: str) -> bool:
-        """Whether a young file ends where its elements do; what else may be wrong with it is the intake's to say."""
+    def _is_finished(self, source: FileSource) -> bool:
+        """Whether a young file is closed and ends where its elements do; what else is wrong, the intake says."""
+        if is_being_written(source):
+            return False
         try:
-            with FileSource(path) as source:
-                scan(source, DEFAULT, self._buffer)
+            scan(source, DEFAULT, self._buffer)
         except Rejected as rejected:
             return rejected.code not in ("truncated", "unreadable", "empty_file")
         except OddEncoding:
             return True
         return True
 
-    def _take(self, path: str, look: _Look, intake: Intake) -> bool:
-        """Offer one file; False if intake is closed for now."""
-        announced = Announced(self.settings.name, size=look.size)
-        refused = intake.may_accept(announced)
-        if refused:
-            return refused.code not in LATER
-        try:
-            with FileSource(path) as source:
-                outcome = self._offered(source, look, announced, intake)
-        except (BrokenOff, Rejected):
-            self._looks.pop(path, None)  # it changed or went away while it was read: look again
-            return True
-        except Exception:  # noqa: BLE001 - a bug that this file brings out must not keep the others from being taken
-            self._looks.pop(path, None)
-            return True
-        if isinstance(outcome, Refused) and outcome.code in LATER:
-            return False
-        self._looks.pop(path, None)
-        if isinstance(outcome, Accepted | Duplicate) and self.settings.after != "keep":
-            self._put_away(path, look)
-        else:
-            self._seen.note(path, look.size, look.mtime_ns)
-        return True
-
-    def _offered(self, source: FileSource, look: _Look, announced: Announced, intake: Intake) -> Outcome:
-        at = 0
-        wanted = (look.size, look.mtime_ns)
+    def _offered(self, source: FileSource, look: _Look, intake: Intake) -> Outcome:
+        at, wanted = 0, (look.size, look.mtime_ns)
         if source.stamp() != wanted:
             raise BrokenOff
 
@@ -234,55 +257,27 @@ class WatchedFolder:
                 raise BrokenOff
             return data
 
-        return intake.receive(Arrival(announced, read))
+        return intake.receive(Arrival(Announced(self.settings.name, size=look.size), read))
 
-    def _put_away(self, path: str, look: _Look) -> None:
-        """Delete or move the file that was read; if it is another by now, it stays and is looked at again."""
-        try:
-            status = os.lstat(path)
-            if (status.st_size, status.st_mtime_ns) != (look.size, look.mtime_ns):
-                return
-            if self.settings.after == "move":
-                _move(path, os.path.join(self.settings.taken, os.path.relpath(path, self.settings.path)))
-            else:
-                os.unlink(path)
-        except OSError:
-            self._seen.note(path, look.size, look.mtime_ns)  # it may not be ours to touch: once is enough
+    def _end(self, name: str, look: _Look, source: FileSource, outcome: Outcome) -> None:
+        """Keep, move or delete; a file that could not be put away, or is another by now, is remembered as it was."""
+        if isinstance(outcome, Accepted | Duplicate) and self.settings.after != "keep":
+            handle = source.fileno()
+            with suppress(OSError):
+                if handle is not None and self._put_away(name, identity(os.fstat(handle))):
+                    return
+        self._seen.note(self._path(name), look.size, look.mtime_ns)
 
+    def _put_away(self, name: str, was: Identity) -> bool:
+        if self.settings.after == "move":
+            return self._files.move(name, was, self._taken)
+        return self._files.remove(name, was)
 
-def _move(path: str, place: str) -> None:
-    """Give a file another name in its own file system; what has that name already keeps it."""
-    os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
-    stem, end = os.path.splitext(place)
-    for number in range(10_000):
-        try:
-            os.link(path, place if not number else f"{stem}-{number}{end}", follow_symlinks=False)
-        except FileExistsError:
-            continue
-        os.unlink(path)
-        return
-    raise FileExistsError
+    def _say(self, name: str, code: str) -> None:
+        """Once for each file; it is tried again, because permissions get mended."""
+        if name not in self._told and len(self._told) < MOST:
+            self._told.add(name)
+            self._tell(events.Refused(self.settings.name, code))
 
-
-def _changes(root: str, stop: Event, settle: float) -> Iterator[list[str]]:
-    """Paths that changed, at least once in `settle` seconds, empty where nothing did; ends when `stop` is set."""
-    from watchfiles import watch
-
-    yield []
-    wait = int(min(settle, 1.0) * 500)
-    while not stop.is_set():
-        try:
-            for changes in watch(
-                root,
-                watch_filter=None,
-                stop_event=stop,
-                rust_timeout=wait,
-                yield_on_timeout=True,
-                debounce=wait,
-                step=min(50, wait),
-                raise_interrupt=False,
-            ):
-                yield [path for _, path in changes]
-        except (OSError, RuntimeError):  # no more watches, or the folder went away: looking at all of it goes on
-            stop.wait(settle)
-            yield []
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"

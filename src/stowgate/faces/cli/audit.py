@@ -12,7 +12,7 @@ import typer
 
 from stowgate.errors import Misconfigured, disk_code
 from stowgate.faces.cli.exits import Exit
-from stowgate.faces.cli.show import say
+from stowgate.faces.cli.show import say, when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, spool_of
 
 if TYPE_CHECKING:
@@ -22,9 +22,13 @@ app = typer.Typer(help="The audit log: show it, verify it, export it.", no_args_
 
 
 def _key(settings: Settings) -> bytes:
+    """What the chain is made with. Misconfigured("no_spool") before the first run."""
+    from stowgate.observe.audit import LOG
     from stowgate.vault.folder import KEY
     from stowgate.vault.key import load
 
+    if not (spool_of(settings) / LOG).exists():
+        raise Misconfigured("no_spool", str(spool_of(settings)))
     return load(settings.state.key or f"file:{spool_of(settings) / KEY}").sub(b"audit")
 
 
@@ -47,7 +51,7 @@ def show(
             typer.echo(json.dumps(told))
         else:
             rest = " ".join(filter(None, [told["source"], told["code"], *told["ids"][:3]]))
-            typer.echo(f"{told['n']:>7}  {told['at']:.0f}  {told['actor']:<12} {told['kind']:<18} {rest}")
+            typer.echo(f"{told['n']:>7}  {when(told['at'])}  {told['actor']:<12} {told['kind']:<18} {rest}")
 
 
 @app.command("verify")

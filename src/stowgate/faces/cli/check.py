@@ -22,11 +22,12 @@ def check(
     from stowgate.settings import load
 
     worst: Exit = Exit.DONE
-    problems = 0
+    problems = warnings = 0
     for one in checkup(load(config), config.absolute().parent):
         if one.mark == "problem":
             problems += 1
             worst = worst or of_error(one.code)
+        warnings += one.mark == "warning"
         if as_json:
             typer.echo(json.dumps(asdict(one)))
             continue
@@ -34,5 +35,11 @@ def check(
         for more in filter(None, (one.means, one.fix)):
             typer.echo(f"{'':<30}{more}")
     if not as_json:
-        typer.echo("Everything is as it should be." if not problems else f"{problems} problem(s). Nothing was changed.")
+        typer.echo(_sum(problems, warnings))
     return worst
+
+
+def _sum(problems: int, warnings: int) -> str:
+    if problems:
+        return f"{problems} problem(s) and {warnings} warning(s). Nothing was changed, and nothing was lost."
+    return f"No problem, {warnings} warning(s): it can run." if warnings else "Everything is as it should be."

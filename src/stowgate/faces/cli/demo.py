@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +34,7 @@ listen = "127.0.0.1:0"
 allow = [{ ae = "PRETEND", ip = "127.0.0.1" }]
 """
 _PATIENCE = 60.0
+_EVERY = 1.0
 
 
 def demo(
@@ -41,41 +45,55 @@ def demo(
     from stowgate.faces.service import running
     from stowgate.settings import load
 
-    with TemporaryDirectory(prefix="stowgate-demo-") as name:
-        folder = Path(name)
-        config = folder / "stowgate.toml"
-        config.write_text(_SETTINGS, encoding="utf-8")
-        with running(load(config, environ={}), folder) as now:
-            if not quiet:
-                say("A gateway runs in a folder that is deleted at the end. A pretend scanner calls it as PRETEND.")
-            sent = _sending(now, folder, seconds)
-            while sent.is_alive() or _left(now):
-                typer.echo(_numbers(now), nl=not sys.stdout.isatty())
-                time.sleep(1.0)
-            sent.join(_PATIENCE)
-            typer.echo(_numbers(now))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, nothing is left behind
+    try:
+        with TemporaryDirectory(prefix="stowgate-demo-") as name:
+            folder = Path(name)
+            config = folder / "stowgate.toml"
+            config.write_text(_SETTINGS, encoding="utf-8")
+            with running(load(config, environ={}), folder) as now:
+                if not quiet:
+                    say("A gateway runs in a folder that is deleted at the end. A pretend scanner calls it as PRETEND.")
+                _show(now, folder, seconds, quiet)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if not quiet:
         say("Held objects could show who the patient is; a person would decide. The demonstration is over.")
 
 
-def _sending(now: Running, folder: Path, seconds: float) -> threading.Thread:
-    """The scanner, in a thread of its own: real files first, then one series after another."""
+def _show(now: Running, folder: Path, seconds: float, quiet: bool) -> None:
+    with _sending(now, folder, seconds) as sent:
+        while sent.is_alive() or _left(now):
+            if not quiet:
+                typer.echo(_numbers(now), nl=not sys.stdout.isatty())
+            time.sleep(_EVERY)
+        typer.echo(_numbers(now))
+
+
+@contextmanager
+def _sending(now: Running, folder: Path, seconds: float) -> Iterator[threading.Thread]:
+    """The scanner, in a thread of its own that has ended when the block has: a series first, then real files."""
     from stowgate.faces.sample import make_series, real_files
     from stowgate.ingest.scanner import Called, send
 
     whom = Called("127.0.0.1", now.ports["ct"], "STOWGATE", "PRETEND")
     until = time.monotonic() + seconds
+    stop = threading.Event()
 
     def work() -> None:
         send(whom, make_series(folder / "series-1"))
         for path in real_files():
-            if time.monotonic() >= until:
+            if stop.is_set() or time.monotonic() >= until:
                 return
             send(whom, [path])
 
     thread = threading.Thread(target=work, name="scanner", daemon=True)
     thread.start()
-    return thread
+    try:
+        yield thread
+    finally:
+        stop.set()
+        thread.join(_PATIENCE)
 
 
 def _left(now: Running) -> bool:

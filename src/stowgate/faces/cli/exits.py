@@ -35,6 +35,8 @@ _BY_CODE = {
     "ledger_io": Exit.STORAGE,
     "spool_reserve": Exit.STORAGE,
     "audit_broken": Exit.AUDIT_BROKEN,
+    "gateway_silent": Exit.PARTLY,
+    "internal_error": Exit.BUG,
     "unknown_item": Exit.USAGE,
     "no_input": Exit.USAGE,
     "output_unwritable": Exit.USAGE,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stowgate.faces.cli.show import say
+from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase
 
 
 def run(
-    config: Annotated[Path, typer.Option("-c", "--config", help="stowgate.toml to use.")] = Path("stowgate.toml"),
+    config: Config = DEFAULT,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the log.")] = False,
 ) -> int:
     """Take images in from scanners, folders and uploads, keep them safe, and clean them. SIGTERM ends it in 30 s."""
@@ -27,4 +27,4 @@ def run(
             say(f"{name} listens on port {port}.")
         say("The gateway runs. What it answers with success is safe on this disk.")
 
-    return serve(load(config), config.absolute().parent, ready)
+    return serve(load(config), config.absolute().parent, ready, asks_passphrase)

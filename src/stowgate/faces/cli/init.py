@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from stowgate.errors import Misconfigured
+from stowgate.errors import Misconfigured, disk_code
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, Config
 from stowgate.vault.key_file import write_new
@@ -78,16 +78,26 @@ def init(
         folder=json.dumps(folder),
     )
     _checked(text, config)
+    try:
+        _write(text, config, folder)
+    except OSError as error:
+        raise Misconfigured(disk_code(error, "output_unwritable"), str(config.absolute().parent)) from None
+    say("Next: `stowgate check`, then `stowgate run`. The unit's key is made at the first start; back it up then.")
+
+
+def _write(text: str, config: Path, folder: str) -> None:
+    """The configuration first, so that a folder that cannot be written to gets nothing at all."""
     place = config.absolute().parent
+    with config.open("x", encoding="utf-8") as file:
+        file.write(text)
+    typer.echo(f"{config}  the configuration")
     token = place / "token"
     if not token.exists():
         write_new(f"{secrets.token_urlsafe(32)}\n".encode(), token)
         typer.echo(f"{token}  the token that uploads have to show")
-    (place / folder).mkdir(parents=True, exist_ok=True)
-    typer.echo(f"{place / folder}  the folder files are taken from")
-    config.write_text(text, encoding="utf-8")
-    typer.echo(f"{config}  the configuration")
-    say("Next: `stowgate check`, then `stowgate run`. The unit's key is made at the first start; back it up then.")
+    if not (place / folder).is_dir():
+        (place / folder).mkdir(parents=True)
+        typer.echo(f"{place / folder}  the folder files are taken from")
 
 
 def _asked(question: str, proposed: str) -> str:

@@ -67,8 +67,11 @@ def _note_rotation(settings: Settings) -> None:
     from stowgate.gateway.control import account
     from stowgate.observe.audit import AuditLog
     from stowgate.observe.record import Entry
+    from stowgate.store.lock import is_held
 
     spool = spool_of(settings)
+    if is_held(spool):
+        raise Misconfigured("spool_in_use", str(spool))
     place = spool / KEY
     if settings.state.key or place.exists():
         key = load(settings.state.key or f"file:{place}")

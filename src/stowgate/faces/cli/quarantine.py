@@ -21,12 +21,19 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @app.command("list")
-def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+def list_(
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="What was refused, too; whoever sent it has it still.")
+    ] = False,
+) -> None:
     """One line for each quarantined item, with what happened and what to do about it."""
-    from stowgate.questions import backlog_of, pages
+    from stowgate.questions import pages, quarantined_of
 
+    states = (State.QUARANTINED, State.REJECTED) if rejected else (State.QUARANTINED,)
     with view_of(settings_of(config)) as view:
-        show(map(backlog_of, pages(view, (State.QUARANTINED,))), as_json, _COLUMNS, "Nothing is quarantined.")
+        show(map(quarantined_of, pages(view, states)), as_json, _COLUMNS, "Nothing is quarantined.")
 
 
 @app.command("release")

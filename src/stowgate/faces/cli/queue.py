@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from stowgate.errors import Misconfigured
+from stowgate.faces.cli.show import when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, settings_of, show, view_of
 from stowgate.lifecycle import State
 
@@ -37,22 +39,23 @@ def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEF
     """Everything that is known of one item: aliases, codes and what happened to it; no value of its header."""
     from dataclasses import asdict
 
-    from stowgate.errors import Misconfigured
-    from stowgate.questions import reason_of
+    from stowgate.questions import story
 
     with view_of(settings_of(config)) as view:
-        row = view.row(id)
-        if row is None:
-            raise Misconfigured("unknown_item")
-        reason, who = reason_of(row)
-        found = {**asdict(row), "reason": reason, "who_acts": who}
-        found["events"] = [asdict(event) for event in view.events(row.id)]
+        told = story(view, id)
+    if told is None:
+        raise Misconfigured("unknown_item")
+    happened = [{"at": event.at, "kind": event.kind, "code": event.code} for event in told.events]
+    found: dict[str, Any] = {**asdict(told.row), "reason": told.reason, "who_acts": told.who_acts, "events": happened}
     if as_json:
         show([found], True, (), "")
         return
+    found.pop("events")
     for name, value in found.items():
-        if name != "events" and value not in ("", None):
-            typer.echo(f"{name:<10} {value}")
+        if value not in ("", None):
+            typer.echo(f"{name:<10} {when(value) if isinstance(value, float) else value}")
+    for event in told.events:
+        typer.echo(f"{when(event.at)}  {event.kind} {event.code}".rstrip())
 
 
 @app.command("hold")

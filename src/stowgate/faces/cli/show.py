@@ -23,6 +23,11 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def when(seconds: float) -> str:
+    """A moment for people, UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(seconds))
+
+
 def numbers(tally: Tally) -> str:
     """The run so far in one line."""
     line = tally.line()

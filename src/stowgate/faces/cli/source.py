@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
-from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, spool_of, view_of
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, view_if_any
 
 app = typer.Typer(help="The ways in: list them, try one.", no_args_is_help=True)
 _COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("received", 9))
@@ -19,32 +18,18 @@ _COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("received", 9))
 @app.command("list")
 def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """Each source with what came in, and the callers that were turned away."""
-    from stowgate.questions import line_of
-    from stowgate.vault.folder import LEDGER
+    from stowgate.questions import ways_in
 
     settings = settings_of(config)
-    counts, callers = {}, []
-    if (spool_of(settings) / LEDGER).is_file():
-        with view_of(settings) as view:
-            counts, callers = view.counts(), view.callers()
-    rows: list[dict[str, object]] = []
-    strangers: list[str] = []
-    for source in settings.source:
-        where = source.listen if source.kind == "dimse" else str(source.path)
-        away = [asdict(one) for one in callers if one.source == source.name]
-        strangers += [
+    known = [(one.name, one.kind, one.listen if one.kind == "dimse" else str(one.path)) for one in settings.source]
+    with view_if_any(settings) as view:
+        rows = ways_in(view, known)
+    show(rows, as_json, _COLUMNS, "There is no [[source]] in this configuration.")
+    for one in (caller for row in rows for caller in row.turned_away if not as_json):
+        say(
             f"{one.source}: {one.calling} at {one.address} was turned away {one.count} time(s). "
             f'If it is yours: allow = [{{ ae = "{one.calling}", ip = "{one.address}" }}]'
-            for one in callers
-            if one.source == source.name
-        ]
-        received = line_of(counts.get(source.name, {}))["received"]
-        rows.append(
-            {"name": source.name, "kind": source.kind, "where": where, "received": received, "turned_away": away}
         )
-    show(rows, as_json, _COLUMNS, "There is no [[source]] in this configuration.")
-    for line in strangers if not as_json else ():
-        say(line)
 
 
 @app.command("test")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
-from stowgate.faces.cli.unit import DEFAULT, Config, settings_of, spool_of, view_of
+from stowgate.faces.cli.unit import DEFAULT, Config, settings_of, spool_of, view_if_any
 
 _EVERY = 2.0
 
@@ -24,13 +25,14 @@ def status(
 
     settings = settings_of(config)
     names = [source.name for source in settings.source]
-    while True:
-        with view_of(settings) as view:
-            found = asked(view, names)
-        typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found, is_held(spool_of(settings)))))
-        if not watch:
-            return
-        time.sleep(_EVERY)
+    with suppress(KeyboardInterrupt):  # the way out of --watch
+        while True:
+            with view_if_any(settings) as view:
+                found = asked(view, names)
+            typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found, is_held(spool_of(settings)))))
+            if not watch:
+                return
+            time.sleep(_EVERY)
 
 
 def _lines(found: dict[str, Any], runs: bool) -> list[str]:

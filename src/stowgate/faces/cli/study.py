@@ -19,8 +19,7 @@ def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
     from stowgate.questions import studies
 
     with view_of(settings_of(config)) as view:
-        rows = (_row(study) for study in studies(view))
-        show(rows, as_json, _COLUMNS, "No study has arrived yet.")
+        show(studies(view), as_json, _COLUMNS, "No study has arrived yet.")
 
 
 @app.command("show")
@@ -28,20 +27,11 @@ def show_(
     alias: Annotated[str, typer.Argument(metavar="STUDY")], config: Config = DEFAULT, as_json: AsJson = False
 ) -> None:
     """The items of one study, by its alias or at least 6 digits it begins with."""
-    from stowgate.questions import backlog_of, pages, studies
+    from stowgate.questions import backlog_of, pages, study_named
 
     with view_of(settings_of(config)) as view:
-        found = {study.alias for study in studies(view) if len(alias) >= 6 and study.alias.startswith(alias)}
-        if len(found) != 1:
+        study = study_named(view, alias)
+        if study is None:
             raise Misconfigured("unknown_item")
-        rows = map(backlog_of, pages(view, (), study=found.pop()))
+        rows = map(backlog_of, pages(view, (), study=study))
         show(rows, as_json, (("id", 32), ("state", 11), ("modality", 8), ("reason", 0)), "")
-
-
-def _row(study: object) -> dict[str, object]:
-    from dataclasses import asdict
-
-    found = asdict(study)  # type: ignore[call-overload]
-    found["counts"] = {str(state): count for state, count in found["counts"].items() if count}
-    found["instances"] = sum(found["counts"].values())
-    return dict(found)

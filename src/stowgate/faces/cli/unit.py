@@ -5,8 +5,9 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,7 @@ from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 
 if TYPE_CHECKING:
-    from stowgate.gateway.acts import Done
+    from stowgate.gateway.acts import Done, Hands
     from stowgate.settings import Settings
     from stowgate.store.custody_view import CustodyView
 
@@ -26,6 +27,8 @@ Config = Annotated[Path, typer.Option("-c", "--config", help="stowgate.toml of t
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of items, or at least 6 digits they begin with.")]
 DEFAULT = Path("stowgate.toml")
+_GROUP = 10_000
+"""Items of one act and one record of the audit log."""
 
 
 def settings_of(config: Path) -> Settings:
@@ -46,44 +49,81 @@ def spool_of(settings: Settings) -> Path:
 @contextmanager
 def view_of(settings: Settings) -> Iterator[CustodyView]:
     """The ledger to look into, whether the gateway runs or not; Misconfigured("no_spool") before its first run."""
+    with view_if_any(settings) as view:
+        if view is None:
+            raise Misconfigured("no_spool", str(spool_of(settings)))
+        yield view
+
+
+@contextmanager
+def view_if_any(settings: Settings) -> Iterator[CustodyView | None]:
+    """The same, but None before the first run."""
     from stowgate.store.custody_view import read_custody
     from stowgate.vault.folder import LEDGER
 
     place = spool_of(settings) / LEDGER
     if not place.is_file():
-        raise Misconfigured("no_spool", str(spool_of(settings)))
+        yield None
+        return
     with read_custody(place) as view:
         yield view
 
 
 def act(config: Path, name: str, ids: Sequence[str], folder: Path | None = None) -> int:
     """Have an act done by the gateway that runs, or by this process where none does; says how it went."""
+    settings = settings_of(config)
+    done = left = 0
+    with _doer(settings, config, folder) as do:
+        for group in (ids[at : at + _GROUP] for at in range(0, len(ids), _GROUP)):
+            ended = do(name, list(group))
+            for id in ended.ids:
+                typer.echo(id)
+            for id in ended.left:
+                say(f"{id}: the state of this item does not allow that, or its object cannot be read. It is unchanged.")
+            done, left = done + len(ended.ids), left + len(ended.left)
+    say(f"{done} done, {left} left as they were.{' It is in the audit log.' if ids else ''}")
+    return Exit.PARTLY if left else Exit.DONE
+
+
+@contextmanager
+def _doer(settings: Settings, config: Path, folder: Path | None) -> Iterator[Callable[[str, list[str]], Done]]:
+    """Whoever can do acts: the gateway, or else the spool opened here; both make up their mind with the first one."""
     from stowgate.gateway import control
 
-    settings = settings_of(config)
-    done = control.ask(spool_of(settings), name, list(ids), folder) or _here(settings, config, name, ids, folder)
-    if done.ids:
-        typer.echo("\n".join(done.ids))
-    for id in done.left:
-        say(f"{id}: the state of this item does not allow that, or its object cannot be read. Nothing was changed.")
-    say(f"{len(done.ids)} done, {len(done.left)} left as they were. It is in the audit log.")
-    return Exit.PARTLY if done.left else Exit.DONE
+    spool = spool_of(settings)
+    with ExitStack() as held:
+        hands: list[Hands] = []
+
+        def do(name: str, ids: list[str]) -> Done:
+            told = control.ask(spool, name, ids, folder) if not hands else None
+            if told is not None:
+                return told
+            if not hands:
+                hands.append(held.enter_context(_opened_here(settings, config)))
+            return control.carry_out(hands[0], name, ids, str(folder) if folder else None, control.account(os.getuid()))
+
+        yield do
 
 
-def _here(settings: Settings, config: Path, name: str, ids: Sequence[str], folder: Path | None) -> Done:
+@contextmanager
+def _opened_here(settings: Settings, config: Path) -> Iterator[Hands]:
     from stowgate.faces.service import hands_of, plan_of
-    from stowgate.gateway.control import account, carry_out
     from stowgate.gateway.opened import opened
+    from stowgate.vault.folder import LEDGER
 
+    if not (spool_of(settings) / LEDGER).is_file():
+        raise Misconfigured("no_spool", str(spool_of(settings)))  # an act must not make a spool
     with opened(plan_of(settings, config.absolute().parent), ask=asks_passphrase, work=False) as gateway:
-        return carry_out(
-            hands_of(settings, gateway), name, list(ids), str(folder) if folder else None, account(os.getuid())
-        )
+        yield hands_of(settings, gateway)
 
 
 def asks_passphrase() -> str:
-    """The passphrase of the spool, asked on the terminal."""
-    return getpass.getpass("Passphrase of the spool: ")
+    """The passphrase of the spool, asked on the terminal; "" where there is none."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return getpass.getpass("Passphrase of the spool: ")
+    except EOFError:
+        return ""
 
 
 def show(rows: Iterable[object], as_json: bool, columns: Sequence[tuple[str, int]], nothing: str) -> None:
@@ -103,4 +143,6 @@ def show(rows: Iterable[object], as_json: bool, columns: Sequence[tuple[str, int
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)

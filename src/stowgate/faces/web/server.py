@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stowgate.errors import Misconfigured
+from stowgate.settings_gateway import is_loopback
 from stowgate.vault.secret import Secret
 
 if TYPE_CHECKING:
@@ -60,10 +60,7 @@ class Listen:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it; a name other than localhost does not count."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
     @property
     def names(self) -> frozenset[str]:

@@ -1,0 +1,105 @@
+"""Starts gateways and commands as often as asked, each in a process of its own that need not import anything first.
+
+A request is one JSON line on standard input. {"argv", "cwd", "err", "sabotage"} is answered by the child's process id,
+{"wait": pid} by its exit code once it has ended (negative: the signal that killed it).
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import stowgate.gateway.workers as of_workers
+from stowgate.faces.cli.app import run
+from stowgate.objects import Raw
+from stowgate.way import Bench, Passed, Way
+
+HEAVY = (
+    "stowgate.faces.service", "stowgate.settings", "stowgate.faces.cli.deid", "stowgate.ingest.acceptor",
+    "pynetdicom.sop_class", "starlette.applications", "uvicorn", "structlog", "prometheus_client", "watchfiles",
+)  # fmt: skip
+POISON = b"KILLS-WHO-READS-IT"
+
+
+def _dies(raw: Raw, way: Way, bench: Bench) -> Passed:
+    """The journey of an object; one that holds `POISON` kills the process, as a bug in a codec would."""
+    with way.open(raw) as source:
+        if POISON in source.read(0, source.size):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return _process(raw, way, bench)
+
+
+def _raises(raw: Raw, way: Way, bench: Bench) -> Passed:
+    """The journey of an object; one that holds `POISON` meets a bug that quotes it."""
+    with way.open(raw) as source:
+        data = source.read(0, source.size)
+    if POISON in data:
+        raise ValueError(str(data))
+    return _process(raw, way, bench)
+
+
+def _sleeps(_raw: Raw, _way: Way, _bench: Bench) -> Passed:
+    """Nothing is ever cleaned."""
+    time.sleep(3600)
+    raise AssertionError
+
+
+_process = of_workers.process
+SABOTAGES: dict[str, Callable[[Raw, Way, Bench], Passed]] = {"dies": _dies, "raises": _raises, "sleeps": _sleeps}
+
+
+def become(request: dict[str, Any]) -> None:
+    """Make this child look like a process that a person started."""
+    os.setsid()
+    for number, (name, flags) in enumerate(
+        [("/dev/null", os.O_RDONLY), (request["err"] + ".out", os.O_WRONLY), (request["err"], os.O_WRONLY)]
+    ):
+        descriptor = os.open(name, flags | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(request["cwd"])
+    if request["sabotage"]:
+        of_workers.process = SABOTAGES[request["sabotage"]]
+    sys.argv = ["stowgate", *request["argv"]]
+    while request["traced"] and b"TracerPid:\t0\n" in Path("/proc/self/status").read_bytes():
+        time.sleep(0.001)
+
+
+def live(request: dict[str, Any]) -> NoReturn:
+    """Do it and end as a process does, without tearing down what was inherited."""
+    code = 1
+    try:
+        become(request)
+        code = run()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    for name in HEAVY:
+        importlib.import_module(name)
+    gc.freeze()
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+        else:
+            answer = os.fork() or live(request)
+        print(answer, flush=True)  # noqa: T201 - the answer
+
+
+if __name__ == "__main__":
+    main()

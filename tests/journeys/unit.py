@@ -1,0 +1,224 @@
+"""A unit in the field: a folder with a stowgate.toml, the gateway as a process, DCMTK's senders beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stowgate.api import deidentify_bytes
+from stowgate.faces.service import plan_of
+from stowgate.settings import load as load_settings
+from stowgate.vault.key import load as load_key
+from tests.journeys.stage import scan
+
+STORESCU = "/usr/bin/storescu"
+"""Debian's: pynetdicom brings a program of the same name."""
+
+SETTINGS = """
+[unit]
+name = "TRUCK07"
+[spool]
+path = "spool"
+reserve = "{reserve}"
+[log]
+level = "debug"
+file = "log"
+[web]
+listen = "127.0.0.1:0"
+[[source]]
+name = "ct"
+kind = "dimse"
+listen = "127.0.0.1:0"
+ae = "STOWGATE"
+allow = [{{ ae = "STORESCU", ip = "127.0.0.1" }}]
+"""
+
+
+class Server:
+    """See `gateway_server`."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("gateway_server.py")
+        self._process = subprocess.Popen(
+            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._lock = threading.Lock()
+
+    def asks(self, **request: Any) -> int:
+        """One request and its answer."""
+        assert self._process.stdin
+        assert self._process.stdout
+        with self._lock:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+
+
+@dataclass
+class Life:
+    """One life of the gateway's process; `ports` by name, once it runs."""
+
+    pid: int
+    err: Path
+    server: Server
+    ports: dict[str, int] = field(default_factory=dict)
+    code: int | None = None
+
+    def signal(self, number: int) -> None:
+        if self.code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        if self.code is None:
+            self.code = self.server.asks(wait=self.pid)
+        return self.code
+
+    def kill(self) -> int:
+        self.signal(signal.SIGKILL)
+        return self.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def runs(self) -> bool:
+        """Whether it is neither dead nor dying."""
+        with suppress(FileNotFoundError):
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return False
+
+    def ready(self, seconds: float = 60) -> Life:
+        """Wait until it takes things in."""
+        deadline = time.monotonic() + seconds
+        while "The gateway runs." not in (said := self.err.read_text() if self.err.exists() else ""):
+            assert self.runs(), said
+            assert time.monotonic() < deadline, said
+            time.sleep(0.02)
+        self.ports = {name: int(port) for name, port in re.findall(r"^(\w+) listens on port (\d+)\.$", said, re.M)}
+        return self
+
+
+class Unit:
+    """A folder, its settings, and whoever runs in it."""
+
+    def __init__(self, root: Path, server: Server, reserve: str = "100MiB", more: str = "") -> None:
+        self.root, self.server = root, server
+        self.config = root / "stowgate.toml"
+        self.config.write_text(SETTINGS.format(reserve=reserve) + more)
+        self.spool = root / "spool"
+        self._lives = 0
+
+    def start(self, sabotage: str = "", traced: bool = False) -> Life:
+        """A process that begins to be a gateway."""
+        self._lives += 1
+        err = self.root / f"err-{self._lives}"
+        argv = ["run", "-c", str(self.config)]
+        told = {"argv": argv, "cwd": str(self.root), "err": str(err), "sabotage": sabotage, "traced": traced}
+        return Life(self.server.asks(**told), err, self.server)
+
+    @contextmanager
+    def running(self, sabotage: str = "") -> Iterator[Life]:
+        """A gateway that takes things in; drained in the end, if the test did not end it."""
+        life = self.start(sabotage)
+        try:
+            yield life.ready()
+            assert life.stop() in (0, -signal.SIGKILL), life.err.read_text()
+        finally:
+            life.kill()
+
+    def command(self, *argv: object) -> tuple[int, str]:
+        """Exit code and standard output of a command over this unit."""
+        self._lives += 1
+        err = self.root / f"err-{self._lives}"
+        line = [*map(str, argv), "-c", str(self.config)]
+        pid = self.server.asks(argv=line, cwd=str(self.root), err=str(err), sabotage="", traced=False)
+        code = self.server.asks(wait=pid)
+        return code, Path(f"{err}.out").read_text()
+
+    def status(self) -> dict[str, int]:
+        """The conservation line; it adds up, whenever it is asked."""
+        code, said = self.command("status", "--json")
+        assert code == 0
+        line = {name: count for name, count in json.loads(said).items() if isinstance(count, int)}
+        assert line["received"] == sum(line.values()) - line["received"], line
+        return line
+
+    def settled(self, seconds: float = 60) -> dict[str, int]:
+        """The line once everything that was received was worked on."""
+        deadline = time.monotonic() + seconds
+        while True:
+            _, said = self.command("queue", "list", "--json")
+            if not any(json.loads(line)["state"] == "received" for line in said.splitlines()):
+                return self.status()
+            assert time.monotonic() < deadline, said
+            time.sleep(0.05)
+
+    def exported(self, name: str = "exported") -> list[bytes]:
+        """The bytes of every clean object that waits, sorted."""
+        folder = self.root / name
+        code, _ = self.command("queue", "export", folder)
+        assert code == 0
+        return sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+    def expected(self, *data: bytes) -> list[bytes]:
+        """What `deid` makes of these objects with the same key and policy, sorted; past spool, ledger and network."""
+        key = load_key(f"file:{self.spool / 'project.key'}")
+        policy = plan_of(load_settings(self.config)).policy
+        return sorted(deidentify_bytes(one, policy, key.secret) for one in data)
+
+    def quarantined(self) -> list[str]:
+        """The code of everything in quarantine."""
+        return [json.loads(self.command("quarantine", "show", id, "--json")[1])["code"] for id in self.suspects()]
+
+    def suspects(self) -> list[str]:
+        """The ids of everything in quarantine."""
+        _, said = self.command("quarantine", "list", "--json")
+        return [json.loads(line)["id"] for line in said.splitlines()]
+
+
+def series(folder: Path, numbers: Iterable[int], side: int = 64, **how: Any) -> dict[Path, bytes]:
+    """Files of different instances by their path."""
+    folder.mkdir(exist_ok=True)
+    made = {}
+    for number in numbers:
+        data = made[folder / f"{number}.dcm"] = scan(number, number.to_bytes(4, "big") * (side * side // 2), **how)
+        (folder / f"{number}.dcm").write_bytes(data)
+    return made
+
+
+def send(port: int, files: Sequence[Path], *more: str) -> list[tuple[Path, str]]:
+    """Each file that storescu sent with what it was told, in order; "" when there was no answer."""
+    line = [STORESCU, "-v", "-aec", "STOWGATE", *more, "127.0.0.1", str(port), *map(str, files)]
+    done = subprocess.run(
+        line, env=os.environ | {"TCP_NODELAY": "1"}, capture_output=True, text=True, timeout=120, check=False
+    )
+    answers: list[tuple[Path, str]] = []
+    for said in (done.stdout + done.stderr).splitlines():
+        if found := re.match(r"I: Sending file: (.*)", said):
+            answers.append((Path(found[1]), ""))
+        elif found := re.match(r"I: Received Store Response \((.*)\)", said):
+            answers[-1] = (answers[-1][0], found[1])
+    return answers
+
+
+def told(answers: Iterable[tuple[Path, str]], answer: str = "Success") -> list[Path]:
+    """Those that were told so."""
+    return [path for path, said in answers if said == answer]
