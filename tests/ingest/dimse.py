@@ -22,7 +22,7 @@ from stowgate.ingest.dimse_settings import Caller, Dimse
 from stowgate.ingest.source import Intake
 from tests.builder import CT, EXPLICIT, IMPLICIT
 
-STORESCU, ECHOSCU, DCMSEND = "/usr/bin/storescu", "/usr/bin/echoscu", "/usr/bin/dcmsend"
+STORESCU, ECHOSCU = "/usr/bin/storescu", "/usr/bin/echoscu"
 """Debian's: pynetdicom brings programs of the same names."""
 
 needs_dcmtk = pytest.mark.skipif(

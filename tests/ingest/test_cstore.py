@@ -26,7 +26,6 @@ from stowgate.ingest.memory import MemoryIntake
 from stowgate.ingest.source import Announced, Arrival, Outcome, Refused
 from tests.builder import CT, DEFLATED, EXPLICIT, IMPLICIT, MR, encode, instance, part10
 from tests.ingest.dimse import (
-    DCMSEND,
     ECHOSCU,
     Peer,
     Served,
@@ -166,13 +165,6 @@ class TestRealSenders:
         other = Peer.associated(ct.port, contexts=[(1, retired, [EXPLICIT]), (3, later, [EXPLICIT])])
         assert _results(other.accepted) == {1: 0, 3: 0}
         other.close()
-
-    def test_another_sender_of_dcmtk_is_served(self, intake: MemoryIntake, ct: Served, tmp_path: Path) -> None:
-        paths = objects(tmp_path, 5)
-        line = [DCMSEND, "-aet", "STORESCU", "-aec", "STOWGATE", "127.0.0.1", str(ct.port), *map(str, paths)]
-        done = subprocess.run(line, capture_output=True, check=False, timeout=60)
-        assert done.returncode == 0, done
-        assert {data_set_of(one.data) for one in intake.taken} == {data_set_of(path.read_bytes()) for path in paths}
 
     def test_private_classes_and_syntaxes_to_come_are_taken_as_well(self, intake: MemoryIntake, ct: Served) -> None:
         private = "1.3.12.2.1107.5.9.1"

@@ -1,4 +1,4 @@
-"""The data set of one C-STORE on its way from the network's thread to custody's: a few megabytes, never more."""
+"""The data set of one C-STORE on its way from the network's thread to custody's: a megabyte, never more."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from stowgate.ingest.source import BrokenOff, Outcome
 
-MOST = 4 << 20
-"""Bytes that wait at most; then the network's thread waits, and TCP slows the sender down."""
+MOST = 1 << 20
+"""Bytes that wait at most: eight PDUs, and 50 MB for 50 senders whose disk is slow. Then TCP slows the sender down."""
 
 
 class Fragments:
