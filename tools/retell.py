@@ -12,6 +12,8 @@ from pathlib import Path
 
 import demo
 
+from stowgate.faces.sample import make_series
+
 ROOT = Path(__file__).resolve().parent.parent
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-folder.md"
 _BLOCK = re.compile(r"(<!-- run(?:: (\d+))? -->\n```console\n)(.*?)(```)", re.DOTALL)
@@ -31,7 +33,7 @@ def told(text: str, folder: Path) -> str:
     source = folder / "demo-out" / "input"
     source.mkdir(parents=True)
     demo.gather(source)
-    demo.make_series(source)
+    make_series(source / "synthetic" / "FOSTER_MAEVE_19520417")
     run = _runner(folder)
     status = "0"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from stowgate.lifecycle import State
-from stowgate.reasons import REASONS, Reason
+from stowgate.reason import Reason
+from stowgate.reasons import REASONS
 from stowgate.store.custody import Caller, Custody, Event, Row, Study
 from stowgate.store.custody_rows import is_beginning
 from stowgate.store.custody_view import CustodyView

@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-MOST = 2_000
-"""Received and not yet cleaned objects from which on sources have to wait a little for each."""
+MOST = 200
+"""Received objects from which on sources wait: what comes for long comes no faster than it is cleaned."""
 
 LONGEST_WAIT = 5.0
 """Seconds a source waits at most: a scanner is slowed down, never turned away for this alone."""

@@ -14,8 +14,8 @@ from stowgate.store.sealed_header import CHUNK, LARGEST, TAG, Header, Kind, pars
 
 STEP = 4 * CHUNK
 """Bytes that are read from a source, and sealed bytes that are written, at a time."""
-_REMEMBERED = 4
-"""Opened chunks that a source keeps: a header is walked in small steps."""
+_REMEMBERED = 12
+"""Opened chunks that a source keeps, less than 1 MiB: the gate looks again where the engine has just read."""
 
 
 def _nonce(number: int, last: bool) -> bytes:

@@ -1,0 +1,111 @@
+"""The codes of custody: what the spool, its keys, its callers, its uploads and its commands say. Joins `reasons`."""
+
+from __future__ import annotations
+
+from stowgate.reason import Reason, failed, held, quarantined
+
+CUSTODY: dict[str, Reason] = {
+    # custody: what the spool, its keys and its callers say
+    "spool_reserve": failed(
+        "The spool has reached its reserve, so nothing new is taken in; what is held is safe.",
+        "Make room, or wait until what is held has been delivered; then intake opens by itself.",
+    ),
+    "spool_failed": failed(
+        "The disk under the spool failed while an object was made durable, so intake has stopped.",
+        "Check the disk. What was answered with success is safe; start the gateway again when the disk is sound.",
+    ),
+    "intake_stopped": failed(
+        "The gateway is stopping or was told to take nothing in.", "Send again later; nothing was lost."
+    ),
+    "spool_damaged": quarantined("An object in the spool is not what was written there: its seal does not fit."),
+    "spool_in_use": failed(
+        "Another process works with this spool.", "Stop that one first; two gateways never share a spool."
+    ),
+    "spool_unwritable": failed(
+        "The spool cannot be made or written.", "Name another folder in [spool] path, or correct its permissions."
+    ),
+    "no_descriptors": failed(
+        "The process has no file descriptor left, so nothing new is taken in for the moment.",
+        "Fewer senders at once, or a higher limit (LimitNOFILE= of the service). It goes on by itself.",
+    ),
+    "payload_lost": failed(
+        "The ledger knows an object that is not on its shelf.",
+        "This must never happen: keep the disk as it is and report this with the audit log.",
+    ),
+    "config_exists": failed("There is a configuration already, and it is never changed.", "Name another file with -c."),
+    "no_spool": failed("The gateway has not run yet, so there is nothing to look at.", "Start it with `stowgate run`."),
+    "held_by_person": held("A person holds this object back.", "`stowgate queue release` lets it go on."),
+    "not_confirmed": failed(
+        "This cannot be taken back, and nobody is at a terminal to confirm it; nothing was done.",
+        "Add --yes if it is meant.",
+    ),
+    "unknown_item": failed(
+        "There is no item of this id, or several begin like it.",
+        "`stowgate queue list` and `quarantine list` show ids.",
+    ),
+    "caller_not_allowed": failed(
+        "A caller that is not on the list was turned away.",
+        "`stowgate source list` shows it; allow it in the [[source]] if it is one of yours.",
+    ),
+    "spool_permissions": failed(
+        "Others can look into the spool, which holds identities, or it belongs to another user.",
+        "Make it yours alone: chmod 700, and chown if need be.",
+    ),
+    "upload_syntax": failed(
+        "An upload is not the multipart/related message that the standard asks for.", "Correct the sending software."
+    ),
+    "upload_too_large": failed(
+        "An upload is larger than the limits allow.", "Send fewer instances at once, or raise the limits of the source."
+    ),
+    "upload_type": failed(
+        "An upload holds something else than application/dicom.", "Send whole PS3.10 files as application/dicom."
+    ),
+    "upload_other_study": failed(
+        "An instance was sent to the address of another study.", "Send it to the address of its own study, or to none."
+    ),
+    "sop_class_not_taken": failed(
+        "The source takes no instances of this SOP class.", "Add the class to sop_classes of the source, or empty it."
+    ),
+    "transfer_syntax_not_taken": failed(
+        "The source takes no instances in this transfer syntax.",
+        "Add the syntax to transfer_syntaxes of the source, or empty it.",
+    ),
+    "announced_differs": failed(
+        "An instance is not the one that its sender announced: SOP class or SOP Instance UID differ.",
+        "The sender keeps it; look there for what is wrong.",
+    ),
+    "port_unavailable": failed(
+        "A source cannot listen at its address.", "Stop what listens there, or correct listen of the [[source]]."
+    ),
+    "upload_stalled": failed(
+        "A sender was silent for too long, or too slow.", "Nothing was lost: it sends again. Check its network."
+    ),
+    "web_refused": failed(
+        "A request over HTTP was refused before it was looked at.", "Check its token, its Host and its headers."
+    ),
+    "web_exposed": failed(
+        "The web server must not listen beyond this machine without a certificate and a token.",
+        "Set certificate, private_key and token in [web], or listen on 127.0.0.1.",
+    ),
+    "web_unavailable": failed(
+        "The address of the web server cannot be used.", "Choose another address or port in [web] listen."
+    ),
+    "web_certificate": failed(
+        "A certificate or its private key cannot be used.",
+        "Correct certificate and key where they are set: PEM files that belong together.",
+    ),
+    "secret_missing": failed("A secret is not where its reference points.", "Correct the reference, or put it there."),
+    "secret_permissions": failed("Others can read the file of a secret.", "Make it yours alone: chmod 600."),
+    "secret_unusable": failed(
+        "A secret is empty, too short, or has other characters than plain ASCII.", "Use at least 16 random characters."
+    ),
+    "audit_broken": failed(
+        "The audit log is not what was written.",
+        "Keep it and the disk as they are, and find out who changed it; `stowgate audit verify` names the place.",
+    ),
+    "audit_unwritable": failed("The audit log cannot be written.", "Check the disk and the spool's permissions."),
+    "gateway_silent": failed(
+        "The gateway ended before it answered, so it is not known whether this was done.",
+        "`stowgate status` and `stowgate audit show` tell; do it again if it was not. Nothing was lost.",
+    ),
+}
