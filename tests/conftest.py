@@ -25,3 +25,26 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
+
+
+PRIVILEGED = ("mount", "trace", "strace", "mkfs.ext4", "descriptors")
+"""What a skip says that only a privileged user can do something about."""
+
+
+def _left_out(config: pytest.Config) -> list[str]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    reasons = [str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped]
+    return [reason for reason in reasons if any(word in reason for word in PRIVILEGED)]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In `.ci/run`, where it is root, a test that needed root and did not run is a failure."""
+    if os.geteuid() == 0 and os.environ.get("STOWGATE_CI") and _left_out(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what was skipped for want of privileges."""
+    for reason in _left_out(terminalreporter.config):
+        terminalreporter.write_line(f"not run for want of privileges: {reason}")

@@ -96,8 +96,8 @@ def opened(
 
     ask  -- asks for the passphrase of the spool on the terminal
     work -- whether workers begin; without them only a person's acts are carried out
-    Raises `Misconfigured` with what a person has to
-    change, `Temporary` when the disk fails.
+
+    Raises `Misconfigured` with what a person has to change, `Temporary` when the disk fails.
     """
     ears = ears or Ears()
     with ExitStack() as held:
