@@ -109,8 +109,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def unit(template: Path, tmp_path: Path) -> Path:
-    """A copy of it, in which the commands run."""
+    """A copy of it, in which the commands run; its folder is empty, since files of other paths would be new to it."""
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "in")
+    (tmp_path / "in").mkdir()
     return tmp_path
 
 
@@ -311,14 +313,16 @@ def test_an_export_that_cannot_be_written_is_one_line_and_in_the_audit_log(stowg
     assert "  export" in stowgate("audit", "show").out
 
 
-def test_identified_originals_need_a_yes(stowgate: Stowgate, unit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identified_originals_need_a_yes(
+    stowgate: Stowgate, template: Path, unit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (id,) = ids(stowgate, "quarantine", "list")
     monkeypatch.setattr("sys.stdin", (unit / "stowgate.toml").open())  # nobody says yes
     assert stowgate("quarantine", "export", "out", id).code == Exit.USAGE
     assert not (unit / "out").exists()
     assert stowgate("quarantine", "export", "out", id, "--yes").code == 0
     original = (unit / "out" / f"{id}.dcm").read_bytes()
-    assert original == (unit / "in" / "bad.dcm").read_bytes()
+    assert original == (template / "in" / "bad.dcm").read_bytes()
     assert all(word.encode() in original for word in IDENTITY)
     assert (unit / "out" / f"{id}.dcm").stat().st_mode & 0o077 == 0
     assert f"  quarantine_export  {id}" in stowgate("audit", "show").out

@@ -22,6 +22,7 @@ import pytest
 import stowgate
 from stowgate.errors import Misconfigured, StowgateError, Temporary
 from stowgate.lifecycle import State
+from stowgate.store.clocks import Clocks
 from stowgate.store.custody import Event, Leased
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.store.sqlite import open_ledger
@@ -154,6 +155,30 @@ class TestTogether:
             thread.join()
         assert ledger.counts()["ct"][State.WAITING] == len(done) == 100
         assert set(done.values()) == {1}
+
+    def test_a_worker_that_is_slow_to_ask_does_not_void_the_lease_of_another(self, path: Path) -> None:
+        """Time read before the turn would be earlier than that of the lease before it, as after a change of boot."""
+        given: list[Leased] = []
+        now, is_first = 100.0, True
+
+        def clock() -> float:
+            nonlocal now, is_first
+            now = mine = now + 1
+            if threading.current_thread().name == "slow" and is_first:
+                is_first = False
+                given.extend(ledger.lease("fast", 1))
+            return mine
+
+        def ask_slowly() -> None:
+            given.extend(ledger.lease("slow", 1))
+
+        with open_custody(path, KEY, Clocks(monotonic=clock)) as ledger:
+            ledger.receive([coming(1)])
+            slow = threading.Thread(target=ask_slowly, name="slow")
+            slow.start()
+            slow.join()
+            given.extend(ledger.lease("late", 1))
+            assert given == [Leased(hex32(1), "ct", 0)]
 
     def test_a_listing_does_not_wait_for_a_commit(self, ledger: SqliteCustody) -> None:
         ledger.receive([coming(1)])

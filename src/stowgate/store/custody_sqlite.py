@@ -14,7 +14,7 @@ from typing import Self
 from stowgate.errors import Misconfigured, Temporary, disk_code
 from stowgate.lifecycle import State
 from stowgate.store import custody_steps as steps
-from stowgate.store.clocks import SYSTEM, Clocks
+from stowgate.store.clocks import SYSTEM, Clocks, Moment
 from stowgate.store.connection import PRAGMAS, Readers
 from stowgate.store.custody import Coming, Ended, Event, Leased
 from stowgate.store.custody_damage import SECONDS, check_line, check_shape
@@ -101,26 +101,22 @@ class SqliteCustody(CustodyView):
     def receive(self, group: Sequence[Coming]) -> list[str]:
         """A few statements for each, one commit for all who wait."""
         sound_coming(group)
-        moment = self._clocks.moment()
-        return self._writer.run(lambda db: steps.receive(db, group, moment)) if group else []
+        return self._writer.run(lambda db: steps.receive(db, group, self._now())) if group else []
 
     def lease(self, worker: str, most: int) -> list[Leased]:
         """By the index of what is ready; nothing is written where nothing is."""
         if not worker:
             raise ValueError("a lease has a worker")
-        moment = self._clocks.moment()
-        return self._writer.run(lambda db: steps.lease(db, worker, most, self._longest, moment)) if most > 0 else []
+        return self._writer.run(lambda db: steps.lease(db, worker, most, self._longest, self._now())) if most > 0 else []
 
     def end(self, group: Sequence[Ended]) -> frozenset[str]:
         """One commit for the states and the clean objects."""
         sound_ended(group)
-        moment = self._clocks.moment()
-        return self._writer.run(lambda db: steps.end(db, group, moment)) if group else frozenset()
+        return self._writer.run(lambda db: steps.end(db, group, self._now())) if group else frozenset()
 
     def release(self, ids: Collection[str]) -> None:
         """One commit."""
-        moment = self._clocks.moment()
-        self._writer.run(lambda db: steps.release(db, ids, moment))
+        self._writer.run(lambda db: steps.release(db, ids, self._now()))
 
     def release_all(self) -> int:
         """By the index of what is leased."""
@@ -129,13 +125,11 @@ class SqliteCustody(CustodyView):
     def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
         """Guarded by the table of moves inside the ledger."""
         sound_move(to, code)
-        moment = self._clocks.moment()
-        return self._writer.run(lambda db: steps.move(db, ids, to, code, moment))
+        return self._writer.run(lambda db: steps.move(db, ids, to, code, self._now()))
 
     def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
         """One commit."""
-        moment = self._clocks.moment()
-        self._writer.run(lambda db: steps.forget_payload(db, ids, raw, clean, moment))
+        self._writer.run(lambda db: steps.forget_payload(db, ids, raw, clean, self._now()))
 
     def expect(self, study: str, source: str, number: int) -> None:
         """One commit."""
@@ -143,15 +137,13 @@ class SqliteCustody(CustodyView):
 
     def complete_studies(self, idle: Mapping[str, float]) -> list[str]:
         """By the index of those that are open; nothing is written where none is complete."""
-        moment = self._clocks.moment()
         wanted = json.dumps({source: seconds for source, seconds in idle.items() if math.isfinite(seconds)})
-        return self._writer.run(lambda db: steps.complete_studies(db, wanted, moment))
+        return self._writer.run(lambda db: steps.complete_studies(db, wanted, self._now()))
 
     def turned_away(self, source: str, calling: str, address: str) -> None:
         """One commit for all who wait, so a flood of callers costs what the disk gives."""
-        moment = self._clocks.moment()
         caller = {"source": source, "calling": calling, "address": address}
-        self._writer.run(lambda db: steps.turned_away(db, caller, CALLERS, moment))
+        self._writer.run(lambda db: steps.turned_away(db, caller, CALLERS, self._now()))
 
     def note(self, event: Event) -> None:
         """One commit for all who wait."""
@@ -163,6 +155,10 @@ class SqliteCustody(CustodyView):
         self._readers.close()
         with plain_errors(self._path.parent):
             self._writer.close()
+
+    def _now(self) -> Moment:
+        """Read inside a transaction: one lease's time is never before another's that was given out earlier."""
+        return self._clocks.moment()
 
     def __enter__(self) -> Self:
         return self
