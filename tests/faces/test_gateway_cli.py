@@ -663,7 +663,8 @@ def test_run_drains_on_sigterm_and_a_second_one_is_told_who_holds_the_spool(stow
         line = one_line(stowgate("run"), "spool_in_use", Exit.STATE_IN_USE)
         assert f"held by process {process.pid}" in line
         put(unit / "in", "late.dcm", scan(9))
-        eventually(lambda: stowgate("status", "--json").lines[0]["waiting"] == 3, 20)
+        queue = ("queue", "list", "--json")
+        eventually(lambda: [line["state"] for line in stowgate(*queue).lines].count("waiting") == 3, 20)
         assert stowgate("queue", "export", "out").code == 0
         assert len(files(unit / "out")) == 3
         began = time.monotonic()

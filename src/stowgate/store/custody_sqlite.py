@@ -107,7 +107,9 @@ class SqliteCustody(CustodyView):
         """By the index of what is ready; nothing is written where nothing is."""
         if not worker:
             raise ValueError("a lease has a worker")
-        return self._writer.run(lambda db: steps.lease(db, worker, most, self._longest, self._now())) if most > 0 else []
+        if most <= 0:
+            return []
+        return self._writer.run(lambda db: steps.lease(db, worker, most, self._longest, self._now()))
 
     def end(self, group: Sequence[Ended]) -> frozenset[str]:
         """One commit for the states and the clean objects."""
