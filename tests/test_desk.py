@@ -96,7 +96,7 @@ def test_what_the_witness_stops_is_gone_from_the_shelf(
 
 def test_a_witness_that_dies_loses_nothing(way: Way, tmp_path: Path) -> None:
     desk = Desk(way)
-    process = ready(desk)._process
+    process = ready(desk).process
     jobs = [job for job in inputs(tmp_path) if job[0] not in (3, 5, 7)]
     ended = []
     for number, found in enumerate(desk.take(jobs, 1)):

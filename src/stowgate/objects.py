@@ -92,5 +92,6 @@ class CleanRef:
     size: int
     names: Names
     sop_class: str
+    transfer_syntax: str
     policy: str
     """Digest of the policy it was judged by."""

@@ -68,7 +68,7 @@ def write(raw: Raw, way: Way, bench: Bench) -> Passed | Written:
 def judged(written: Written, verdict: Verdict, way: Way) -> Passed:
     """How the journey of a written object ended by the witness's verdict."""
     if isinstance(verdict, CleanRef):
-        return _passed(written.raw, verdict, written.findings, written.counts)
+        return passed(written.raw, verdict, written.findings, written.counts)
     way.shelf.drop(written.claim.written)
     return stopped(written.raw, verdict.code, verdict.place)
 
@@ -89,6 +89,12 @@ def _carried_out(raw: Raw, way: Way, then: Callable[[Original], Passed | Written
         raise
     except Exception:  # noqa: BLE001 - a bug must hold one object, never the batch; its text could quote a value
         return stopped(raw, "internal_error")
+
+
+def passed(raw: Raw, ref: CleanRef, findings: tuple[str, ...], counts: dict[str, int]) -> Passed:
+    """An object that is clean, and that the gate has passed."""
+    item = Item(raw.id, State.CLEANED, None, ref.names.study, ref.names.modality, ref.sop_class, findings)
+    return Passed(item, ref, "", counts)
 
 
 def stopped(raw: Raw, code: str, place: str = "") -> Passed:
@@ -150,16 +156,11 @@ def findings_of(found: Scan) -> tuple[Finding, ...]:
 
 def _journey(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Passed:
     clean = _cleaned(raw, source, way, bench)
-    return _passed(raw, _written(source, clean, way), clean.findings, clean.counts)
+    return passed(raw, _written(source, clean, way), clean.findings, clean.counts)
 
 
 def _cleaned(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Clean:
     return cleaned(source, way.policy, way.key, raw.issuer, way.limits, bench.buffer, memo=bench.memo)
-
-
-def _passed(raw: Raw, ref: CleanRef, findings: tuple[str, ...], counts: dict[str, int]) -> Passed:
-    item = Item(raw.id, State.CLEANED, None, ref.names.study, ref.names.modality, ref.sop_class, findings)
-    return Passed(item, ref, "", counts)
 
 
 def _written(source: ByteSource, clean: Clean, way: Way) -> CleanRef:

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 EDITION = "2026d"
 """Edition of PS3.15 whose Table E.1-1 is shipped in `standard/`."""
@@ -92,3 +93,16 @@ class Policy:
         del plain["gate_pixels"]
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain(policy: Policy) -> dict[str, Any]:
+    """A policy as JSON can carry it to another process of ours."""
+    told = {**asdict(policy), "options": sorted(policy.options)}
+    del told["edition"], told["revision"]
+    return told
+
+
+def from_plain(told: dict[str, Any]) -> Policy:
+    """The policy again."""
+    options, overrides = map(Option, told["options"]), (Override(**one) for one in told["overrides"])
+    return Policy(**{**told, "options": frozenset(options), "overrides": tuple(overrides)})

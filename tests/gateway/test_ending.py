@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stowgate.errors import Rejected, Temporary
+from stowgate.errors import Temporary
 from stowgate.lifecycle import State
 from stowgate.objects import Raw
 from stowgate.pipeline import process, stopped
@@ -169,28 +169,6 @@ class TestFailing:
         assert parts.clean_ids == set()
         assert not [name for name in parts.files if not name.startswith("raw")]
         assert parts.counts() == {"received": 3}
-
-    def test_a_clean_object_that_is_damaged_between_gate_and_name_is_held_alone(
-        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        ids = [parts.accept(small(uid=f"1.2.{n}")) for n in range(3)]
-        done = passed(parts)
-        open_, calls = parts.spool.clean.open, []
-
-        def damaged(id: str) -> Any:
-            calls.append(id)
-            if len(calls) == 2:
-                raise Rejected("spool_damaged")
-            return open_(id)
-
-        monkeypatch.setattr(parts.spool.clean, "open", damaged)
-        assert len(parts.desk.end(done)) == 3
-        assert [parts.state(id) for id in ids] == [
-            (State.WAITING, ""),
-            (State.QUARANTINED, "spool_damaged"),
-            (State.WAITING, ""),
-        ]
-        assert len(parts.clean_ids) == 2
 
     def test_a_copy_that_cannot_be_deleted_is_ended_all_the_same(
         self, parts: Parts, monkeypatch: pytest.MonkeyPatch

@@ -103,9 +103,8 @@ def test_an_original_that_was_replaced_by_another_file_is_noticed(called: Witnes
     assert told(called.answer()[0]) == ("source_changed", "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_when_it_is_killed_the_gate_here_judges_what_was_asked(called: Witness, claim: Claim, number: int) -> None:
-    os.kill(called._process, number)
+def test_when_it_is_killed_the_gate_here_judges_what_was_asked(called: Witness, claim: Claim) -> None:
+    os.kill(called.process, signal.SIGKILL)
     called.ask([claim])
     called.ask([spoilt(claim)])
     assert told(called.answer()[0]) == ("gate_value", "(0010,0040)")  # both are judged after the spoiling
@@ -113,8 +112,11 @@ def test_when_it_is_killed_the_gate_here_judges_what_was_asked(called: Witness, 
     assert not called.is_ready()
 
 
-def test_an_interruption_typed_at_the_terminal_is_the_askers_business(called: Witness, claim: Claim) -> None:
-    os.kill(called._process, signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_or_a_stop_of_the_whole_unit_is_the_askers_business(
+    called: Witness, claim: Claim, number: int
+) -> None:
+    os.kill(called.process, number)
     called.ask([claim])
     assert isinstance(called.answer()[0], CleanRef)
     assert called.is_ready()
@@ -132,7 +134,7 @@ def test_where_no_second_process_can_be_had_it_is_never_ready_and_still_judges(
 
 
 def test_closing_it_twice_does_no_harm_and_leaves_no_process(called: Witness) -> None:
-    process = called._process
+    process = called.process
     called.close()
     called.close()
     with pytest.raises(ProcessLookupError):
@@ -157,7 +159,7 @@ def test_its_process_never_loads_the_engine() -> None:
 
 
 def test_the_key_is_not_on_its_command_line(called: Witness) -> None:
-    command = Path(f"/proc/{called._process}/cmdline").read_bytes()
+    command = Path(f"/proc/{called.process}/cmdline").read_bytes()
     assert KEY.hex().encode() not in command
     assert b"witness" in command
 

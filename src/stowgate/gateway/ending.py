@@ -10,15 +10,10 @@ from stowgate.dicom.budget import NeedMore, OddEncoding
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.same import same_content
 from stowgate.errors import Rejected, Temporary
-from stowgate.ingest.peek import peek
 from stowgate.lifecycle import State
-from stowgate.objects import CleanRef
 from stowgate.store.custody import CleanObject, Custody, Ended
 from stowgate.store.spool import CleanShelf, RawShelf
 from stowgate.way import Passed
-
-_HEAD = 4096
-"""Bytes that hold the file meta information of what we write."""
 
 
 @dataclass(slots=True)
@@ -64,21 +59,10 @@ class Desk:
         if passed.ref:
             self.clean.drop(passed.ref.path)
 
-    def _made(self, passed: Passed, kept: dict[str, str]) -> CleanObject | str:
-        """The clean object, durable, or the code of why there is none."""
-        if passed.ref is None:
-            return passed.item.code or ""
-        try:
-            return self._kept(passed.ref, passed.item.id, kept)
-        except Rejected as damaged:  # between the gate and now
-            return damaged.code
-
-    def _ended(self, passed: Passed, clean: CleanObject | str) -> Ended:
+    def _ended(self, passed: Passed, clean: CleanObject | None) -> Ended:
         item, ref = passed.item, passed.ref
-        if ref is None:
+        if ref is None or clean is None:
             return Ended(item.id, item.state, item.code or "", passed.place, item.findings)
-        if isinstance(clean, str):
-            return Ended(item.id, State.QUARANTINED, clean)
         before = self.ledger.clean_of_instance([clean.instance], clean.policy).get(clean.instance)
         if before is None or before[0] == item.id:
             return Ended(item.id, State.CLEANED, "", "", item.findings, ref.names.modality, clean)
@@ -86,15 +70,16 @@ class Desk:
             return Ended(item.id, State.DUPLICATE, modality=ref.names.modality)
         return Ended(item.id, State.QUARANTINED, "uid_reuse", modality=ref.names.modality)
 
-    def _kept(self, ref: CleanRef, item: str, all_kept: dict[str, str]) -> CleanObject:
-        kept = self.clean.keep(ref.path)
-        all_kept[item] = kept.id
-        with self.clean.open(kept.id) as source:
-            syntax = peek(source.read(0, _HEAD)).transfer_syntax
-        names = ref.names
+    def _made(self, passed: Passed, all_kept: dict[str, str]) -> CleanObject | None:
+        """The clean object, durable, if there is one."""
+        ref = passed.ref
+        if ref is None:
+            return None
+        kept, names = self.clean.keep(ref.path), ref.names
+        all_kept[passed.item.id] = kept.id
         return CleanObject(
             kept.id, names.instance, names.study, names.series, kept.size, kept.digest,
-            self.policy, self.key_id, ref.sop_class, syntax, asdict(names),
+            self.policy, self.key_id, ref.sop_class, ref.transfer_syntax, asdict(names),
         )  # fmt: skip
 
     def _each_instance_once(self, ended: list[Ended]) -> list[Ended]:

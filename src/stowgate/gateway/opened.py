@@ -118,7 +118,8 @@ def opened(
             return spool.raw.open(raw.id)
 
         way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=original)
-        workers = Workers(Station(way, ledger, desk, backlog, ears.tell, plan.issuers), plan.workers)
+        station = Station(way, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
+        workers = Workers(station, plan.workers)
         held.callback(workers.stop, _IN_TIME)
         held.callback(intake.stop)
         if work:

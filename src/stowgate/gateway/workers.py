@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from threading import Thread
 
 from stowgate import events
-from stowgate.deident.memo import Memo
 from stowgate.errors import StowgateError
 from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.ending import Desk
+from stowgate.gateway.hands import Hands, Lender
 from stowgate.lifecycle import State
 from stowgate.objects import Raw
-from stowgate.pipeline import process, stopped
+from stowgate.pipeline import stopped
 from stowgate.store.custody import Custody, Leased
-from stowgate.way import Bench, Passed, Way
+from stowgate.way import Passed, Way
 
 GROUP = 8
 """Items that one worker leases and ends together: one commit for all of them."""
@@ -30,7 +30,11 @@ _PAUSE, _LOOK = 2.0, 1.0
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """What all workers share. `issuers`: default Issuer of Patient ID by source."""
+    """What all workers share.
+
+    issuers -- default Issuer of Patient ID by source
+    lender  -- the spool, where workers may call a process of their own; none: all is done in their threads
+    """
 
     way: Way
     ledger: Custody
@@ -39,6 +43,7 @@ class Station:
     tell: events.Watcher
     issuers: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    lender: Lender | None = None
 
 
 class Workers:
@@ -73,8 +78,11 @@ class Workers:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, name: str) -> None:
+        with closing(Hands(self._station.way, self._station.lender)) as hands:
+            self._work(name, hands)
+
+    def _work(self, name: str, hands: Hands) -> None:
         station = self._station
-        bench = Bench(Memo())
         while not self._stop.is_set():
             try:
                 leased = station.ledger.lease(name, GROUP)
@@ -85,7 +93,7 @@ class Workers:
                 self._look_again()
                 continue
             self._leased[name] = leased
-            self._work_on(leased, bench)
+            self._work_on(leased, hands)
             self._leased[name] = []
 
     def _look_again(self) -> None:
@@ -97,32 +105,33 @@ class Workers:
         if backlog.waiting > 0:
             self._stop.wait(0.02)
 
-    def _work_on(self, leased: list[Leased], bench: Bench) -> None:
+    def _work_on(self, leased: list[Leased], hands: Hands) -> None:
         """One group in one commit, or, when something fails, each by itself; an orderly stop gives back the rest."""
         ended: list[tuple[Leased, Passed]] = []
         left = list(leased)
         began = self._station.clock()
         try:
-            while left and not self._stop.is_set():
-                ended.append((left[0], self._taken(left[0], bench)))
-                left.pop(0)
+            with closing(self._taken(leased, hands)) as taken:
+                while left and not self._stop.is_set():
+                    ended.append((left[0], next(taken)))
+                    left.pop(0)
             self._end(ended, began)
         except Exception:  # noqa: BLE001 - a disk that is full for one object, or a bug: not the others' fault
             for _, passed in ended:
                 self._station.desk.drop(passed)
-            left = [item for item in leased if not self._alone(item, bench)]
+            left = [item for item in leased if not self._alone(item, hands)]
             if left:
                 self._stop.wait(_PAUSE)
         if left:
             self._give_back(left)
 
-    def _alone(self, item: Leased, bench: Bench) -> bool:
+    def _alone(self, item: Leased, hands: Hands) -> bool:
         """Whether it could be ended; a bug quarantines it, a disk that fails or a stop does not."""
         if self._stop.is_set():
             return False
         began = self._station.clock()
         try:
-            passed = self._taken(item, bench)
+            passed = next(self._taken([item], hands))
             try:
                 self._end([(item, passed)], began)
             except Exception as error:
@@ -135,16 +144,12 @@ class Workers:
             return False
         return True
 
-    def _taken(self, item: Leased, bench: Bench) -> Passed:
-        raw = Raw(item.id, "", self._station.issuers.get(item.source, ""))
-        if item.attempts >= MOST_STARTS - 1:
-            return stopped(raw, "third_start")
-        try:
-            return process(raw, self._station.way, bench)
-        except StowgateError:
-            raise
-        except Exception:  # noqa: BLE001 - given back it would be tried for ever; its text could quote a value
-            return stopped(raw, "internal_error")
+    def _taken(self, group: Sequence[Leased], hands: Hands) -> Generator[Passed]:
+        raws = [Raw(item.id, "", self._station.issuers.get(item.source, "")) for item in group]
+        if group[0].attempts >= MOST_STARTS - 1:  # a suspect comes alone
+            yield stopped(raws[0], "third_start")
+            return
+        yield from hands.take(raws, self._station.backlog.waiting)
 
     def _end(self, group: list[tuple[Leased, Passed]], began: float) -> None:
         station = self._station

@@ -26,4 +26,5 @@ def ref_of(clean: CleanObject, shelf: CleanView) -> CleanRef:
             found.update(source.read(offset, _STEP))
     if found.hexdigest() != clean.digest:
         raise Rejected("spool_damaged")
-    return CleanRef(shelf.place_of(clean.id), clean.size, Names(**clean.names), clean.sop_class, clean.policy)
+    names = Names(**clean.names)
+    return CleanRef(shelf.place_of(clean.id), clean.size, names, clean.sop_class, clean.transfer_syntax, clean.policy)

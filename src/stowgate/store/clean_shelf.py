@@ -6,12 +6,13 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from threading import Lock
+from typing import TypeVar
 
 from stowgate.dicom.source import ByteSource
 from stowgate.errors import Temporary
 from stowgate.objects import Piece, Place
 from stowgate.store.sealed import SealedSource
-from stowgate.store.sealed_folder import Part, SealedFolder
+from stowgate.store.sealed_folder import Lent, Part, SealedFolder
 from stowgate.store.spool import Facts, Kept
 
 _NOBODY = Facts("")
@@ -49,20 +50,43 @@ class SealedSheet:
         return Kept(self.part.id, self._writer.size, self._hash.hexdigest())
 
 
+class LentSheet:
+    """A sheet that another process writes, and syncs."""
+
+    def __init__(self, part: Lent) -> None:
+        self.place: Place = part.path
+        self.part = part
+        self.written: Kept | None = None
+        """What that process says it wrote, once it did."""
+
+    def close(self) -> None:
+        """Nothing is held here."""
+
+    def synced(self) -> Kept:
+        """What was written and synced."""
+        if self.written is None:
+            raise ValueError("only what was written is kept")
+        return self.written
+
+
+AnySheet = TypeVar("AnySheet", SealedSheet, LentSheet)
+
+
 class SealedCleanShelf:
     """See `store.spool.CleanShelf`. Calls come from any thread."""
 
     def __init__(self, folder: SealedFolder) -> None:
         self.folder = folder
-        self._sheets: dict[str, SealedSheet] = {}
+        self._sheets: dict[str, SealedSheet | LentSheet] = {}
         self._lock = Lock()
 
     def new(self) -> SealedSheet:
         """See `CleanShelf.new`."""
-        sheet = SealedSheet(self.folder.start(_NOBODY))
-        with self._lock:
-            self._sheets[os.fspath(sheet.place)] = sheet
-        return sheet
+        return self._noted(SealedSheet(self.folder.start(_NOBODY)))
+
+    def lend(self) -> LentSheet:
+        """As `new`, for another process to write."""
+        return self._noted(LentSheet(self.folder.lend(_NOBODY)))
 
     def drop(self, path: Place) -> None:
         """See `CleanShelf.drop`."""
@@ -101,6 +125,11 @@ class SealedCleanShelf:
         """See `CleanShelf.delete`."""
         self.folder.delete(id)
 
-    def _taken(self, place: Place) -> SealedSheet | None:
+    def _noted(self, sheet: AnySheet) -> AnySheet:
+        with self._lock:
+            self._sheets[os.fspath(sheet.place)] = sheet
+        return sheet
+
+    def _taken(self, place: Place) -> SealedSheet | LentSheet | None:
         with self._lock:
             return self._sheets.pop(os.fspath(place), None)

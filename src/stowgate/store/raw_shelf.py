@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stowgate.store.loan import Loan
 from stowgate.store.sealed import SealedSource
 from stowgate.store.sealed_folder import Part, SealedFolder
 from stowgate.store.spool import Facts
@@ -57,6 +58,10 @@ class SealedRawShelf:
     def open(self, id: str) -> SealedSource:
         """See `RawShelf.open`."""
         return self.folder.open(id)
+
+    def loan(self, id: str) -> Loan:
+        """What another process needs to read an object. Raises as `open` does."""
+        return self.folder.loan(id)
 
     def facts(self, id: str) -> Facts:
         """See `RawShelf.facts`."""

@@ -243,6 +243,11 @@ def open_sealed(path: str | os.PathLike[str], kind: Kind, id: str, key_of: Calla
     return SealedSource(descriptor, header)
 
 
+def open_lent(path: str | os.PathLike[str], header: Header) -> SealedSource:
+    """An object whose header another process has read. Raises as `open_sealed` does."""
+    return SealedSource(_opened(path), header)
+
+
 def read_beginning(path: str | os.PathLike[str]) -> bytes:
     """As much of a file as a header can take. Raises as `open_sealed` does."""
     descriptor = _opened(path)

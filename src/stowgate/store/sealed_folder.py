@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 from stowgate.errors import Rejected, Temporary, disk_code
+from stowgate.store.loan import Loan
 from stowgate.store.sealed import SealedSource, SealedWriter, open_sealed, read_beginning
 from stowgate.store.sealed_header import ID, Header, Kind, epoch_of, make, parse
 from stowgate.store.spool import Facts
@@ -48,6 +50,22 @@ class Part:
         self._fd = -1
 
 
+class Lent:
+    """A part that another process writes. It is named or dropped here, like any other."""
+
+    def __init__(self, id: str, path: str, epoch: Epoch, header: Header) -> None:
+        self.id, self.path, self.epoch, self.loan = id, path, epoch, Loan(id, path, header)
+        self.held = True
+        """Whether it was neither named nor dropped."""
+
+    def close(self) -> None:
+        """Give back what is held."""
+        self.held = False
+
+
+AnyPart = TypeVar("AnyPart", Part, Lent)
+
+
 class SealedFolder:
     """The files of one shelf below `folder`; their parts lie in `parts`, in the same file system."""
 
@@ -59,10 +77,17 @@ class SealedFolder:
 
     def start(self, facts: Facts) -> Part:
         """A part of a fresh random id. `Temporary` when the disk fails."""
+        return self._begun(Part, facts)
+
+    def lend(self, facts: Facts) -> Lent:
+        """As `start`, for another process to write: nothing lies there yet."""
+        return self._begun(Lent, facts)
+
+    def _begun(self, kind: Callable[[str, str, Epoch, Header], AnyPart], facts: Facts) -> AnyPart:
         id = os.urandom(ID).hex()
         epoch = self._epochs.begin()
         try:
-            return Part(id, f"{self._parts}/{id}{PART}", epoch, make(self._kind, id, epoch, facts))
+            return kind(id, f"{self._parts}/{id}{PART}", epoch, make(self._kind, id, epoch, facts))
         except OSError as error:
             self._epochs.end(epoch)
             raise Temporary(disk_code(error, "spool_failed")) from None
@@ -70,7 +95,7 @@ class SealedFolder:
             self._epochs.end(epoch)
             raise
 
-    def name(self, part: Part) -> None:
+    def name(self, part: Part | Lent) -> None:
         """Steps 3 and 4 of the crash recipe for a part that was synced.
 
         `Temporary` when the disk fails; then nothing is under the name, nor in the parts.
@@ -89,7 +114,7 @@ class SealedFolder:
         finally:
             self._let_go(part)
 
-    def drop(self, part: Part) -> None:
+    def drop(self, part: Part | Lent) -> None:
         """Forget a part; harmless when it was named or dropped."""
         if part.held:
             _unlink(part.path)
@@ -104,6 +129,11 @@ class SealedFolder:
     def open(self, id: str) -> SealedSource:
         """The plain bytes; Rejected: "payload_lost", "spool_damaged"."""
         return open_sealed(self.path_of(id), self._kind, id, self._epochs.key)
+
+    def loan(self, id: str) -> Loan:
+        """What another process needs to read an object, and nothing else. Raises as `open` does."""
+        path = self.path_of(id)
+        return Loan(id, path, parse(read_beginning(path), self._kind, id, self._epochs.key))
 
     def facts(self, id: str) -> Facts:
         """What the header says. Raises as `open` does."""
@@ -133,7 +163,7 @@ class SealedFolder:
                 sync_folder(self.folder)
                 self._fans.add(folder)
 
-    def _let_go(self, part: Part) -> None:
+    def _let_go(self, part: Part | Lent) -> None:
         part.close()
         self._epochs.end(part.epoch)
 

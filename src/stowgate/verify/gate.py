@@ -65,12 +65,13 @@ def check(raw: ByteSource, written: ByteSource, policy: Policy, names: Names, pa
     for code, test in CHECKS:
         if where := test(pair):
             raise Rejected(code, where)
-    return vouched(path, clean.size, names, _plain(clean.top, SOP_CLASS).decode("ascii", "replace"), policy)
+    sop_class, syntax = _plain(clean.top, SOP_CLASS), _plain(clean.meta, 0x00020010)
+    return vouched(path, clean.size, names, sop_class.decode("ascii", "replace"), syntax.decode("ascii"), policy)
 
 
-def vouched(path: Place, size: int, names: Names, sop_class: str, policy: Policy) -> CleanRef:
+def vouched(path: Place, size: int, names: Names, sop_class: str, syntax: str, policy: Policy) -> CleanRef:
     """What stands for an output that `check` let pass, here or in the witness's own process."""
-    return CleanRef(path, size, names, sop_class, policy.digest)
+    return CleanRef(path, size, names, sop_class, syntax, policy.digest)
 
 
 def _followed(file: ByteSource, strict: bool, code: str) -> Walked:

@@ -1,0 +1,122 @@
+"""A fresh interpreter that runs a module of ours: a JSON line to begin with, then one each way until somebody goes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_ROOT = str(Path(__file__).parents[1])
+_LARGEST = 1 << 26
+"""Bytes of a line."""
+_READY = b"ready\n"
+
+
+class Child:
+    """One such process, for one thread. Nothing it is told is on its command line or in its environment."""
+
+    def __init__(self, module: str, beginning: object) -> None:
+        """Start it and tell it the beginning; where none can be had, it is gone from the start."""
+        there, self._to = os.pipe()
+        self._from, back = os.pipe()
+        self.process = 0
+        """Its process id, 0 when it is gone."""
+        try:
+            self.process = _started(module, there, back)
+        finally:
+            os.close(there)
+            os.close(back)
+        self._answers = os.fdopen(self._from, "rb")
+        self._ready = False
+        if not self.process:
+            self._answers.close()
+            os.close(self._to)
+        self.tell(beginning)
+
+    def is_ready(self) -> bool:
+        """Whether it has started; until then telling it something would mean waiting."""
+        if not self._ready and self.process and select.select([self._from], [], [], 0)[0]:
+            self._ready = self._answers.readline() == _READY
+            if not self._ready:
+                self.close()
+        return self._ready
+
+    def wait_until_ready(self) -> bool:
+        """As `is_ready`, after it has started or failed to."""
+        if not self._ready and self.process:
+            select.select([self._from], [], [])
+        return self.is_ready()
+
+    def tell(self, message: object) -> None:
+        """Hand over a message and go on; nothing happens where it is gone."""
+        data = memoryview(json.dumps(message).encode() + b"\n")
+        try:
+            while self.process and data:
+                data = data[os.write(self._to, data) :]
+        except BrokenPipeError:
+            self.close()
+
+    def answer(self) -> Any | None:
+        """The answer to the oldest message that has none yet; None when it is gone."""
+        line = self._answers.readline() if self.process else b""
+        if not line.endswith(b"\n"):
+            self.close()
+            return None
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End it, once it has done what it is doing; harmless when it is gone."""
+        if not self.process:
+            return
+        process, self.process, self._ready = self.process, 0, False
+        os.close(self._to)
+        self._answers.close()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process, 0)
+
+
+def _started(module: str, there: int, back: int) -> int:
+    """The process id of an interpreter that listens on `there` and answers on `back`; 0 if none can be had.
+
+    What it could say to standard error goes nowhere: it could quote a value.
+    """
+    if not sys.executable:
+        return 0
+    paths = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    moves = [
+        (os.POSIX_SPAWN_DUP2, there, 0),
+        (os.POSIX_SPAWN_DUP2, back, 1),
+        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+    ]
+    try:
+        return os.posix_spawn(sys.executable, [sys.executable, "-P", "-m", module], environment, file_actions=moves)
+    except OSError:
+        return 0
+
+
+def serve(begin: Callable[[Any], Callable[[Any], object]]) -> None:
+    """The other side, on standard input and output: `begin` makes of the beginning what answers every message.
+
+    An interruption typed at the terminal, or an orderly stop of the whole unit, is the owner's business: it decides
+    when to stop, and closes the pipe.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    asked, told = sys.stdin.buffer, sys.stdout.buffer
+    with contextlib.suppress(BrokenPipeError):
+        line = asked.readline(_LARGEST)
+        if not line:
+            return
+        answered = begin(json.loads(line))
+        told.write(_READY)
+        told.flush()
+        while line := asked.readline(_LARGEST):
+            told.write(json.dumps(answered(json.loads(line))).encode() + b"\n")
+            told.flush()

@@ -1,0 +1,195 @@
+"""What one worker works with: its own thread or, when there is much to do, a process beside it.
+
+A thread shares its interpreter with every sender; a process does not, and what kills it kills nothing else (ADR 0013).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from stowgate.child import Child
+from stowgate.deident.memo import Memo
+from stowgate.errors import Rejected, StowgateError, Temporary
+from stowgate.gateway import hand
+from stowgate.objects import Raw
+from stowgate.pipeline import process, stopped
+from stowgate.store.clean_shelf import LentSheet
+from stowgate.store.loan import Loan
+from stowgate.way import Bench, Passed, Way
+
+WORTH_A_PROCESS = 50
+"""Objects that wait from which on the start of an interpreter pays for itself."""
+
+_AHEAD = 2
+"""Objects a process is told of at once: while it writes one, the next one lies ready."""
+
+_STARTS = 2
+"""Further starts for an object whose process died; the process of the last one was alone with it."""
+
+
+class Originals(Protocol):
+    """Where objects lie that are lent to be read."""
+
+    def loan(self, id: str) -> Loan:
+        """See `store.raw_shelf.SealedRawShelf.loan`."""
+
+
+class Sheets(Protocol):
+    """Where parts lie that are lent to be written."""
+
+    def lend(self) -> LentSheet:
+        """See `store.clean_shelf.SealedCleanShelf.lend`."""
+
+
+class Lender(Protocol):
+    """What a process is lent from; `store.spool_folder.Spool` is one."""
+
+    @property
+    def raw(self) -> Originals:
+        """Identified objects."""
+
+    @property
+    def clean(self) -> Sheets:
+        """Clean objects."""
+
+
+class Hands:
+    """One worker's own. `lender`: whose objects a process may be lent; without one all is done in the thread."""
+
+    def __init__(self, way: Way, lender: Lender | None = None) -> None:
+        self._way = way
+        self._bench = Bench(Memo())
+        self._beside = Beside(way, lender, self._here) if lender else None
+
+    def take(self, raws: Sequence[Raw], waiting: int) -> Iterator[Passed]:
+        """Take each through, in this order. What the disk does wrong is raised; what was begun after it is dropped.
+
+        waiting -- how many objects there are to do at all, about. What is clean is to be kept or dropped on the shelf.
+        """
+        beside = self._beside
+        if beside and beside.is_there(call=waiting >= WORTH_A_PROCESS):
+            yield from beside.take(raws)
+        else:
+            yield from map(self._here, raws)
+
+    def close(self) -> None:
+        """Let the process go."""
+        if self._beside:
+            self._beside.close()
+
+    def _here(self, raw: Raw) -> Passed:
+        try:
+            return process(raw, self._way, self._bench)
+        except StowgateError:
+            raise
+        except Exception:  # noqa: BLE001 - given back it would be tried for ever; its text could quote a value
+            return stopped(raw, "internal_error")
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """An object a process was told of, or how it ended before."""
+
+    raw: Raw
+    child: Child
+    sheet: LentSheet | None = None
+    ended: Passed | None = None
+
+
+class Beside:
+    """The process beside a worker. `here`: takes an object through where no process can."""
+
+    def __init__(self, way: Way, lender: Lender, here: Callable[[Raw], Passed]) -> None:
+        self._way, self._lender, self._here = way, lender, here
+        self._child: Child | None = None
+
+    @property
+    def process(self) -> int:
+        """Its process id, 0 if there is none."""
+        return self._child.process if self._child else 0
+
+    def is_there(self, *, call: bool) -> bool:
+        """Whether it listens; `call`: it is wanted, if not at once."""
+        if self._child is None and call:
+            self._child = self._called()
+        return self._child is not None and self._child.is_ready()
+
+    def take(self, raws: Sequence[Raw]) -> Iterator[Passed]:
+        """See `Hands.take`."""
+        left, asked = deque(raws), deque[_Errand]()
+        try:
+            while left or asked:
+                while left and len(asked) < _AHEAD:
+                    asked.append(self._asked(left.popleft(), self._child or self._called()))
+                yield self._answered(asked.popleft())
+        finally:
+            for errand in asked:
+                self._forget(errand)
+
+    def close(self) -> None:
+        """Let it go."""
+        if self._child is not None:
+            self._child.close()
+
+    def _called(self) -> Child:
+        return Child(hand.__name__, hand.beginning(self._way))
+
+    def _asked(self, raw: Raw, child: Child) -> _Errand:
+        try:
+            original = self._lender.raw.loan(raw.id)
+        except Rejected as error:
+            return _Errand(raw, child, ended=stopped(raw, error.code, error.place))
+        sheet = self._lender.clean.lend()
+        child.tell(hand.request(raw, original, sheet.part.loan))
+        return _Errand(raw, child, sheet)
+
+    def _answered(self, errand: _Errand) -> Passed:
+        if errand.ended:
+            return errand.ended
+        answer = errand.child.answer()
+        if answer is None:
+            self._drop(errand)
+            return self._once_more(errand.raw)
+        return self._heard(errand, answer)
+
+    def _heard(self, errand: _Errand, answer: dict[str, Any]) -> Passed:
+        sheet = errand.sheet
+        if sheet is None or hand.AGAIN in answer:
+            self._drop(errand)
+            if answer.get(hand.AGAIN):
+                raise Temporary(answer[hand.AGAIN])
+            return self._here(errand.raw)
+        done, sheet.written = hand.heard(errand.raw, answer, sheet.part.path, self._way)
+        if done.ref is None:
+            self._drop(errand)
+        return done
+
+    def _once_more(self, raw: Raw) -> Passed:
+        """Its process is gone, whoever's fault that was: now it has one to itself, and is held if that dies of it."""
+        for _ in range(_STARTS):
+            child = self._child
+            if child is None or not child.is_ready():
+                child = self._child = self._called()
+            if not child.wait_until_ready():
+                return self._here(raw)  # there is no such process to be had
+            errand = self._asked(raw, child)
+            if errand.ended:
+                return errand.ended
+            answer = child.answer()
+            if answer is not None:
+                return self._heard(errand, answer)
+            self._drop(errand)
+        return stopped(raw, "third_start")
+
+    def _forget(self, errand: _Errand) -> None:
+        """Nobody wants to know any more; its answer must not be taken for another's."""
+        if errand.ended is None:
+            errand.child.answer()
+        self._drop(errand)
+
+    def _drop(self, errand: _Errand) -> None:
+        if errand.sheet is not None:
+            self._way.shelf.drop(errand.sheet.place)
