@@ -122,9 +122,11 @@ def running(server: Server, work: Path) -> Iterator[tuple[int, int]]:
 
 
 def _peak(pid: int) -> int:
-    """KiB of resident memory at most."""
+    """KiB of resident memory at most, of a process and of those it called, together."""
     said = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM"))
+    mine = next(int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM"))
+    called = {child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()}
+    return mine + sum(_peak(int(child)) for child in called)
 
 
 class Sender:

@@ -67,6 +67,10 @@ class Names:
     series_number: str = ""
     instance_number: str = ""
 
+    def values(self) -> dict[str, str]:
+        """By their names."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True)
 class Clean:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,10 @@ class Parts:
     @cached_property
     def station(self) -> Station:
         return Station(self.way, self.ledger, self.desk, self.backlog, self.told.append)
+
+    def station_with_processes(self) -> None:
+        """Workers may call processes, as in a gateway."""
+        self.__dict__["station"] = replace(self.station, lender=self.spool)
 
     def workers(self, number: int = 1) -> Workers:
         return Workers(self.station, number)

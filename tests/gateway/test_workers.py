@@ -12,6 +12,7 @@ import pytest
 
 from stowgate import events
 from stowgate.errors import Temporary
+from stowgate.gateway import hands
 from stowgate.gateway import workers as module
 from stowgate.gateway.workers import Workers
 from stowgate.lifecycle import State
@@ -117,15 +118,15 @@ class TestFaults:
         self, parts: Parts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ids = [parts.accept(small(uid=f"1.2.{n}")) for n in range(10)]
-        kept = parts.desk._kept
+        made = parts.desk._made
         bad = _new_uid(small(uid="1.2.3"))
 
-        def fail(self: object, ref: Any, *more: Any) -> Any:
-            if ref.names.instance == bad:
+        def fail(self: object, passed: Any, *more: Any) -> Any:
+            if passed.ref and passed.ref.names.instance == bad:
                 raise RuntimeError("a bug")
-            return kept(ref, *more)
+            return made(passed, *more)
 
-        monkeypatch.setattr(type(parts.desk), "_kept", fail)
+        monkeypatch.setattr(type(parts.desk), "_made", fail)
         with working(parts, 1):
             settled(parts, 10)
         assert parts.state(ids[3]) == (State.QUARANTINED, "internal_error")
@@ -137,14 +138,14 @@ class TestFaults:
         self, parts: Parts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ids = [parts.accept(small(uid=f"1.2.{n}")) for n in range(10)]
-        process, full = module.process, threading.Event()
+        process, full = hands.process, threading.Event()
 
         def fail(raw: Any, *more: Any) -> Any:
             if raw.id == ids[0] and not full.is_set():
                 raise Temporary("disk_full")
             return process(raw, *more)
 
-        monkeypatch.setattr(module, "process", fail)
+        monkeypatch.setattr(hands, "process", fail)
         with working(parts, 1):
             settled(parts, 9)
             assert parts.state(ids[0]) == (State.RECEIVED, "")
@@ -207,14 +208,14 @@ class TestStop:
     ) -> None:
         for n in range(30):
             parts.accept(small(uid=f"1.2.{n}"))
-        process, begun = module.process, threading.Event()
+        process, begun = hands.process, threading.Event()
 
         def slow(*what: Any) -> Any:
             begun.set()
             time.sleep(0.05)
             return process(*what)
 
-        monkeypatch.setattr(module, "process", slow)
+        monkeypatch.setattr(hands, "process", slow)
         workers = parts.workers(2)
         workers.start()
         assert begun.wait(10)
@@ -258,7 +259,7 @@ class TestStop:
             go.wait(20)
             raise Temporary("disk_full")
 
-        monkeypatch.setattr(module, "process", never)
+        monkeypatch.setattr(hands, "process", never)
         workers = parts.workers(1)
         workers.start()
         begun.wait(10)

@@ -59,9 +59,24 @@ def test_a_writer_waits_while_too_much_waits() -> None:
 def test_a_reader_waits_for_what_is_to_come() -> None:
     fragments = Fragments(b"")
     later(lambda: fragments.put(b"late"))
-    assert fragments.read(10) == b"late"
+    assert fragments.read(4) == b"late"
     later(fragments.end)
     assert fragments.read(10) == b""
+
+
+def test_a_reader_is_given_all_it_asked_for_though_it_came_in_parts() -> None:
+    fragments = Fragments(b"")
+    fragments.put(b"one ")
+    later(lambda: fragments.put(b"two and"))
+    assert fragments.read(7) == b"one two"
+    later(fragments.end)
+    assert fragments.read(10) == b" and"
+
+
+def test_a_reader_that_asks_for_more_than_may_wait_gets_what_waits() -> None:
+    fragments = Fragments(b"", most=8)
+    fragments.put(b"eight...")
+    assert fragments.read(100) == b"eight..."
 
 
 def test_a_sender_that_goes_away_wakes_the_reader_and_what_came_is_no_object() -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import stowgate.gateway.workers as of_workers
+import stowgate.gateway.hands as of_hands
 from stowgate.faces.cli.app import run
 from stowgate.objects import Raw
 from stowgate.way import Bench, Passed, Way
@@ -52,7 +52,7 @@ def _sleeps(_raw: Raw, _way: Way, _bench: Bench) -> Passed:
     raise AssertionError
 
 
-_process = of_workers.process
+_process = of_hands.process
 SABOTAGES: dict[str, Callable[[Raw, Way, Bench], Passed]] = {"dies": _dies, "raises": _raises, "sleeps": _sleeps}
 
 
@@ -67,7 +67,8 @@ def become(request: dict[str, Any]) -> None:
         os.close(descriptor)
     os.chdir(request["cwd"])
     if request["sabotage"]:
-        of_workers.process = SABOTAGES[request["sabotage"]]
+        of_hands.process = SABOTAGES[request["sabotage"]]
+        of_hands.WORTH_A_PROCESS = 1_000_000_000  # sabotage is of this process
     sys.argv = ["stowgate", *request["argv"]]
     while request["traced"] and b"TracerPid:\t0\n" in Path("/proc/self/status").read_bytes():
         time.sleep(0.001)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from threading import Lock
 
 from stowgate.dicom.budget import NeedMore, OddEncoding
@@ -79,7 +79,7 @@ class Desk:
         all_kept[passed.item.id] = kept.id
         return CleanObject(
             kept.id, names.instance, names.study, names.series, kept.size, kept.digest,
-            self.policy, self.key_id, ref.sop_class, ref.transfer_syntax, asdict(names),
+            self.policy, self.key_id, ref.sop_class, ref.transfer_syntax, names.values(),
         )  # fmt: skip
 
     def _each_instance_once(self, ended: list[Ended]) -> list[Ended]:

@@ -44,7 +44,7 @@ def heard(raw: Raw, answer: dict[str, Any], place: str, way: Way) -> tuple[Passe
     """What a process says became of an object, and of the part at `place`."""
     if "code" in answer:
         return stopped(raw, answer["code"], answer["place"]), None
-    names = Names(*answer["names"])
+    names = Names(**answer["names"])
     ref = vouched(place, answer["size"], names, answer["sop_class"], answer["syntax"], way.policy)
     return passed(raw, ref, tuple(answer["findings"]), {}), Kept(*answer["kept"])
 
@@ -75,9 +75,8 @@ def _said(done: Passed, kept: Kept | None) -> dict[str, Any]:
     ref = done.ref
     if ref is None or kept is None:
         return {"code": done.item.code, "place": done.place}
-    names = [getattr(ref.names, name) for name in Names.__dataclass_fields__]
     return {
-        "names": names, "size": ref.size, "sop_class": ref.sop_class, "syntax": ref.transfer_syntax,
+        "names": ref.names.values(), "size": ref.size, "sop_class": ref.sop_class, "syntax": ref.transfer_syntax,
         "findings": done.item.findings, "kept": [kept.id, kept.size, kept.digest],
     }  # fmt: skip
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import struct
 
 HEADER = 6
 """Bytes of a PDU header: type, reserved, length of 32 bits big endian (PS3.8 9.3.1)."""
@@ -15,8 +17,6 @@ _OTHERS = 4096
 
 SECONDS = 30.0
 """For one PDU from its first byte to its last."""
-STEP = 1 << 18
-"""Bytes read at a time."""
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
@@ -42,9 +42,29 @@ def prepare(connection: socket.socket) -> None:
     ):
         if option:
             connection.setsockopt(level, option, value)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _interval(SECONDS))
 
 
 def quick(connection: socket.socket) -> None:
     """Acknowledge at once: a sender that keeps Nagle's algorithm on would wait 40 ms for each object otherwise."""
     if _QUICKACK is not None:
         connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
+
+def patient(connection: socket.socket, seconds: float) -> int:
+    """Let reads take so long and no longer; the flag that makes one read wait for all it asked for.
+
+    The kernel waits, once for many segments: Python would look three times for each, and give its interpreter away each
+    time. A TLS connection is read record by record.
+    """
+    seconds = max(0.001, seconds)
+    if isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(seconds)
+        return 0
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _interval(seconds))
+    return socket.MSG_WAITALL
+
+
+def _interval(seconds: float) -> bytes:
+    """A struct timeval."""
+    return struct.pack("@ll", *divmod(int(seconds * 1_000_000), 1_000_000))

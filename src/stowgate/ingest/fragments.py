@@ -21,6 +21,8 @@ class Fragments:
         """beginning -- what comes before the data set: preamble, prefix, file meta information"""
         self._parts: deque[bytes | memoryview] = deque([beginning] if beginning else [])
         self._size, self._most = len(beginning), most
+        self._wanted = 0
+        """Bytes that the reader waits for: it is woken for all of them, not for each part."""
         self._changed = threading.Condition()
         self._ended = self._broken = self._closed = False
 
@@ -32,7 +34,8 @@ class Fragments:
                 return
             self._parts.append(data)
             self._size += len(data)
-            self._changed.notify_all()
+            if self._size >= self._wanted:
+                self._changed.notify_all()
 
     def end(self) -> None:
         """That was all of it."""
@@ -55,9 +58,10 @@ class Fragments:
             self._changed.notify_all()
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes, b"" at the end; see `ingest.source.Arrival.read`."""
+        """`size` bytes or as many as may wait, fewer only at the end, where b"" follows; see `Arrival.read`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._parts or self._ended or self._broken)
+            self._wanted = min(size, self._most)
+            self._changed.wait_for(lambda: self._size >= self._wanted or self._ended or self._broken)
             if self._broken:
                 raise BrokenOff
             taken: list[bytes | memoryview] = []

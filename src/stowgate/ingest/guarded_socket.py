@@ -5,12 +5,13 @@ Imported only when an association begins, because pynetdicom is.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 
 from pynetdicom.transport import AssociationSocket
 
-from stowgate.ingest.association_socket import HEADER, SECONDS, STEP, largest, quick
+from stowgate.ingest.association_socket import HEADER, SECONDS, largest, patient, quick
 from stowgate.ingest.upper_layer import UpperLayer
 
 
@@ -62,17 +63,27 @@ class GuardedSocket(AssociationSocket):
         have = len(data)
         data.extend(bytes(size - have))
         view = memoryview(data)
+        whole = patient(self.socket, self._due - time.monotonic())
         while have < size:
-            self.socket.settimeout(max(0.001, self._due - time.monotonic()))
-            count = self.socket.recv_into(view[have : have + STEP])
+            count = _read(self.socket, view[have:], whole)
             quick(self.socket)
             if not count:
                 break
             have += count
+            if have < size:
+                patient(self.socket, self._due - time.monotonic())
         view.release()
         del data[have:]
-        self.socket.settimeout(SECONDS)
+        if not whole:
+            self.socket.settimeout(SECONDS)
         return data
+
+
+def _read(connection: socket.socket, into: memoryview, whole: int) -> int:
+    try:
+        return connection.recv_into(into, 0, whole)
+    except BlockingIOError:  # what the kernel says where Python would say
+        raise TimeoutError from None
 
 
 def guarded(plain: AssociationSocket, upper_layer: UpperLayer, before: bytes, max_pdu: int) -> GuardedSocket:

@@ -26,6 +26,10 @@ class Moment:
     monotonic: float
     boot: str
 
+    def values(self) -> dict[str, float | str]:
+        """By their names, as statements want them."""
+        return {"now": self.now, "monotonic": self.monotonic, "boot": self.boot}
+
 
 @dataclass(frozen=True, slots=True)
 class Clocks:

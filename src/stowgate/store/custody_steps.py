@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from stowgate.lifecycle import State
@@ -77,8 +76,8 @@ def _note_study(db: sqlite3.Connection, coming: Coming, moment: Moment, *, new: 
     if not coming.study:
         return
     which = {"study": coming.study, "source": coming.source}
-    if not _tell(db, "meet_study", **which, modality=coming.modality, **asdict(moment)) and new:
-        _tell(db, "touch_study", **which, **asdict(moment))
+    if not _tell(db, "meet_study", **which, modality=coming.modality, **moment.values()) and new:
+        _tell(db, "touch_study", **which, **moment.values())
     if coming.modality:
         _tell(db, "name_modality", **which, modality=coming.modality)
 
@@ -90,7 +89,7 @@ def lease(db: sqlite3.Connection, worker: str, most: int, longest: float, moment
     ready = [Leased(*row) for row in _ask(db, "ready", most=most)]
     chosen = choose(ready, at_work, starts)
     for item in chosen:
-        _tell(db, "lease", id=item.id, worker=worker, **asdict(moment))
+        _tell(db, "lease", id=item.id, worker=worker, **moment.values())
     return chosen
 
 
