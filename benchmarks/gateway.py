@@ -125,8 +125,8 @@ def _peak(pid: int) -> int:
     """KiB of resident memory at most, of a process and of those it called, together."""
     said = Path(f"/proc/{pid}/status").read_text()
     mine = next(int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM"))
-    called = {child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()}
-    return mine + sum(_peak(int(child)) for child in called)
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return mine + sum(_peak(int(child)) for task in tasks for child in (task / "children").read_text().split())
 
 
 class Sender:
