@@ -124,7 +124,7 @@ def running(server: Server, work: Path) -> Iterator[tuple[int, int]]:
 def _peak(pid: int) -> int:
     """KiB of resident memory at most, of a process and of those it called, together."""
     said = Path(f"/proc/{pid}/status").read_text()
-    mine = next(int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM"))
+    mine = next((int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM")), 0)  # none has ended
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return mine + sum(_peak(int(child)) for task in tasks for child in (task / "children").read_text().split())
 
@@ -215,7 +215,7 @@ def large(work: Path, megabytes: int) -> list[str]:
     server = Server("gateway", gateway)
     with running(server, work / "server") as (port, _):
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
-        line = [STORESCU, "-aec", "STOWGATE", "+sd", "+r", "127.0.0.1", str(port), str(source)]
+        line = [STORESCU, "-aec", "STOWGATE", "-R", "+sd", "+r", "127.0.0.1", str(port), str(source)]
         began = time.perf_counter()
         if subprocess.run(line, env=os.environ | {"TCP_NODELAY": "1"}, check=False).returncode:
             raise SystemExit("the large object was not taken")

@@ -176,6 +176,19 @@ def test_a_story_begins_with_the_arrival_and_ends_where_the_item_is(ledger: Cust
     assert told.events[0].at == told.row.arrived
 
 
+def test_a_story_tells_of_every_stop_and_every_decision(ledger: Custody) -> None:
+    bring(ledger, 1, State.QUARANTINED)
+    assert not ledger.move([hex32(1)], State.RECEIVED)
+    assert [item.id for item in ledger.lease("w", 1)] == [hex32(1)]
+    assert not ledger.end([ended(1, State.HELD, "graphics")])
+    assert not ledger.move([hex32(1)], State.DROPPED)
+    told = story(ledger, hex32(1))
+    assert told
+    assert [(event.kind, event.code) for event in told.events] == [
+        ("received", ""), ("quarantined", "uid_reuse"), ("received", ""), ("held", "graphics"), ("dropped", ""),
+    ]  # fmt: skip
+
+
 def test_what_was_only_received_has_a_short_story(ledger: Custody) -> None:
     bring(ledger, 1, State.RECEIVED)
     told = story(ledger, hex32(1))

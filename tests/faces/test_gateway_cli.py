@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,28 @@ def ids(stowgate: Stowgate, *command: str) -> list[str]:
     return [line["id"] for line in done.lines]
 
 
+TLS = """
+[[source]]
+name = "ct"
+kind = "dimse"
+listen = "127.0.0.1:{port}"
+ae = "STOWGATE"
+allow = [{{ ae = "STORESCU", ip = "127.0.0.1" }}]
+tls = {{ certificate = "cert.pem", key = "cert.key", ca = "{ca}", mutual = {mutual} }}
+"""
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A self-signed one, and its key beside it."""
+    made = folder / f"{name}.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", f"/CN={name}", "-keyout", made.with_suffix(".key"), "-out", made],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return made
+
+
 # ------------------------------------------------------------------------------------------------- looking
 
 
@@ -190,6 +213,59 @@ def test_studies_are_listed_and_shown_by_alias(stowgate: Stowgate, unit: Path) -
     assert study["counts"] == {"waiting": 2, "held": 1, "quarantined": 1, "duplicate": 1}
     assert len(stowgate("study", "show", study["alias"][:6], "--json").lines) == 5
     one_line(stowgate("study", "show", "abc"), "unknown_item", Exit.USAGE)
+
+
+@pytest.mark.parametrize(
+    ("mutual", "ca", "said"),
+    [("false", "cert", "It answers STORESCU over TLS."), ("true", "cert", "It answers STORESCU over TLS."),
+     ("true", "scanner", "the certificate of a scanner is needed")],
+)  # fmt: skip
+def test_a_source_behind_tls_is_tried_over_tls(stowgate: Stowgate, unit: Path, mutual: str, ca: str, said: str) -> None:
+    certificate(unit, "cert")
+    certificate(unit, "scanner")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (unit / "stowgate.toml").open("a") as config:
+        config.write(TLS.format(port=port, ca=f"{ca}.pem", mutual=mutual))
+    with gateway(unit):
+        assert said in stowgate("source", "test", "ct").out
+    (unit / "cert.key").write_text("no key")
+    one_line(stowgate("source", "test", "ct"), "web_certificate", Exit.CONFIGURATION)
+
+
+def test_check_tries_the_address_that_alerts_go_to(stowgate: Stowgate, unit: Path) -> None:
+    def said() -> dict[str, str]:
+        (line,) = (line for line in stowgate("check", "--json").lines if line["what"] == "alerts")
+        return line
+
+    assert said()["mark"] == "ok"
+    taken: list[bytes] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (unit / "hook").write_text(f"http://127.0.0.1:{server.server_port}/secret-path")
+        with (unit / "stowgate.toml").open("a") as config:
+            config.write('[alerts]\nwebhook = "file:hook"\n')
+        (unit / "hook").chmod(0o600)
+        assert said() | {"fix": "", "means": ""} == {
+            "what": "alerts", "mark": "ok", "said": "A test message was taken.", "means": "", "fix": "", "code": "",
+        }  # fmt: skip
+        server.shutdown()
+    told = json.loads(taken[0])
+    assert (told["unit"], told["code"]) == ("TRUCK07", "check")
+    line = said()
+    assert line["mark"] == "warning"
+    assert "secret-path" not in json.dumps(line)
 
 
 def test_sources_are_listed_and_tried(stowgate: Stowgate, unit: Path) -> None:

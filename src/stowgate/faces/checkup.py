@@ -43,7 +43,7 @@ class Result:
 
 def checkup(settings: Settings, base: Path) -> Iterator[Result]:
     """Everything, in the order of the way of an object; one problem does not hide the next."""
-    for look in (_parts, _plan, _spool, _room, _sync, _clock, _keys, _ports, _certificates, _web, _folders):
+    for look in (_parts, _plan, _spool, _room, _sync, _clock, _keys, _ports, _certificates, _web, _folders, _alerts):
         try:
             yield from look(settings, base)
         except StowgateError as error:
@@ -219,6 +219,24 @@ def _folders(settings: Settings, _: Path) -> Iterator[Result]:
             )  # fmt: skip
         else:
             yield Result(f"folder of {source.name}", "ok", f"It is there; files are to {source.after}.")
+
+
+def _alerts(settings: Settings, _: Path) -> Iterator[Result]:
+    """A test message is sent: an address that nobody answers at is found out now, and not on the bad day."""
+    from stowgate.observe.alerts import trial, webhook
+    from stowgate.vault.secret import load
+
+    if not settings.alerts.webhook:
+        yield Result("alerts", "ok", "No webhook: what has to be done is in the log and on /readyz.")
+        return
+    secret = load(settings.alerts.webhook, shortest=8)
+    if webhook(secret.text)(trial(settings.unit.name)):
+        yield Result("alerts", "ok", "A test message was taken.")
+    else:
+        yield Result(
+            "alerts", "warning", "A test message was not taken.", "Alerts are tried again until somebody takes them.",
+            "Look at the address in the file, and at whether it is reached from here.",
+        )  # fmt: skip
 
 
 def _port(what: str, listen: str, running: bool) -> Result:

@@ -35,6 +35,12 @@ def webhook(url: str, seconds: float = 10.0) -> Post:
     return post
 
 
+def trial(unit: str) -> bytes:
+    """The body of a test message: shaped like every other, with the code "check"."""
+    text = "stowgate check sends this to see whether alerts arrive. Nothing has to be done."
+    return json.dumps({"unit": unit, "code": "check", "source": "", "item": "", "count": 1, "text": text}).encode()
+
+
 class Alerts:
     """One thread that tells; the same thing again within `quiet` seconds is only counted."""
 

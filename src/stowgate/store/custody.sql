@@ -86,6 +86,9 @@ VALUES (:id, :item, :instance, :study, :series, :size, :digest, :policy, :key_id
 -- name: queue -- what was cleaned waits for delivery
 UPDATE items SET state = 'waiting' WHERE id = :id AND state = 'cleaned';
 
+-- name: standing -- how an item stands, before a decision about it
+SELECT state, code, source, updated FROM items WHERE id = :id;
+
 -- name: move -- a decision about an item, where the lifecycle and its payload allow it
 UPDATE items
 SET state = :state, code = :code, place = '', attempts = 0, worker = '', updated = :now,

@@ -159,7 +159,11 @@ class MemoryCustody(MemoryView):
         with self._turn:
             now = self._clocks.wall()
             left = frozenset(id for id in ids if id not in self._items or not _may(self._items[id], to))
-            for item in self._among(set(ids) - left):
+            for item in self._among(dict.fromkeys(id for id in ids if id not in left)):
+                source = item.coming.source
+                self._events.append(Event(item.updated, item.state, item.coming.id, source, item.code))
+                if to is State.RECEIVED:
+                    self._events.append(Event(now, to, item.coming.id, source))
                 item.state, item.code, item.place, item.attempts, item.leased = to, code, "", 0, None
                 item.updated = now
                 if to is State.RECEIVED:

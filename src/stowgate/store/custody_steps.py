@@ -163,13 +163,23 @@ def release_all(db: sqlite3.Connection) -> int:
 
 def move(db: sqlite3.Connection, ids: Collection[str], to: State, code: str, moment: Moment) -> frozenset[str]:
     """See `store.custody.Custody.move`."""
-    left = frozenset(
-        id for id in dict.fromkeys(ids) if not _tell(db, "move", id=id, state=to, code=code, now=moment.now)
-    )
+    left = frozenset(id for id in dict.fromkeys(ids) if not _moved(db, id, to, code, moment.now))
     if to is State.DROPPED:
         for id in set(ids) - left:
             _tell(db, "retire_of", id=id)
     return left
+
+
+def _moved(db: sqlite3.Connection, id: str, to: State, code: str, now: float) -> bool:
+    """Whether it may go there. What it was before is noted, because its row will not say so any more."""
+    was = _ask(db, "standing", id=id)
+    if not _tell(db, "move", id=id, state=to, code=code, now=now):
+        return False
+    for state, why, source, since in was:
+        _tell(db, "note", at=since, kind=state, item=id, source=source, code=why)
+        if to is State.RECEIVED:
+            _tell(db, "note", at=now, kind=to, item=id, source=source, code="")
+    return True
 
 
 def forget_payload(db: sqlite3.Connection, ids: Collection[str], raw: bool, clean: bool, moment: Moment) -> None:

@@ -52,17 +52,20 @@ def try_(name: Annotated[str, typer.Argument(metavar="NAME")], config: Config = 
 
 def _echoed(source: object) -> tuple[bool, str]:
     from stowgate.ingest.dimse_settings import Dimse
-    from stowgate.ingest.scanner import Called, echo
+    from stowgate.ingest.scanner import Called, echo, own_certificate
 
     assert isinstance(source, Dimse)  # noqa: S101 - by its kind
-    if source.tls:
-        return _reached(source.listen)
+    try:
+        tls = own_certificate(source.tls.certificate, source.tls.key) if source.tls else None
+    except (OSError, ValueError):
+        raise Misconfigured("web_certificate", str(source.tls and source.tls.certificate)) from None
     host, port = source.address
     calling = source.allow[0].ae if source.allow else "STOWGATE"
-    said = echo(Called("127.0.0.1" if host in ("0.0.0.0", "") else host, port, source.ae, calling))  # noqa: S104
+    said = echo(Called("127.0.0.1" if host in ("0.0.0.0", "") else host, port, source.ae, calling), tls)  # noqa: S104
+    mutual = "; with mutual = true the certificate of a scanner is needed" if source.tls and source.tls.mutual else ""
     words = {
-        "": f"It answers {calling}.",
-        "refused": "Nobody listens there: is the gateway running?",
+        "": f"It answers {calling}{' over TLS' if tls else ''}.",
+        "refused": f"Nobody listens there, or not so: is the gateway running{mutual}?",
         "rejected": f"It rejects {calling} from this machine's address; that is right if only scanners are allowed.",
         "no answer": "It took the call and did not answer.",
     }
