@@ -1,4 +1,4 @@
-"""What one worker works with: its own thread or, when there is much to do, a process beside it.
+"""What one worker works with: its own thread and, once there is much to do, a process beside it.
 
 A thread shares its interpreter with every sender; a process does not, and what kills it kills nothing else (ADR 0013).
 """
@@ -21,7 +21,7 @@ from stowgate.store.loan import Loan
 from stowgate.way import Bench, Passed, Way
 
 WORTH_A_PROCESS = 50
-"""Objects that wait from which on the start of an interpreter pays for itself."""
+"""Objects, done and waiting, from which on the start of an interpreter pays for itself."""
 
 _AHEAD = 2
 """Objects a process is told of at once: while it writes one, the next one lies ready."""
@@ -63,6 +63,7 @@ class Hands:
         self._way = way
         self._bench = Bench(Memo())
         self._beside = Beside(way, lender, self._here) if lender else None
+        self._done = 0
 
     def take(self, raws: Sequence[Raw], waiting: int) -> Iterator[Passed]:
         """Take each through, in this order. What the disk does wrong is raised; what was begun after it is dropped.
@@ -70,7 +71,8 @@ class Hands:
         waiting -- how many objects there are to do at all, about. What is clean is to be kept or dropped on the shelf.
         """
         beside = self._beside
-        if beside and beside.is_there(call=waiting >= WORTH_A_PROCESS):
+        self._done += len(raws)
+        if beside and beside.is_there(call=self._done + waiting >= WORTH_A_PROCESS):
             yield from beside.take(raws)
         else:
             yield from map(self._here, raws)
