@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,11 +122,16 @@ def running(server: Server, work: Path) -> Iterator[tuple[int, int]]:
 
 
 def _peak(pid: int) -> int:
-    """KiB of resident memory at most, of a process and of those it called, together."""
-    said = Path(f"/proc/{pid}/status").read_text()
-    mine = next((int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM")), 0)  # none has ended
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return mine + sum(_peak(int(child)) for task in tasks for child in (task / "children").read_text().split())
+    """KiB of resident memory at most, of a process and of those it called, together; 0 for one that has ended."""
+    called: list[str] = []
+    mine = 0
+    with suppress(OSError):
+        said = Path(f"/proc/{pid}/status").read_text()
+        mine = next((int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM")), 0)
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                called += (task / "children").read_text().split()
+    return mine + sum(_peak(int(child)) for child in called)
 
 
 class Sender:
