@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future
+from io import BytesIO
+from typing import Any
 
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 
 from stowgate.ingest.file_meta import file_beginning
 from stowgate.ingest.fragments import Announcement, Begin, Fragments
 from stowgate.ingest.source import Outcome
+from stowgate.ingest.store_command import StoreRequest, store_request, store_response
 
 _COMMAND, _LAST = 1, 2
 """Bits of the message control header (PS3.8 E.2)."""
@@ -26,8 +30,11 @@ _MOST_OF_OTHERS = 1 << 20
 _INVALID = "Evt19"
 """The state machine's event for an invalid PDU (PS3.8 table 9-10): the association is aborted."""
 
-_NEEDED = ("AffectedSOPClassUID", "AffectedSOPInstanceUID", "MessageID", "Priority")
+_NEEDED = ("MessageID", "AffectedSOPClassUID", "AffectedSOPInstanceUID", "Priority")
 """What the command of a C-STORE cannot be answered without."""
+
+
+_ANSWER = ("MessageIDBeingRespondedTo", "AffectedSOPClassUID", "AffectedSOPInstanceUID", "Status")
 
 
 class Streaming(DIMSEServiceProvider):
@@ -38,6 +45,8 @@ class Streaming(DIMSEServiceProvider):
         self._begin_one = begin
         self._fragments: Fragments | None = None
         self._context = 0
+        self._request: StoreRequest | None = None
+        """What is coming in, where its command was read here."""
         self._others = 0
         self._outcomes: deque[Future[Outcome]] = deque()
 
@@ -63,10 +72,18 @@ class Streaming(DIMSEServiceProvider):
         if data[0] & _LAST:
             self._fragments.end()
             self._fragments = None
-            self._give(context, bytes((_LAST,)))
+            if self._request is None:
+                self._give(context, bytes((_LAST,)))
+            else:
+                self.msg_queue.put((context, _primitive(self._request)))
         return True
 
     def _command(self, context: int, data: bytes) -> bool:
+        self._request = None
+        if self.message is None and data[0] == _COMMAND | _LAST:
+            self._request = store_request(memoryview(data)[1:])
+            if self._request is not None:
+                return self._begin(context, self._request)
         self._others += len(data)
         if self._others > _MOST_OF_OTHERS:
             return False
@@ -75,8 +92,21 @@ class Streaming(DIMSEServiceProvider):
             self._others = 0
         elif isinstance(self.message, C_STORE_RQ):
             self._others = 0
-            return self._begin(context)
+            said: list[Any] = [getattr(self.message.command_set, name, None) for name in _NEEDED]
+            return None not in said and self._begin(context, StoreRequest(*said))
         return True
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        """As pynetdicom has it; the answer to a C-STORE is written at once, where it would pass through a data set."""
+        said: list[Any] = [getattr(primitive, name, None) for name in _ANSWER]
+        if not isinstance(primitive, C_STORE) or None in said:
+            super().send_msg(primitive, context_id)
+            return
+        message, sop_class, sop_instance, status = said
+        answer = store_response(message, str(sop_class), str(sop_instance), status)
+        part = P_DATA()
+        part.presentation_data_value_list.append((context_id, bytes((_COMMAND | _LAST,)) + answer))
+        self.dul.send_pdu(part)
 
     def outcome(self) -> Future[Outcome] | None:
         """Of the oldest instance whose answer is due."""
@@ -97,15 +127,22 @@ class Streaming(DIMSEServiceProvider):
         part.presentation_data_value_list.append((context, data))
         super().receive_primitive(part)
 
-    def _begin(self, context: int) -> bool:
-        """False for a command that says too little, or comes while the answer to another is due (PS3.7 D.3.3.3)."""
-        command = self.message.command_set if self.message else None
+    def _begin(self, context: int, said: StoreRequest) -> bool:
+        """False for what comes while the answer to another is due, or was not agreed on (PS3.7 D.3.3.3)."""
         accepted = self.assoc._accepted_cx.get(context)
-        said = [getattr(command, name, None) for name in _NEEDED]
-        if accepted is None or None in said or self._outcomes:
+        if accepted is None or self._outcomes:
             return False
-        told = Announcement(str(said[0]), str(said[1]), str(accepted.transfer_syntax[0]))
+        told = Announcement(str(said.sop_class), str(said.sop_instance), str(accepted.transfer_syntax[0]))
         self._context = context
         self._fragments = Fragments(file_beginning(told.sop_class, told.sop_instance, told.transfer_syntax))
         self._outcomes.append(self._begin_one(told, self._fragments))
         return True
+
+
+def _primitive(said: StoreRequest) -> C_STORE:
+    """The request as pynetdicom's services want it; where its data set was, they need not know."""
+    request = C_STORE()
+    request.MessageID, request.Priority = said.message, said.priority
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = said.sop_class, said.sop_instance
+    request.DataSet = BytesIO()
+    return request
