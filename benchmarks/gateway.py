@@ -9,7 +9,6 @@ cleaned yet must not grow. `--large` sends one object of 2 GB while 200 connecti
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import socket
@@ -18,59 +17,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import corpus
+from servers import ORTHANC, STORESCU, Command, environment, gateway, orthanc, peak, running, storescp
 
 from stowgate.errors import StowgateError
 from stowgate.lifecycle import State
 from stowgate.store.custody_view import read_custody
 
-STORESCU, STORESCP, ECHOSCU = "/usr/bin/storescu", "/usr/bin/storescp", "/usr/bin/echoscu"
-"""Debian's: pynetdicom brings programs of the same names."""
-ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
 SENDERS = 4
-Command = Callable[[Path, int], Sequence[str]]
-"""(empty folder, port) -> how to start a server there."""
-
-_SETTINGS = """
-[unit]
-name = "BENCH"
-[spool]
-path = "spool"
-reserve = "1GiB"
-[log]
-level = "warning"
-[[source]]
-name = "ct"
-kind = "dimse"
-listen = "127.0.0.1:{port}"
-allow = [{{ ae = "STORESCU", ip = "127.0.0.1" }}, {{ ae = "ECHOSCU", ip = "127.0.0.1" }}]
-"""
-
-
-def gateway(folder: Path, port: int) -> Sequence[str]:
-    """`stowgate run`."""
-    (folder / "stowgate.toml").write_text(_SETTINGS.format(port=port), encoding="utf-8")
-    return [str(Path(sys.executable).with_name("stowgate")), "run", "-q", "-c", str(folder / "stowgate.toml")]
-
-
-def orthanc(folder: Path, port: int) -> Sequence[str]:
-    """Orthanc as it comes: it syncs its storage area."""
-    told = {"StorageDirectory": str(folder / "store"), "HttpServerEnabled": False, "DicomPort": port,
-            "DicomServerEnabled": True, "DicomAet": "STOWGATE", "Plugins": []}  # fmt: skip
-    (folder / "orthanc.json").write_text(json.dumps(told), encoding="utf-8")
-    return [ORTHANC, str(folder / "orthanc.json")]
-
-
-def storescp(folder: Path, port: int) -> Sequence[str]:
-    """DCMTK's: it syncs nothing and checks nothing; a process for each association."""
-    return [STORESCP, "--fork", "-od", str(folder), str(port)]
 
 
 @dataclass
@@ -96,44 +56,6 @@ class Server:
         return sorted(self.waits)[min(len(self.waits) - 1, int(len(self.waits) * share))] * 1000
 
 
-@contextmanager
-def running(server: Server, work: Path) -> Iterator[tuple[int, int]]:
-    """Start it in an empty folder and wait until it answers an echo; its port and process."""
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(mode=0o700, parents=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(server.command(work, port), stdout=quiet, stderr=quiet, cwd=work)
-    try:
-        deadline = time.monotonic() + 60
-        echo = [ECHOSCU, "-aec", "STOWGATE", "127.0.0.1", str(port)]
-        while subprocess.run(echo, stderr=quiet, check=False).returncode:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{server.name} does not answer")
-            time.sleep(0.1)
-        yield port, process.pid
-        server.peak = max(server.peak, _peak(process.pid))
-    finally:
-        process.terminate()
-        process.wait(60)
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _peak(pid: int) -> int:
-    """KiB of resident memory at most, of a process and of those it called, together; 0 for one that has ended."""
-    called: list[str] = []
-    mine = 0
-    with suppress(OSError):
-        said = Path(f"/proc/{pid}/status").read_text()
-        mine = next((int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM")), 0)
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(OSError):
-                called += (task / "children").read_text().split()
-    return mine + sum(_peak(int(child)) for child in called)
-
-
 class Sender:
     """One storescu that sends until it is stopped; seconds that each success took."""
 
@@ -142,7 +64,7 @@ class Sender:
         self.waits: list[float] = []
         self.refused = 0
         self._process = subprocess.Popen(
-            [*line, "127.0.0.1", str(port), folder], env=os.environ | {"TCP_NODELAY": "1"}, stderr=subprocess.STDOUT,
+            [*line, "127.0.0.1", str(port), folder], env=environment(nodelay=True), stderr=subprocess.STDOUT,
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._listen)
@@ -168,7 +90,7 @@ class Sender:
 
 def load(server: Server, work: Path, folders: Sequence[Path], seconds: float) -> None:
     """One round of one server."""
-    with running(server, work) as (port, _):
+    with running(server.command, work) as (port, pid):
         began = time.perf_counter()
         senders = [Sender(port, folder) for folder in folders]
         while time.perf_counter() - began < seconds:
@@ -179,6 +101,7 @@ def load(server: Server, work: Path, folders: Sequence[Path], seconds: float) ->
         for sender in senders:
             sender.stop()
         took = time.perf_counter() - began
+        server.peak = max(server.peak, peak(pid))
     waits = [wait for sender in senders for wait in sender.waits]
     refused = sum(sender.refused for sender in senders)
     if refused or not waits:
@@ -217,25 +140,23 @@ def large(work: Path, megabytes: int) -> list[str]:
     """One large object while 200 connections hold still; the gateway's memory and what it made of it."""
     source = work / "large"
     corpus.large(source / "large.dcm", megabytes)
-    server = Server("gateway", gateway)
-    with running(server, work / "server") as (port, _):
+    with running(gateway, work / "server") as (port, pid):
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
         line = [STORESCU, "-aec", "STOWGATE", "-R", "+sd", "+r", "127.0.0.1", str(port), str(source)]
         began = time.perf_counter()
-        if subprocess.run(line, env=os.environ | {"TCP_NODELAY": "1"}, check=False).returncode:
+        if subprocess.run(line, env=environment(nodelay=True), check=False).returncode:
             raise SystemExit("the large object was not taken")
         taken = time.perf_counter() - began
         while _states(work / "server").get(State.RECEIVED, 0):
             time.sleep(0.5)
         cleaned = time.perf_counter() - began
         states = _states(work / "server")
+        memory = peak(pid) // 1024
         for one in silent:
             one.close()
     shutil.rmtree(source)
     ended = ", ".join(f"{count} {state}" for state, count in states.items() if count)
-    said = (
-        f"Answered after {taken:.0f} s, worked on after {cleaned:.0f} s ({ended}); {server.peak // 1024} MB of memory."
-    )
+    said = f"Answered after {taken:.0f} s, worked on after {cleaned:.0f} s ({ended}); {memory} MB of memory."
     return [f"## One object of {megabytes} MB, 200 silent connections", "", said, ""]
 
 

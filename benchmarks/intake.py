@@ -12,43 +12,34 @@ TCP_NODELAY=1 in their own environment.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import corpus
+from servers import (
+    ORTHANC,
+    STORESCP,
+    STORESCU,
+    Command,
+    cpu_seconds,
+    environment,
+    gateway,
+    orthanc,
+    peak,
+    running,
+)
 
 HERE = Path(__file__).parent
-STORESCU, STORESCP, ECHOSCU = "/usr/bin/storescu", "/usr/bin/storescp", "/usr/bin/echoscu"
-"""Debian's: pynetdicom brings programs of the same names."""
-ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
-Command = Callable[[Path, int], Sequence[str]]
-"""(empty folder, port) -> how to start a server there."""
-
-_GATEWAY = """
-[unit]
-name = "BENCH"
-[spool]
-path = "spool"
-reserve = "0B"
-[[source]]
-name = "ct"
-kind = "dimse"
-listen = "127.0.0.1:{port}"
-allow = [{{ ae = "STORESCU", ip = "127.0.0.1" }}, {{ ae = "ECHOSCU", ip = "127.0.0.1" }}]
-"""
 
 
 @dataclass
@@ -95,74 +86,9 @@ def source_keeping(_: Path, port: int) -> Sequence[str]:
     return [sys.executable, str(HERE / "source_run.py"), str(port), "--keep"]
 
 
-def gateway(folder: Path, port: int) -> Sequence[str]:
-    """The whole of it."""
-    config = folder / "stowgate.toml"
-    config.write_text(_GATEWAY.format(port=port), encoding="utf-8")
-    return [str(Path(sys.executable).with_name("stowgate")), "run", "-q", "-c", str(config)]
-
-
 def storescp(folder: Path, port: int) -> Sequence[str]:
-    """DCMTK's."""
+    """DCMTK's as most run it: one association after the other."""
     return [STORESCP, "-od", str(folder), str(port)]
-
-
-def orthanc(folder: Path, port: int) -> Sequence[str]:
-    """Orthanc as it comes: it syncs its storage area."""
-    config = folder / "orthanc.json"
-    told = {
-        "StorageDirectory": str(folder / "store"), "HttpServerEnabled": False, "DicomPort": port,
-        "DicomServerEnabled": True, "DicomAet": "STOWGATE", "Plugins": [],
-    }  # fmt: skip
-    config.write_text(json.dumps(told), encoding="utf-8")
-    return [ORTHANC, str(config)]
-
-
-@contextmanager
-def running(server: Server, work: Path) -> Iterator[int]:
-    """Start it in an empty folder and wait until it answers an echo; yields its port, notes memory and CPU time."""
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(mode=0o700, parents=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        server.command(work, port), stdout=quiet, stderr=quiet, cwd=work, env=_environment(server.nodelay)
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while subprocess.run(
-            [ECHOSCU, "-aec", "STOWGATE", "127.0.0.1", str(port)], stderr=quiet, check=False
-        ).returncode:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{server.name} does not answer")
-            time.sleep(0.1)
-        before = _cpu_seconds(process.pid)
-        yield port
-        server.cpu.append(_cpu_seconds(process.pid) - before)
-        server.peak = max(server.peak, _peak(process.pid))
-    finally:
-        process.terminate()
-        process.wait(60)
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _environment(nodelay: bool) -> dict[str, str]:
-    """Of a program that is built on DCMTK."""
-    without = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
-    return without | ({"TCP_NODELAY": "1"} if nodelay else {})
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _peak(pid: int) -> int:
-    """KiB of resident memory at most."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def send(port: int, folders: Sequence[Path], nagle: bool) -> float:
@@ -171,7 +97,7 @@ def send(port: int, folders: Sequence[Path], nagle: bool) -> float:
     senders = []
     for folder in folders:
         line = [STORESCU, "-aec", "STOWGATE", "+sd", "+r", "127.0.0.1", str(port), str(folder)]
-        senders.append(subprocess.Popen(line, env=_environment(not nagle), stderr=subprocess.DEVNULL))
+        senders.append(subprocess.Popen(line, env=environment(nodelay=not nagle), stderr=subprocess.DEVNULL))
     failed = [one.args for one in senders if one.wait(600)]
     if failed:
         raise SystemExit(f"a sender failed: {failed[0]}")
@@ -182,8 +108,11 @@ def turns(servers: Sequence[Server], load: Load, rounds: int, folders: Sequence[
     """All servers, round by round."""
     for _ in range(rounds):
         for server in random.sample(servers, len(servers)):
-            with running(server, work) as port:
+            with running(server.command, work, nodelay=server.nodelay) as (port, pid):
+                before = cpu_seconds(pid)
                 seconds = send(port, folders, load.nagle)
+                server.cpu.append(cpu_seconds(pid) - before)
+                server.peak = max(server.peak, peak(pid))
             server.rates.append(load.files * len(folders) / seconds)
 
 
