@@ -64,7 +64,10 @@ class PageSums:
         Nobody else may write meanwhile. `db` must not checkpoint by itself (PRAGMA wal_autocheckpoint = 0), and cut the
         log when it starts anew (PRAGMA journal_size_limit = 0).
         """
-        size = self._log.stat().st_size if self._log.exists() else 0
+        try:
+            size = os.stat(self._log).st_size
+        except FileNotFoundError:
+            size = 0
         if size < self._tried:
             self._tried = 0
         if not size or size - self._tried < limit:
