@@ -352,6 +352,24 @@ def test_files_are_moved_and_never_onto_another(place: Place) -> None:
     assert {path.name: path.read_bytes() for path in (moved / "ct").iterdir()} == {"1.dcm": one(0), "1-1.dcm": one(1)}
 
 
+@pytest.mark.parametrize("after", ["delete", "move"])
+def test_a_file_that_is_written_to_while_its_object_is_made_durable_stays(place: Place, after: str) -> None:
+    path = place.put("1.dcm", one(1))
+    reads, later = Counting.receive, [one(22)]
+
+    def receive(arrival: Arrival) -> Outcome:
+        outcome = reads(place.intake, arrival)  # the last byte is read; now comes what takes its time
+        if later:
+            path.write_bytes(later.pop())
+        return outcome
+
+    place.intake.receive = receive  # type: ignore[method-assign]
+    with place.watched(after=after):
+        eventually(lambda: place.intake.taken == 2)
+        eventually(lambda: not place.left())
+    assert hashlib.blake2b(one(22), digest_size=8).digest() in place.intake.known
+
+
 def test_an_intake_with_a_bug_loses_no_file(place: Place) -> None:
     place.put("1.dcm", one(1))
     place.put("2.dcm", one(2))

@@ -264,11 +264,14 @@ class WatchedFolder:
         if isinstance(outcome, Accepted | Duplicate) and self.settings.after != "keep":
             handle = source.fileno()
             with suppress(OSError):
-                if handle is not None and self._put_away(name, identity(os.fstat(handle))):
+                if handle is not None and self._put_away(name, look, identity(os.fstat(handle))):
                     return
         self._seen.note(self._path(name), look.size, look.mtime_ns)
 
-    def _put_away(self, name: str, was: Identity) -> bool:
+    def _put_away(self, name: str, look: _Look, was: Identity) -> bool:
+        """False for a file that somebody wrote to since its last byte was read: what it is now is not in custody."""
+        if was[2:] != (look.size, look.mtime_ns):
+            return False
         if self.settings.after == "move":
             return self._files.move(name, was, self._taken)
         return self._files.remove(name, was)
