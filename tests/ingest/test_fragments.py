@@ -98,6 +98,16 @@ def test_a_sender_that_goes_away_after_the_end_takes_nothing_back() -> None:
     assert (fragments.read(9), fragments.read(9)) == (b"whole", b"")
 
 
+def test_what_was_broken_off_once_stays_so_whatever_is_said_later() -> None:
+    fragments = Fragments(b"beginning")
+    fragments.break_off()
+    fragments.put(b"thrown away")
+    fragments.end()
+    fragments.break_off()
+    with pytest.raises(BrokenOff):
+        fragments.read(9)
+
+
 @pytest.mark.parametrize("how", ["close", "break_off"])
 def test_a_writer_that_waits_is_let_go_when_nobody_reads_any_more(how: str) -> None:
     fragments = Fragments(b"", most=10)

@@ -46,7 +46,7 @@ class Fragments:
     def break_off(self) -> None:
         """The sender is gone: whoever reads gets `BrokenOff`. After `end` it has no effect."""
         with self._changed:
-            self._broken = not self._ended
+            self._broken = self._broken or not self._ended
             self._changed.notify_all()
 
     def close(self) -> None:
