@@ -343,6 +343,26 @@ def test_files_are_deleted_only_after_custody(place: Place) -> None:
     assert place.intake.taken == 1
 
 
+def test_a_file_there_is_no_room_for_does_not_keep_smaller_ones_out(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = one(1) + bytes(10_000)
+
+    def may_accept(announced: Announced) -> Refused | None:
+        return Refused("spool_reserve") if (announced.size or 0) >= len(large) else None
+
+    monkeypatch.setattr(place.intake, "may_accept", may_accept)
+    place.put("large.dcm", large)
+    with place.watched(after="delete") as source:
+        eventually(lambda: "large.dcm" in source._looks)
+        for n in range(2, 5):
+            place.put(f"{n}.dcm", one(n))
+        eventually(lambda: place.intake.taken == 3)
+        assert place.left() == ["large.dcm"]
+        monkeypatch.undo()
+        eventually(lambda: place.intake.taken == 4)
+
+
 def test_files_are_moved_and_never_onto_another(place: Place) -> None:
     with place.watched(after="move"):
         for n in range(2):

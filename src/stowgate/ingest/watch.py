@@ -208,10 +208,10 @@ class WatchedFolder:
                 return
 
     def _is_dealt_with(self, name: str, look: _Look, intake: Intake) -> bool:
-        """Offer one file, or leave it for now; False if intake is closed."""
+        """Offer one file, or leave it for now, as one there is no room for; False if intake is closed."""
         refused = intake.may_accept(Announced(self.settings.name, size=look.size))
         if refused:
-            return refused.code not in LATER
+            return refused.code not in LATER or not intake.may_accept(Announced(self.settings.name))
         try:
             with self._files.open(name) as source:
                 if self._may_grow(look) and not self._is_finished(source):
