@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import tracemalloc
 
 import pytest
 
@@ -54,6 +55,20 @@ def test_a_writer_waits_while_too_much_waits() -> None:
     while fragments.read(1000):
         pass
     assert done.wait(5)
+
+
+def test_parts_of_one_byte_cost_no_more_than_others() -> None:
+    count = 200_000
+    fragments = Fragments(b"beginning")
+    tracemalloc.start()
+    for n in range(count):
+        fragments.put(memoryview(bytes((1, n & 255)))[1:])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2 * count
+    fragments.end()
+    got = fragments.read(5) + fragments.read(50_001) + fragments.read(1 << 20)
+    assert got == b"beginning" + bytes(n & 255 for n in range(count))
 
 
 def test_a_reader_waits_for_what_is_to_come() -> None:
