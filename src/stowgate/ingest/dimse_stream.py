@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future
+from typing import Any
 
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
@@ -40,6 +41,8 @@ class Streaming(DIMSEServiceProvider):
         self._context = 0
         self._others = 0
         self._outcomes: deque[Future[Outcome]] = deque()
+        self._answering = False
+        """Whether an outcome was asked for, and its answer is not on its way."""
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Fragments of a data set are handed on; the rest takes pynetdicom's way. What breaks a rule aborts."""
@@ -80,7 +83,15 @@ class Streaming(DIMSEServiceProvider):
 
     def outcome(self) -> Future[Outcome] | None:
         """Of the oldest instance whose answer is due."""
+        self._answering = bool(self._outcomes)
         return self._outcomes.popleft() if self._outcomes else None
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        """As pynetdicom has it."""
+        try:
+            super().send_msg(primitive, context_id)
+        finally:
+            self._answering = False
 
     def break_off(self) -> None:
         """What has not come whole is no instance."""
@@ -90,7 +101,7 @@ class Streaming(DIMSEServiceProvider):
     @property
     def is_receiving(self) -> bool:
         """Whether an instance is coming in or its answer is due."""
-        return self._fragments is not None or bool(self._outcomes)
+        return self._fragments is not None or bool(self._outcomes) or self._answering
 
     def _give(self, context: int, data: bytes) -> None:
         part = P_DATA()
