@@ -16,6 +16,8 @@ _ROOT = str(Path(__file__).parents[1])
 _LARGEST = 1 << 26
 """Bytes of a line."""
 _READY = b"ready\n"
+_HANDED_ON = ("PYTHON", "LANG", "LC_", "LD_", "TMPDIR", "COV")
+"""Beginnings of the variables that an interpreter may need; another one may hold a key that is its owner's alone."""
 
 
 class Child:
@@ -23,17 +25,21 @@ class Child:
 
     def __init__(self, module: str, beginning: object) -> None:
         """Start it and tell it the beginning; where none can be had, it is gone from the start."""
-        there, self._to = os.pipe()
-        self._from, back = os.pipe()
         self.process = 0
         """Its process id, 0 when it is gone."""
+        self.listened = False
+        """Whether it ever was ready."""
+        self._ready = False
+        pipes = _pipes()
+        if pipes is None:
+            return
+        there, self._to, self._from, back = pipes
         try:
             self.process = _started(module, there, back)
         finally:
             os.close(there)
             os.close(back)
         self._answers = os.fdopen(self._from, "rb")
-        self._ready = False
         if not self.process:
             self._answers.close()
             os.close(self._to)
@@ -41,8 +47,8 @@ class Child:
 
     def is_ready(self) -> bool:
         """Whether it has started; until then telling it something would mean waiting."""
-        if not self._ready and self.process and select.select([self._from], [], [], 0)[0]:
-            self._ready = self._answers.readline() == _READY
+        if not self._ready and self.process and self._says_something(0):
+            self._ready = self.listened = self._answers.readline() == _READY
             if not self._ready:
                 self.close()
         return self._ready
@@ -50,7 +56,7 @@ class Child:
     def wait_until_ready(self) -> bool:
         """As `is_ready`, after it has started or failed to."""
         if not self._ready and self.process:
-            select.select([self._from], [], [])
+            self._says_something(None)
         return self.is_ready()
 
     def tell(self, message: object) -> None:
@@ -80,6 +86,25 @@ class Child:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(process, 0)
 
+    def _says_something(self, seconds: float | None) -> bool:
+        """Whether there is something to read, or its end; None waits for that. Any number of descriptors will do."""
+        waiting = select.poll()
+        waiting.register(self._from, select.POLLIN)
+        return bool(waiting.poll(seconds))
+
+
+def _pipes() -> tuple[int, int, int, int] | None:
+    """Two pipes, the reading end of each first; None where there are no descriptors for both."""
+    held: list[int] = []
+    try:
+        held += os.pipe()
+        held += os.pipe()
+    except OSError:
+        for one in held:
+            os.close(one)
+        return None
+    return held[0], held[1], held[2], held[3]
+
 
 def _started(module: str, there: int, back: int) -> int:
     """The process id of an interpreter that listens on `there` and answers on `back`; 0 if none can be had.
@@ -89,7 +114,8 @@ def _started(module: str, there: int, back: int) -> int:
     if not sys.executable:
         return 0
     paths = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    environment = {name: value for name, value in os.environ.items() if name.startswith(_HANDED_ON)}
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
     moves = [
         (os.POSIX_SPAWN_DUP2, there, 0),
         (os.POSIX_SPAWN_DUP2, back, 1),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import closing
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +122,58 @@ def test_nothing_it_is_told_is_on_its_command_line(called: Hands, parts: Parts) 
     assert b"stowgate.gateway.hand" in command
 
 
+def test_no_variable_that_may_hold_a_key_is_handed_on(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIT_KEY", "the-key-of-the-spool")
+    with closing(call(parts)) as hands:
+        assert b"the-key-of-the-spool" not in Path(f"/proc/{beside_of(hands).process}/environ").read_bytes()
+
+
+def test_no_image_of_a_process_is_left_when_it_dies() -> None:
+    """An object and its keys are in it, and a codec may kill it."""
+    script = """
+import ctypes, resource, runpy, stowgate.child
+said = lambda _: print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE))
+stowgate.child.serve = said
+runpy.run_module("stowgate.gateway.hand", run_name="__main__")
+"""
+    line, environment = [sys.executable, "-c", script], os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout == "0 (0, 0)\n"  # prctl(2): PR_GET_DUMPABLE
+
+
+def test_a_descriptor_above_a_thousand_is_as_good_as_any(parts: Parts) -> None:
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1030)]
+    try:
+        with closing(call(parts)) as hands:
+            assert [one.ref is not None for one in hands.take(raws(parts.accept(small())), 0)] == [True]
+            assert beside_of(hands).process
+    finally:
+        for one in held:
+            os.close(one)
+
+
+def test_without_descriptors_there_is_no_process_and_none_stays_open(parts: Parts) -> None:
+    id = parts.accept(small())
+    limits, before = resource.getrlimit(resource.RLIMIT_NOFILE), len(list(Path("/proc/self/fd").iterdir()))
+    held: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+        with suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(3):  # enough for the thread, and for one pipe of the two
+            os.close(held.pop())
+        with closing(Hands(parts.way, parts.spool)) as hands:
+            assert [one.ref is not None for one in hands.take(raws(id), WORTH_A_PROCESS)] == [True]
+            assert not beside_of(hands).process
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for one in held:
+            os.close(one)
+    parts.way.shelf.drop(next((parts.spool.folder / "parts").iterdir()))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_an_object_that_kills_its_process_is_held_and_the_others_go_on(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +191,73 @@ def test_an_object_that_kills_its_process_is_held_and_the_others_go_on(
         if one.ref:
             parts.spool.clean.keep(one.ref.path)
     assert no_parts(parts)
+
+
+def each_is_itself(parts: Parts, data: Mapping[str, bytes], ended: list[Passed]) -> None:
+    """Keep what is clean: it lies where it was written, and is what the engine makes of that very object."""
+    kept = [(one, parts.spool.clean.keep(one.ref.path), Path(one.ref.path).stem) for one in ended if one.ref]
+    for one, what, id in kept:
+        assert what.id == id
+        with parts.spool.clean.open(id) as source:
+            assert source.read(0, source.size) == expected(data[one.item.id])
+
+
+@pytest.mark.parametrize("place", [0, 1, 5])
+def test_after_a_death_in_a_group_no_answer_is_taken_for_anothers(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    monkeypatch.setattr(hand, "__name__", deadly_hand.__name__)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    objects = [small(uid=f"1.2.{n}") for n in range(7)]
+    objects.insert(place, small(el("ImageComments", deadly_hand.POISON.decode())))
+    data = {parts.accept(one): one for one in objects}
+    with closing(call(parts)) as hands:
+        ended = list(hands.take(raws(*data), 0))
+    assert [one.item.id for one in ended] == list(data)
+    assert [one.item.code for one in ended] == [None] * place + ["third_start"] + [None] * (7 - place)
+    each_is_itself(parts, data, ended)
+    assert no_parts(parts)
+
+
+def test_after_a_death_between_two_groups_no_answer_is_taken_for_anothers(parts: Parts, called: Hands) -> None:
+    data = {parts.accept(one): one for one in (small(uid=f"1.2.{n}") for n in range(8))}
+    os.kill(beside_of(called).process, signal.SIGKILL)
+    ended = list(called.take(raws(*data), 0))
+    assert [one.item.id for one in ended] == list(data)
+    assert all(one.ref for one in ended)
+    each_is_itself(parts, data, ended)
+
+
+def test_a_process_that_speaks_of_another_object_is_believed_nothing(
+    parts: Parts, called: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, first = Child.answer, [True]
+
+    def mixed_up(child: Child) -> Any:
+        said = answer(child)
+        return said | {hand.ID: "another"} if first and first.pop() else said
+
+    monkeypatch.setattr(Child, "answer", mixed_up)
+    before = beside_of(called).process
+    data = {parts.accept(one): one for one in (small(uid=f"1.2.{n}") for n in range(4))}
+    ended = list(called.take(raws(*data), 0))
+    assert all(one.ref for one in ended)
+    each_is_itself(parts, data, ended)
+    assert beside_of(called).process not in (0, before)
+    assert no_parts(parts)
+
+
+def test_another_process_is_called_after_one_that_died_of_an_object(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hand, "__name__", deadly_hand.__name__)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    poison = parts.accept(small(el("ImageComments", deadly_hand.POISON.decode())))
+    with closing(call(parts)) as hands:
+        assert [one.item.code for one in hands.take(raws(poison), 0)] == ["third_start"]
+        assert not beside_of(hands).process
+        assert not beside_of(hands).is_there(call=False)
+        eventually(lambda: beside_of(hands).is_there(call=True))
 
 
 def test_a_process_that_is_killed_between_two_groups_is_replaced(parts: Parts, called: Hands) -> None:
@@ -196,8 +318,9 @@ def test_what_is_written_under_a_key_is_written_once(parts: Parts) -> None:
 def test_an_object_that_a_process_cannot_do_with_what_it_has_is_done_in_the_thread(
     parts: Parts, called: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Child, "answer", lambda _: {hand.AGAIN: ""})
-    (passed,) = called.take(raws(parts.accept(small())), 0)
+    id = parts.accept(small())
+    monkeypatch.setattr(Child, "answer", lambda _: {hand.ID: id, hand.AGAIN: ""})
+    (passed,) = called.take(raws(id), 0)
     assert passed.ref
 
 

@@ -313,6 +313,20 @@ class TestFailingDisk:
             assert parts.intake.closed_by == ()
             parts.accept(small())
 
+    def test_what_is_not_read_back_as_it_was_written_is_not_its_senders_fault(
+        self, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Refused as damaged its sender would not send it again, and a watched file would not be looked at again."""
+
+        def fail(*_: object) -> bytes:
+            raise OSError(errno.EIO, "")
+
+        monkeypatch.setattr(os, "pread", fail)
+        assert parts.take_in(small()) == Refused("spool_failed")
+        monkeypatch.undo()
+        assert parts.intake.closed_by == ("spool_failed",)
+        assert (parts.files, parts.counts()) == ([], {})
+
     @pytest.mark.parametrize(("code", "stays"), [("disk_full", False), ("intake_stopped", False), ("ledger_io", True)])
     def test_a_ledger_that_cannot_write_means_no_success(
         self, parts: Parts, monkeypatch: pytest.MonkeyPatch, code: str, stays: bool

@@ -597,6 +597,32 @@ class TestStop:
         peer.close()
         assert [data_set_of(one.data) for one in intake.taken] == [data]
 
+    def test_an_instance_that_is_being_made_durable_is_answered(
+        self, intake: MemoryIntake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its sender would send it again otherwise."""
+        receive, read, go_on = intake.receive, threading.Event(), threading.Event()
+
+        def slow(arrival: Arrival) -> Outcome:
+            outcome = receive(arrival)
+            read.set()
+            go_on.wait(10)
+            return outcome
+
+        monkeypatch.setattr(intake, "receive", slow)
+        ct = Served(intake)
+        peer = Peer.associated(ct.port)
+        answers: list[int] = []
+        thread = threading.Thread(target=lambda: answers.append(peer.store(encode(instance()))))
+        thread.start()
+        assert read.wait(5)
+        time.sleep(0.2)
+        threading.Timer(1, go_on.set).start()
+        ct.stop()
+        thread.join()
+        assert answers == [0]
+        peer.close()
+
     def test_those_who_never_finish_are_cut_off_in_time(
         self, intake: MemoryIntake, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import tracemalloc
 
 import pytest
 
@@ -56,6 +57,20 @@ def test_a_writer_waits_while_too_much_waits() -> None:
     assert done.wait(5)
 
 
+def test_parts_of_one_byte_cost_no_more_than_others() -> None:
+    count = 200_000
+    fragments = Fragments(b"beginning")
+    tracemalloc.start()
+    for n in range(count):
+        fragments.put(memoryview(bytes((1, n & 255)))[1:])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2 * count
+    fragments.end()
+    got = fragments.read(5) + fragments.read(50_001) + fragments.read(1 << 20)
+    assert got == b"beginning" + bytes(n & 255 for n in range(count))
+
+
 def test_a_reader_waits_for_what_is_to_come() -> None:
     fragments = Fragments(b"")
     later(lambda: fragments.put(b"late"))
@@ -96,6 +111,16 @@ def test_a_sender_that_goes_away_after_the_end_takes_nothing_back() -> None:
     fragments.end()
     fragments.break_off()
     assert (fragments.read(9), fragments.read(9)) == (b"whole", b"")
+
+
+def test_what_was_broken_off_once_stays_so_whatever_is_said_later() -> None:
+    fragments = Fragments(b"beginning")
+    fragments.break_off()
+    fragments.put(b"thrown away")
+    fragments.end()
+    fragments.break_off()
+    with pytest.raises(BrokenOff):
+        fragments.read(9)
 
 
 @pytest.mark.parametrize("how", ["close", "break_off"])

@@ -343,6 +343,26 @@ def test_files_are_deleted_only_after_custody(place: Place) -> None:
     assert place.intake.taken == 1
 
 
+def test_a_file_there_is_no_room_for_does_not_keep_smaller_ones_out(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = one(1) + bytes(10_000)
+
+    def may_accept(announced: Announced) -> Refused | None:
+        return Refused("spool_reserve") if (announced.size or 0) >= len(large) else None
+
+    monkeypatch.setattr(place.intake, "may_accept", may_accept)
+    place.put("large.dcm", large)
+    with place.watched(after="delete") as source:
+        eventually(lambda: "large.dcm" in source._looks)
+        for n in range(2, 5):
+            place.put(f"{n}.dcm", one(n))
+        eventually(lambda: place.intake.taken == 3)
+        assert place.left() == ["large.dcm"]
+        monkeypatch.undo()
+        eventually(lambda: place.intake.taken == 4)
+
+
 def test_files_are_moved_and_never_onto_another(place: Place) -> None:
     with place.watched(after="move"):
         for n in range(2):
@@ -350,6 +370,24 @@ def test_files_are_moved_and_never_onto_another(place: Place) -> None:
             eventually(lambda: not place.left())
     moved = place.folder.with_name("in.taken")
     assert {path.name: path.read_bytes() for path in (moved / "ct").iterdir()} == {"1.dcm": one(0), "1-1.dcm": one(1)}
+
+
+@pytest.mark.parametrize("after", ["delete", "move"])
+def test_a_file_that_is_written_to_while_its_object_is_made_durable_stays(place: Place, after: str) -> None:
+    path = place.put("1.dcm", one(1))
+    reads, later = Counting.receive, [one(22)]
+
+    def receive(arrival: Arrival) -> Outcome:
+        outcome = reads(place.intake, arrival)  # the last byte is read; now comes what takes its time
+        if later:
+            path.write_bytes(later.pop())
+        return outcome
+
+    place.intake.receive = receive  # type: ignore[method-assign]
+    with place.watched(after=after):
+        eventually(lambda: place.intake.taken == 2)
+        eventually(lambda: not place.left())
+    assert hashlib.blake2b(one(22), digest_size=8).digest() in place.intake.known
 
 
 def test_an_intake_with_a_bug_loses_no_file(place: Place) -> None:

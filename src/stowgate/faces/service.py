@@ -120,8 +120,10 @@ class Running:
         return (*self.gateway.intake.closed_by, *("port_unavailable" for _ in self.sources.failed))
 
     def stop(self, seconds: float) -> bool:
-        """Stop taking in: the sources, then the uploads; whether all were done in time."""
+        """Stop taking in: the sources, and the uploads meanwhile; whether all were done in time."""
         deadline = time.monotonic() + seconds
+        if self._server:
+            self._server.drain()
         done = self.sources.stop(seconds)
         if self._server:
             done = self._server.stop(max(0.1, deadline - time.monotonic())) and done

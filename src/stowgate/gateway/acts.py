@@ -128,10 +128,10 @@ def _done(ids: Sequence[str], left: Iterable[str]) -> Done:
 def _write(source: Original, folder: Path, name: str | Path, mode: int) -> None:
     """A whole, durable file under its name below the folder, or none; a failure names the folder alone."""
     place = folder / name
-    part = place.with_name(f".{place.name}.part")
+    part = place.with_name(f".{os.urandom(8).hex()}.part")  # somebody may be writing the same beside us
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
             _copy(source, handle)
         finally:
@@ -139,9 +139,10 @@ def _write(source: Original, folder: Path, name: str | Path, mode: int) -> None:
         os.replace(part, place)
         _sync(place.parent)
     except OSError as error:
-        with suppress(OSError):  # where the folder is none, there is nothing to take away either
-            part.unlink()
         raise Misconfigured(disk_code(error, "output_unwritable"), str(folder)) from None
+    finally:
+        with suppress(OSError):  # where it has its name, or the folder is none, there is nothing to take away
+            part.unlink()
 
 
 def _copy(source: Original, handle: int) -> None:

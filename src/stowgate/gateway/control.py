@@ -28,6 +28,9 @@ GROUP = MOST_IDS
 _PATIENCE = 60.0
 """Seconds that a caller may be silent."""
 
+_PAUSE = 0.25
+"""Seconds to leave the listening socket alone when no descriptor is free."""
+
 _CREDENTIALS = struct.Struct("3i")
 _Act = Callable[[Hands, list[str], "str | None", str], Done]
 
@@ -61,12 +64,14 @@ class ControlServer:
             self._listening.bind(f"{folder}/{SOCKET}")
         self._place.chmod(0o600)
         self._listening.listen(8)
+        self._closing = threading.Event()
         self._callers = threading.BoundedSemaphore(_MOST_CALLERS)
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._thread.start()
 
     def close(self, seconds: float = 5.0) -> None:
         """Serve nobody any more; acts under way get so long to end."""
+        self._closing.set()
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -78,13 +83,19 @@ class ControlServer:
             os.unlink(self._place)
 
     def _serve(self) -> None:
-        while True:
+        """Until it is closed; without a descriptor or a thread left, whoever calls has to wait or to call again."""
+        while not self._closing.is_set():
             try:
                 connection, _ = self._listening.accept()
             except OSError:
-                return
+                self._closing.wait(_PAUSE)
+                continue
             self._callers.acquire()
-            threading.Thread(target=self._hear, args=(connection,), name="control-act", daemon=True).start()
+            try:
+                threading.Thread(target=self._hear, args=(connection,), name="control-act", daemon=True).start()
+            except RuntimeError:
+                connection.close()
+                self._callers.release()
 
     def _hear(self, connection: socket.socket) -> None:
         """One caller. Whatever goes wrong with it ends this conversation, and nothing else."""

@@ -15,6 +15,7 @@ from stowgate.deident.memo import Memo
 from stowgate.dicom.limits import Limits
 from stowgate.errors import StowgateError
 from stowgate.objects import Names, Raw
+from stowgate.observe.service import seal_process
 from stowgate.pipeline import passed, process, stopped
 from stowgate.policy import from_plain, plain
 from stowgate.store.lent_shelf import LentShelf
@@ -23,6 +24,9 @@ from stowgate.store.sealed import open_lent
 from stowgate.store.spool import Kept
 from stowgate.verify.gate import vouched
 from stowgate.way import Bench, Passed, Way
+
+ID = "id"
+"""Of the object that an answer is about."""
 
 AGAIN = "again"
 """It could not be done with what was lent; whoever has the keys has to do it."""
@@ -54,7 +58,7 @@ def begin(told: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
     policy, key, limits = from_plain(told["policy"]), bytes.fromhex(told["key"]), Limits(**told["limits"])
     bench = Bench(Memo())
 
-    def answered(message: Any) -> dict[str, Any]:
+    def taken(message: Any) -> dict[str, Any]:
         id, issuer, original, part = message
         raw, shelf, lent = Raw(id, "", issuer), LentShelf(loan_from(part)), loan_from(original)
         way = Way(policy, key, shelf, Path(told["scratch"]), limits, open=lambda _: open_lent(lent.path, lent.header))
@@ -68,7 +72,7 @@ def begin(told: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
         finally:
             shelf.close()
 
-    return answered
+    return lambda message: {ID: message[0], **taken(message)}
 
 
 def _said(done: Passed, kept: Kept | None) -> dict[str, Any]:
@@ -82,4 +86,5 @@ def _said(done: Passed, kept: Kept | None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    seal_process()  # what kills it may be a codec, and its image holds an object and keys
     serve(begin)

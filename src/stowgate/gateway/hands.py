@@ -115,16 +115,20 @@ class Beside:
 
     def is_there(self, *, call: bool) -> bool:
         """Whether it listens; `call`: it is wanted, if not at once."""
-        if self._child is None and call:
+        gone = self._child is None or (self._child.listened and not self._child.process)
+        if gone and call:  # one that never listened will not do so the next time
             self._child = self._called()
         return self._child is not None and self._child.is_ready()
 
     def take(self, raws: Sequence[Raw]) -> Iterator[Passed]:
-        """See `Hands.take`."""
+        """See `Hands.take`.
+
+        Objects that a dead process was told of come first: the next one is told of nothing while it has one alone.
+        """
         left, asked = deque(raws), deque[_Errand]()
         try:
             while left or asked:
-                while left and len(asked) < _AHEAD:
+                while left and len(asked) < _AHEAD and all(one.child is self._child for one in asked):
                     asked.append(self._asked(left.popleft(), self._child or self._called()))
                 yield self._answered(asked.popleft())
         finally:
@@ -151,7 +155,7 @@ class Beside:
     def _answered(self, errand: _Errand) -> Passed:
         if errand.ended:
             return errand.ended
-        answer = errand.child.answer()
+        answer = _answer(errand)
         if answer is None:
             self._drop(errand)
             return self._once_more(errand.raw)
@@ -180,7 +184,7 @@ class Beside:
             errand = self._asked(raw, child)
             if errand.ended:
                 return errand.ended
-            answer = child.answer()
+            answer = _answer(errand)
             if answer is not None:
                 return self._heard(errand, answer)
             self._drop(errand)
@@ -195,3 +199,12 @@ class Beside:
     def _drop(self, errand: _Errand) -> None:
         if errand.sheet is not None:
             self._way.shelf.drop(errand.sheet.place)
+
+
+def _answer(errand: _Errand) -> dict[str, Any] | None:
+    """What its process says; None when it is gone, or speaks of another object: then nothing it says is believed."""
+    answer: dict[str, Any] | None = errand.child.answer()
+    if answer is not None and answer.get(hand.ID) != errand.raw.id:
+        errand.child.close()
+        return None
+    return answer

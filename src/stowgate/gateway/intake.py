@@ -149,8 +149,13 @@ class SpoolIntake:
         return same
 
     def _looked_at(self, writing: Writing) -> Examined:
-        with writing.reread() as source:
-            return self._examiner.examine(source)
+        try:
+            with writing.reread() as source:
+                return self._examiner.examine(source)
+        except Rejected as rejected:
+            if rejected.code == "spool_damaged":  # it was written just now: our disk, not its sender's object
+                raise Temporary("spool_failed") from None
+            raise
 
     def _refused(self, arrival: Arrival, size: int, code: str) -> Refused:
         """Complete bytes that are no instance: the row counts them, the sender keeps them."""

@@ -49,6 +49,8 @@ class Streaming(DIMSEServiceProvider):
         """What is coming in, where its command was read here."""
         self._others = 0
         self._outcomes: deque[Future[Outcome]] = deque()
+        self._answering = False
+        """Whether an outcome was asked for, and its answer is not on its way."""
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Fragments of a data set are handed on; the rest takes pynetdicom's way. What breaks a rule aborts."""
@@ -96,21 +98,27 @@ class Streaming(DIMSEServiceProvider):
             return None not in said and self._begin(context, StoreRequest(*said))
         return True
 
+    def outcome(self) -> Future[Outcome] | None:
+        """Of the oldest instance whose answer is due."""
+        self._answering = bool(self._outcomes)
+        return self._outcomes.popleft() if self._outcomes else None
+
     def send_msg(self, primitive: Any, context_id: int) -> None:
         """As pynetdicom has it; the answer to a C-STORE is written at once, where it would pass through a data set."""
         said: list[Any] = [getattr(primitive, name, None) for name in _ANSWER]
-        if not isinstance(primitive, C_STORE) or None in said:
-            super().send_msg(primitive, context_id)
-            return
-        message, sop_class, sop_instance, status = said
+        try:
+            if isinstance(primitive, C_STORE) and None not in said:
+                self._send_answer(context_id, *said)
+            else:
+                super().send_msg(primitive, context_id)
+        finally:
+            self._answering = False
+
+    def _send_answer(self, context_id: int, message: int, sop_class: str, sop_instance: str, status: int) -> None:
         answer = store_response(message, str(sop_class), str(sop_instance), status)
         part = P_DATA()
         part.presentation_data_value_list.append((context_id, bytes((_COMMAND | _LAST,)) + answer))
         self.dul.send_pdu(part)
-
-    def outcome(self) -> Future[Outcome] | None:
-        """Of the oldest instance whose answer is due."""
-        return self._outcomes.popleft() if self._outcomes else None
 
     def break_off(self) -> None:
         """What has not come whole is no instance."""
@@ -120,7 +128,7 @@ class Streaming(DIMSEServiceProvider):
     @property
     def is_receiving(self) -> bool:
         """Whether an instance is coming in or its answer is due."""
-        return self._fragments is not None or bool(self._outcomes)
+        return self._fragments is not None or bool(self._outcomes) or self._answering
 
     def _give(self, context: int, data: bytes) -> None:
         part = P_DATA()

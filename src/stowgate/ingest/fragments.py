@@ -13,13 +13,16 @@ from stowgate.ingest.source import BrokenOff, Outcome
 MOST = 1 << 20
 """Bytes that wait at most: eight PDUs, and 50 MB for 50 senders whose disk is slow. Then TCP slows the sender down."""
 
+_SMALL = 4096
+"""Bytes below which a part is joined to the one before: by itself it costs some hundred bytes, however short it is."""
+
 
 class Fragments:
     """Put in by one thread, read by another."""
 
     def __init__(self, beginning: bytes, most: int = MOST) -> None:
         """beginning -- what comes before the data set: preamble, prefix, file meta information"""
-        self._parts: deque[bytes | memoryview] = deque([beginning] if beginning else [])
+        self._parts: deque[bytes | bytearray | memoryview] = deque([beginning] if beginning else [])
         self._size, self._most = len(beginning), most
         self._wanted = 0
         """Bytes that the reader waits for: it is woken for all of them, not for each part."""
@@ -32,10 +35,19 @@ class Fragments:
             self._changed.wait_for(lambda: self._size < self._most or self._closed or self._broken)
             if self._closed or self._broken or not data:
                 return
-            self._parts.append(data)
+            self._append(data)
             self._size += len(data)
             if self._size >= self._wanted:
                 self._changed.notify_all()
+
+    def _append(self, data: bytes | memoryview) -> None:
+        last = self._parts[-1] if self._parts else None
+        if len(data) >= _SMALL:
+            self._parts.append(data)
+        elif isinstance(last, bytearray) and len(last) < _SMALL:
+            last += data
+        else:
+            self._parts.append(bytearray(data))
 
     def end(self) -> None:
         """That was all of it."""
@@ -46,7 +58,7 @@ class Fragments:
     def break_off(self) -> None:
         """The sender is gone: whoever reads gets `BrokenOff`. After `end` it has no effect."""
         with self._changed:
-            self._broken = not self._ended
+            self._broken = self._broken or not self._ended
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -64,7 +76,7 @@ class Fragments:
             self._changed.wait_for(lambda: self._size >= self._wanted or self._ended or self._broken)
             if self._broken:
                 raise BrokenOff
-            taken: list[bytes | memoryview] = []
+            taken: list[bytes | bytearray | memoryview] = []
             left = size
             while self._parts and left:
                 part = self._parts.popleft()

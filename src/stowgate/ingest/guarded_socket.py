@@ -71,7 +71,10 @@ class GuardedSocket(AssociationSocket):
                 break
             have += count
             if have < size:
-                patient(self.socket, self._due - time.monotonic())
+                left = self._due - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                patient(self.socket, left)
         view.release()
         del data[have:]
         if not whole:

@@ -208,10 +208,10 @@ class WatchedFolder:
                 return
 
     def _is_dealt_with(self, name: str, look: _Look, intake: Intake) -> bool:
-        """Offer one file, or leave it for now; False if intake is closed."""
+        """Offer one file, or leave it for now, as one there is no room for; False if intake is closed."""
         refused = intake.may_accept(Announced(self.settings.name, size=look.size))
         if refused:
-            return refused.code not in LATER
+            return refused.code not in LATER or not intake.may_accept(Announced(self.settings.name))
         try:
             with self._files.open(name) as source:
                 if self._may_grow(look) and not self._is_finished(source):
@@ -264,11 +264,14 @@ class WatchedFolder:
         if isinstance(outcome, Accepted | Duplicate) and self.settings.after != "keep":
             handle = source.fileno()
             with suppress(OSError):
-                if handle is not None and self._put_away(name, identity(os.fstat(handle))):
+                if handle is not None and self._put_away(name, look, identity(os.fstat(handle))):
                     return
         self._seen.note(self._path(name), look.size, look.mtime_ns)
 
-    def _put_away(self, name: str, was: Identity) -> bool:
+    def _put_away(self, name: str, look: _Look, was: Identity) -> bool:
+        """False for a file that somebody wrote to since its last byte was read: what it is now is not in custody."""
+        if was[2:] != (look.size, look.mtime_ns):
+            return False
         if self.settings.after == "move":
             return self._files.move(name, was, self._taken)
         return self._files.remove(name, was)

@@ -130,9 +130,13 @@ class WebServer:
         )
         self._thread.start()
 
+    def drain(self) -> None:
+        """Take no new request from now on, and let those under way finish; `stop` waits for them."""
+        self._stop()
+
     def stop(self, seconds: float = 40.0) -> bool:
         """Take no new request, let those under way finish; whether it was over in time."""
-        self._stop()
+        self.drain()
         if self._thread:
             self._thread.join(seconds)
         self._socket.close()
