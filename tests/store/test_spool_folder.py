@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import stat
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 
 import pytest
 
@@ -24,6 +25,7 @@ from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.lifecycle import State
 from stowgate.objects import Raw
 from stowgate.pipeline import Bench, Way, process
+from stowgate.store.lock import is_held
 from stowgate.store.room import Room
 from stowgate.store.spool import Facts
 from stowgate.store.spool_folder import Lying, Spool, open_spool, read_spool
@@ -154,6 +156,16 @@ def test_a_second_process_is_told_who_holds_the_spool_and_a_dead_one_holds_nothi
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
     open_spool(folder, KEY).close()
+
+
+def test_whoever_only_looks_whether_it_is_held_keeps_nobody_out(folder: Path) -> None:
+    open_spool(folder, KEY).close()
+    handle = os.open(folder / "lock", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)  # what `is_held` does for a moment
+    Timer(0.02, os.close, [handle]).start()
+    with open_spool(folder, KEY):
+        assert is_held(folder)
+    assert not is_held(folder)
 
 
 class TestSecrecy:
