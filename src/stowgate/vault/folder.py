@@ -30,8 +30,10 @@ def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
 def prepare(folder: Path) -> Path:
     """The folder, made with mode 0700 if it was not there; Misconfigured if others could look into it."""
     try:
+        made = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(mode=0o700, parents=True)
-        sync_folder(folder.parent)
+        for one in made:
+            sync_folder(one.parent)
     except FileExistsError:
         pass
     except OSError as error:
