@@ -168,6 +168,15 @@ def test_whoever_only_looks_whether_it_is_held_keeps_nobody_out(folder: Path) ->
     assert not is_held(folder)
 
 
+def test_a_file_system_that_knows_no_locks_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(handle: int, what: int) -> None:
+        raise OSError(errno.ENOLCK, "")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    assert refusal(folder).code == "spool_unwritable"
+    assert open_files(folder) == []
+
+
 class TestSecrecy:
     def test_no_file_holds_a_plain_byte_or_a_name_that_tells(self, folder: Path, tmp_path: Path) -> None:
         data = small()

@@ -42,16 +42,18 @@ class FolderLock:
             self._handle = os.open(folder / state.LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise Misconfigured(disk_code(error, unwritable), str(folder)) from None
-        if not _owned(self._handle):
-            holder = os.pread(self._handle, 20, 0).decode("ascii", "replace").strip()
-            os.close(self._handle)
-            raise Misconfigured(in_use, f"{folder}, held by process {holder or 'unknown'}")
         try:
-            # in place and always as long: a disk that is full by now has room for it
-            os.pwrite(self._handle, b"%-19d\n" % os.getpid(), 0)
+            owned = _owned(self._handle)
+            if owned:
+                # in place and always as long: a disk that is full by now has room for it
+                os.pwrite(self._handle, b"%-19d\n" % os.getpid(), 0)
         except OSError as error:
             os.close(self._handle)
             raise Misconfigured(disk_code(error, unwritable), str(folder)) from None
+        if not owned:
+            holder = os.pread(self._handle, 20, 0).decode("ascii", "replace").strip()
+            os.close(self._handle)
+            raise Misconfigured(in_use, f"{folder}, held by process {holder or 'unknown'}")
 
     def release(self) -> None:
         """Let the next process in. The file stays: unlinking it would let two in."""
