@@ -27,7 +27,7 @@ from stowgate.objects import Raw
 from stowgate.pipeline import Bench, Way, process
 from stowgate.store.lock import is_held
 from stowgate.store.room import Room
-from stowgate.store.spool import Facts
+from stowgate.store.spool import Facts, Kept
 from stowgate.store.spool_folder import Lying, Spool, open_spool, read_spool
 from stowgate.vault.unit_key import UnitKey
 from tests.builder import BIG_ENDIAN, small
@@ -130,6 +130,22 @@ class TestOpening:
                 kept(spool)
             spool.close()
         assert open_files(folder) == []
+
+
+@pytest.mark.parametrize("said", ["nothing", "another"])
+def test_a_sheet_that_was_lent_is_kept_as_itself_or_not_at_all(folder: Path, said: str) -> None:
+    """A row with the id of one object and the names of another would be the worst there is."""
+    with open_spool(folder, KEY) as spool:
+        sheet, other = spool.clean.lend(), spool.clean.lend()
+        Path(sheet.part.path).write_bytes(b"written by another process")
+        if said == "another":
+            sheet.written = Kept(other.part.id, 1, "0" * 64)
+        with pytest.raises(ValueError, match="kept"):
+            spool.clean.keep(sheet.place)
+        spool.clean.drop(other.place)
+        assert list(spool.clean.ids()) == []
+        assert list((folder / "parts").iterdir()) == []
+        assert not spool.epochs._lent.total()
 
 
 HOLD = """
