@@ -15,6 +15,7 @@ import pytest
 import stowgate
 from stowgate.errors import Misconfigured
 from stowgate.lifecycle import State
+from stowgate.store import connection
 from stowgate.store.custody import Event
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.custody_view import read_custody
@@ -101,6 +102,25 @@ def test_a_killed_gateway_is_seen_with_all_it_committed(path: Path) -> None:
     assert traces(path) == before
     with open_custody(path, KEY) as ledger:
         assert ledger.counts()["ct"][State.RECEIVED] == 11
+
+
+@pytest.mark.parametrize("gone", ["while it looked", "while it copied"])
+def test_a_gateway_that_stops_meanwhile_is_seen_as_it_stood(
+    path: Path, gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log was there when it was looked for, and not when it was opened."""
+    real, looks = connection._address, iter([gone])
+
+    def address(path: Path, private: Path) -> str:
+        for _ in looks:
+            if gone == "while it copied":
+                raise FileNotFoundError
+            return f"{path.as_uri()}?mode=ro&readonly_shm=1"  # as of a gateway that runs
+        return real(path, private)
+
+    open_custody(path, KEY).close()
+    monkeypatch.setattr(connection, "_address", address)
+    assert received(path) == 0
 
 
 def test_a_folder_that_cannot_be_written_is_no_hindrance(path: Path) -> None:

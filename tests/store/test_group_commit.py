@@ -190,3 +190,22 @@ def test_closing_commits_what_waits_and_takes_no_more(commit: GroupCommit, db: G
     commit.close()
     with sqlite3.connect(tmp_path / "l.db") as again:
         assert again.execute("SELECT count(*) FROM t").fetchone() == (3,)
+
+
+def test_whatever_tidying_does_those_who_write_are_answered(tmp_path: Path) -> None:
+    def tidy(db: sqlite3.Connection, *, limit: int = 0) -> None:
+        raise MemoryError
+
+    db = sqlite3.connect(tmp_path / "l.db", isolation_level=None, check_same_thread=False)
+    commit = GroupCommit(db, tmp_path, tidy)
+    answers: list[int] = []
+
+    def twice() -> None:
+        answers.append(commit.run(lambda _: 1))
+        answers.append(commit.run(lambda _: 2))
+
+    thread = threading.Thread(target=twice, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert answers == [1, 2]
+    commit.close()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stowgate.errors import Misconfigured
+from stowgate.errors import Misconfigured, Temporary
 from stowgate.store.key_change import change_unit_key
+from stowgate.store.lock import is_held
 from stowgate.store.spool import Facts
 from stowgate.store.spool_folder import open_spool
 from stowgate.vault import unit_key
@@ -99,3 +100,12 @@ def test_nothing_changes_while_a_gateway_runs_or_with_a_key_that_does_not_fit(sp
 def test_where_nothing_lies_yet_there_is_nothing_to_change(spool: Path, ring: Keyring) -> None:
     assert refusal(spool, "file:unit.key", ring) == "key_missing"
     assert not spool.exists()
+
+
+def test_a_disk_that_fails_meanwhile_is_told_in_our_words(spool: Path, ring: Keyring) -> None:
+    filled(spool, "file:unit.key", ring)
+    (spool / EPOCHS / "x.part" / "y").mkdir(parents=True)  # cannot be taken away
+    with pytest.raises(Temporary) as told:
+        change_unit_key(spool, "file:unit.key", ring)
+    assert told.value.code == "spool_failed"
+    assert not is_held(spool)

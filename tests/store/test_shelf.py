@@ -123,6 +123,14 @@ class TestKeeping:
         shelf.keep([(written(shelf, b"3"), "p/s/3.dcm"), (written(shelf, b"4"), "p/t/4.dcm")])
         assert sorted(steps[3:]) == ["p", "p/s", "p/t"]
 
+    def test_a_folder_that_had_to_be_made_is_durable_with_those_above_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        synced: list[Path] = []
+        monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink()))
+        FolderShelf(tmp_path / "a" / "out", ALIAS).close()
+        assert synced == [tmp_path / "a", tmp_path]
+
     def test_without_syncfs_every_file_is_synced_by_itself(
         self, shelf: FolderShelf, out: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

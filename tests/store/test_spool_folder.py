@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import stat
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 
 import pytest
 
@@ -24,8 +25,9 @@ from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.lifecycle import State
 from stowgate.objects import Raw
 from stowgate.pipeline import Bench, Way, process
+from stowgate.store.lock import is_held
 from stowgate.store.room import Room
-from stowgate.store.spool import Facts
+from stowgate.store.spool import Facts, Kept
 from stowgate.store.spool_folder import Lying, Spool, open_spool, read_spool
 from stowgate.vault.unit_key import UnitKey
 from tests.builder import BIG_ENDIAN, small
@@ -130,6 +132,22 @@ class TestOpening:
         assert open_files(folder) == []
 
 
+@pytest.mark.parametrize("said", ["nothing", "another"])
+def test_a_sheet_that_was_lent_is_kept_as_itself_or_not_at_all(folder: Path, said: str) -> None:
+    """A row with the id of one object and the names of another would be the worst there is."""
+    with open_spool(folder, KEY) as spool:
+        sheet, other = spool.clean.lend(), spool.clean.lend()
+        Path(sheet.part.path).write_bytes(b"written by another process")
+        if said == "another":
+            sheet.written = Kept(other.part.id, 1, "0" * 64)
+        with pytest.raises(ValueError, match="kept"):
+            spool.clean.keep(sheet.place)
+        spool.clean.drop(other.place)
+        assert list(spool.clean.ids()) == []
+        assert list((folder / "parts").iterdir()) == []
+        assert not spool.epochs._lent.total()
+
+
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -154,6 +172,25 @@ def test_a_second_process_is_told_who_holds_the_spool_and_a_dead_one_holds_nothi
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
     open_spool(folder, KEY).close()
+
+
+def test_whoever_only_looks_whether_it_is_held_keeps_nobody_out(folder: Path) -> None:
+    open_spool(folder, KEY).close()
+    handle = os.open(folder / "lock", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)  # what `is_held` does for a moment
+    Timer(0.02, os.close, [handle]).start()
+    with open_spool(folder, KEY):
+        assert is_held(folder)
+    assert not is_held(folder)
+
+
+def test_a_file_system_that_knows_no_locks_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(handle: int, what: int) -> None:
+        raise OSError(errno.ENOLCK, "")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    assert refusal(folder).code == "spool_unwritable"
+    assert open_files(folder) == []
 
 
 class TestSecrecy:

@@ -31,6 +31,13 @@ def test_it_is_made_private_with_the_folders_above_it(tmp_path: Path) -> None:
     assert prepare(made) == made
 
 
+def test_every_folder_that_had_to_be_made_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink()))
+    prepare(tmp_path / "a" / "b" / "c")
+    assert synced == [tmp_path / "a" / "b", tmp_path / "a", tmp_path]
+
+
 @pytest.mark.parametrize("mode", [0o701, 0o710, 0o755, 0o777])
 def test_one_that_others_can_enter_is_refused_and_left_as_it_is(tmp_path: Path, mode: int) -> None:
     (tmp_path / "something").write_bytes(b"")

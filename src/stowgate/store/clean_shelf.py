@@ -9,7 +9,6 @@ from threading import Lock
 from typing import TypeVar
 
 from stowgate.dicom.source import ByteSource
-from stowgate.errors import Temporary
 from stowgate.objects import Piece, Place
 from stowgate.store.sealed import SealedSource
 from stowgate.store.sealed_folder import Lent, Part, SealedFolder
@@ -63,8 +62,8 @@ class LentSheet:
         """Nothing is held here."""
 
     def synced(self) -> Kept:
-        """What was written and synced."""
-        if self.written is None:
+        """What was written and synced; what was written elsewhere is not this sheet."""
+        if self.written is None or self.written.id != self.part.id:
             raise ValueError("only what was written is kept")
         return self.written
 
@@ -103,7 +102,7 @@ class SealedCleanShelf:
         sheet.close()
         try:
             kept = sheet.synced()
-        except Temporary:
+        except BaseException:
             self.folder.drop(sheet.part)
             raise
         self.folder.name(sheet.part)

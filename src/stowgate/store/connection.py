@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ PRAGMAS = (
     "PRAGMA checkpoint_fullfsync = ON",
 )
 
+_TRIES, _PAUSE = 5, 0.02
+"""Looks at a ledger whose log comes and goes, and seconds between them."""
+
 
 @contextmanager
 def snapshot(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
@@ -38,11 +42,32 @@ def snapshot(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def untouched(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to the database of any process, living or dead, that neither writes nor makes a file beside it."""
-    with (
-        TemporaryDirectory(prefix="stowgate-") as private,
-        closing(sqlite3.connect(_address(path, Path(private)), uri=True, isolation_level=None)) as db,
-    ):
+    with TemporaryDirectory(prefix="stowgate-") as private, closing(_opened(path, Path(private))) as db:
         yield db
+
+
+def _opened(path: Path, private: Path) -> sqlite3.Connection:
+    """Tried again where the log came or went between two looks, because its writer was just starting or ending."""
+    left = _TRIES
+    while True:
+        left -= 1
+        try:
+            return _looked_into(_address(path, private))
+        except (FileNotFoundError, sqlite3.OperationalError):
+            if not left:
+                raise
+            time.sleep(_PAUSE)
+
+
+def _looked_into(address: str) -> sqlite3.Connection:
+    """Connected and read from: before that, SQLite opens no file."""
+    db = sqlite3.connect(address, uri=True, isolation_level=None)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _address(path: Path, private: Path) -> str:

@@ -7,7 +7,7 @@ import math
 import os
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -50,12 +50,14 @@ def open_custody(
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise Misconfigured(disk_code(error, "state_unwritable"), str(path)) from None
-    sums = PageSums(path)
-    with plain_errors(path.parent):
+    with plain_errors(path.parent), ExitStack() as held:
         try:
+            sums = PageSums(path)
+            held.callback(sums.close)
             db = _connect(path, key, sums, migrations or shipped(MIGRATIONS))
         except OSError as error:
             raise Temporary(disk_code(error, "ledger_io"), str(path)) from None
+        held.pop_all()
     return SqliteCustody(db, path, sums, clocks, longest_lease)
 
 
@@ -95,7 +97,7 @@ class SqliteCustody(CustodyView):
     ) -> None:
         self._readers = Readers(path)
         super().__init__(self._readers.lend)
-        self._path, self._clocks, self._longest = path, clocks, longest_lease
+        self._path, self._sums, self._clocks, self._longest = path, sums, clocks, longest_lease
         self._writer = GroupCommit(db, path.parent, sums.checkpoint)
 
     def receive(self, group: Sequence[Coming]) -> list[str]:
@@ -157,6 +159,7 @@ class SqliteCustody(CustodyView):
         self._readers.close()
         with plain_errors(self._path.parent):
             self._writer.close()
+        self._sums.close()
 
     def _now(self) -> Moment:
         """Read inside a transaction: one lease's time is never before another's that was given out earlier."""

@@ -78,7 +78,7 @@ class GroupCommit:
             self._closing = True
             self._turn.notify()
         self._thread.join()
-        with suppress(sqlite3.Error, OSError):
+        with suppress(Exception):
             self._tidy(self._db, limit=0)
         self._db.close()
 
@@ -87,7 +87,7 @@ class GroupCommit:
             self._together(group)
             for ticket in group:
                 ticket.done.set()
-            with suppress(sqlite3.Error, OSError):
+            with suppress(Exception):  # without this thread all who write would wait for ever
                 self._tidy(self._db)
 
     def _gather(self) -> list[_Ticket[object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from stowgate.errors import Misconfigured
+from stowgate.errors import Misconfigured, Temporary, disk_code
 from stowgate.store.lock import FolderLock
 from stowgate.vault import epoch_file
 from stowgate.vault.rotation import rotate, rotate_file
@@ -43,6 +43,8 @@ def change_unit_key(
         if kind != "file":
             raise Misconfigured("bad_setting", "a key that is not in a file needs a new place")
         return Changed(*rotate_file(ring.base / Path(name).expanduser(), spool / EPOCHS))
+    except OSError as error:
+        raise Temporary(disk_code(error, "spool_failed"), str(spool)) from None
     finally:
         lock.release()
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from stowgate.dicom.emit import FileEmitter
 from stowgate.dicom.source import ByteSource, DescriptorSource
 from stowgate.errors import Misconfigured, Temporary, disk_code
 from stowgate.objects import Place
+from stowgate.vault.folder import make
 
 _NO_SYNCFS = frozenset((errno.ENOSYS, errno.EINVAL, errno.EPERM))
 
@@ -43,7 +45,8 @@ class FolderShelf:
         self.folder = folder
         self._aside = folder / f".stowgate-{alias[:16]}.part"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                make(folder)
             if self._aside.exists():
                 shutil.rmtree(self._aside)
             self._aside.mkdir(mode=0o700)

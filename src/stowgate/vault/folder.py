@@ -30,8 +30,7 @@ def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
 def prepare(folder: Path) -> Path:
     """The folder, made with mode 0700 if it was not there; Misconfigured if others could look into it."""
     try:
-        folder.mkdir(mode=0o700, parents=True)
-        sync_folder(folder.parent)
+        make(folder, 0o700)
     except FileExistsError:
         pass
     except OSError as error:
@@ -57,6 +56,14 @@ def is_private(status: os.stat_result) -> bool:
     """Whether only its owner can open it, and the owner is this user (root may use what others own)."""
     mine = os.geteuid() in (status.st_uid, 0)
     return mine and not status.st_mode & PRIVATE
+
+
+def make(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those missing above it, all of them durable; FileExistsError if something is there."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(mode=mode, parents=True)
+    for one in missing:
+        sync_folder(one.parent)
 
 
 def sync_folder(folder: Path) -> None:
