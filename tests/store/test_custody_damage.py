@@ -240,6 +240,45 @@ def test_a_copy_without_a_log_opens_again_and_again(path: Path) -> None:
     assert believed(path)
 
 
+def killed_with_a_log(path: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A ledger as a kill left it, and a copy of it that was made some items before."""
+    copy, killed = tmp_path / "copy", tmp_path / "killed"
+    killed.mkdir()
+    shutil.copy(path, copy)
+    with open_custody(path, KEY) as ledger:
+        ledger.receive([coming(n) for n in range(1000, 1005)])
+    with open_custody(path, KEY) as ledger:
+        ledger.receive([coming(90_000)])
+        for part in ("ledger.db", "ledger.db-wal", "ledger.db-sums"):
+            shutil.copy2(path.with_name(part), killed)
+    return killed / "ledger.db", copy
+
+
+def test_a_copy_put_back_beside_the_log_of_another_ledger_is_refused_and_left_alone(path: Path, tmp_path: Path) -> None:
+    """SQLite would mix the two; rows were then missing from an index, and copies no copies."""
+    ledger, copy = killed_with_a_log(path, tmp_path)
+    shutil.copy(copy, ledger)
+    assert refused(ledger) == "ledger_damaged"
+    assert ledger.read_bytes() == copy.read_bytes()
+    ledger.with_name("ledger.db-wal").unlink()
+    with open_custody(ledger, KEY) as opened:
+        assert len(opened.rows(most=1000)) == 700
+
+
+def test_a_log_that_belongs_to_its_ledger_is_believed_without_sums(path: Path, tmp_path: Path) -> None:
+    ledger, _ = killed_with_a_log(path, tmp_path)
+    ledger.with_name("ledger.db-sums").unlink()
+    with open_custody(ledger, KEY) as opened:
+        assert len(opened.rows(most=1000)) == 706
+
+
+def test_where_the_ledger_was_moved_away_its_log_is_nobodys(path: Path, tmp_path: Path) -> None:
+    ledger, _ = killed_with_a_log(path, tmp_path)
+    ledger.unlink()
+    with open_custody(ledger, KEY) as opened:
+        assert opened.rows() == []
+
+
 class Told(sqlite3.Connection):
     """A connection that says when it empties the log."""
 

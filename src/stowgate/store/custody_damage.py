@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stowgate.errors import Misconfigured
+from stowgate.store.connection import untouched
 from stowgate.store.queries import queries
 
 SECONDS = 2.0
@@ -37,6 +38,17 @@ def check_shape(
     if not sound:
         raise Misconfigured("ledger_damaged", str(path))
     return True
+
+
+def check_log(path: Path) -> None:
+    """Misconfigured("ledger_damaged") if a ledger and the log beside it do not belong together.
+
+    Whoever puts back a copy may leave the log of the ledger before it. SQLite would mix both for good, and not notice;
+    so they are looked at as a reader sees them, every row and every index.
+    """
+    with untouched(path) as db:
+        if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+            raise Misconfigured("ledger_damaged", f"{path}-wal, the log of another ledger")
 
 
 def check_line(db: sqlite3.Connection, path: Path) -> None:

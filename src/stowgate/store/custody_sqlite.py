@@ -17,7 +17,7 @@ from stowgate.store import custody_steps as steps
 from stowgate.store.clocks import SYSTEM, Clocks, Moment
 from stowgate.store.connection import PRAGMAS, Readers
 from stowgate.store.custody import Coming, Ended, Event, Leased
-from stowgate.store.custody_damage import SECONDS, check_line, check_shape
+from stowgate.store.custody_damage import SECONDS, check_line, check_log, check_shape
 from stowgate.store.custody_rows import CALLERS, LEASE, sound_coming, sound_ended, sound_move
 from stowgate.store.custody_view import APPLICATION, MIGRATIONS, CustodyView
 from stowgate.store.group_commit import GroupCommit
@@ -64,6 +64,8 @@ def open_custody(
 def _connect(path: Path, key: Key, sums: PageSums, migrations: Sequence[Migration]) -> sqlite3.Connection:
     """The writing connection, after everything was looked at; it is closed again if something is wrong."""
     sound = sums.check(SECONDS)
+    if sums.may_lie_beside_another_log():
+        check_log(path)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         for pragma in (*PRAGMAS, *_PRAGMAS):

@@ -41,7 +41,7 @@ class PageSums:
         self._kept = path.with_name(f"{path.name}-sums")
         self._sums = array("I")
         self._tried = 0
-        self._all_kept = False
+        self._all_kept = self._fits = False
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._taken_at = self._now()
         """What the file was like when its sums were taken."""
@@ -69,8 +69,15 @@ class PageSums:
                 if known and known[at] not in (_UNKNOWN, self._sums[at]):
                     raise Misconfigured("ledger_damaged", f"{self._path}, page {at + 1}")
                 at += 1
-        self._all_kept = bool(known) and _UNKNOWN not in known
+        self._fits = bool(known)
+        self._all_kept = self._fits and _UNKNOWN not in known
         return self._all_kept and at == pages
+
+    def may_lie_beside_another_log(self) -> bool:
+        """After `check`: whether there is a log, and the file is not known to be the one that it was begun for."""
+        if self._fits or not self._now()[1]:  # beside an empty file SQLite takes a log away
+            return False
+        return self._log.exists() and self._log.stat().st_size > 0
 
     def checkpoint(self, db: sqlite3.Connection, *, limit: int = LOG_LIMIT) -> None:
         """Empty the log into the file once it grew by `limit` bytes, and take the sums of what changed.
