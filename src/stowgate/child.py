@@ -27,8 +27,8 @@ class Child:
         """Start it and tell it the beginning; where none can be had, it is gone from the start."""
         self.process = 0
         """Its process id, 0 when it is gone."""
-        self.listened = False
-        """Whether it ever was ready."""
+        self.failed = False
+        """Whether it was started and ended before it was ready: another one would do so, too."""
         self._ready = False
         pipes = _pipes()
         if pipes is None:
@@ -48,8 +48,9 @@ class Child:
     def is_ready(self) -> bool:
         """Whether it has started; until then telling it something would mean waiting."""
         if not self._ready and self.process and self._says_something(0):
-            self._ready = self.listened = self._answers.readline() == _READY
-            if not self._ready:
+            self._ready = self._answers.readline() == _READY
+            self.failed = not self._ready
+            if self.failed:
                 self.close()
         return self._ready
 

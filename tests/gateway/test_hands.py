@@ -123,6 +123,8 @@ def test_nothing_it_is_told_is_on_its_command_line(called: Hands, parts: Parts) 
 
 
 def test_no_variable_that_may_hold_a_key_is_handed_on(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hand, "__name__", deadly_hand.__name__)  # which may be looked at
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("UNIT_KEY", "the-key-of-the-spool")
     with closing(call(parts)) as hands:
         assert b"the-key-of-the-spool" not in Path(f"/proc/{beside_of(hands).process}/environ").read_bytes()
@@ -166,12 +168,28 @@ def test_without_descriptors_there_is_no_process_and_none_stays_open(parts: Part
         with closing(Hands(parts.way, parts.spool)) as hands:
             assert [one.ref is not None for one in hands.take(raws(id), WORTH_A_PROCESS)] == [True]
             assert not beside_of(hands).process
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            eventually(lambda: beside_of(hands).is_there(call=True))  # it was a moment
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         for one in held:
             os.close(one)
     parts.way.shelf.drop(next((parts.spool.folder / "parts").iterdir()))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_process_that_cannot_start_is_not_called_again_and_again(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hand, "__name__", "stowgate.no_such_module")
+    with closing(Hands(parts.way, parts.spool)) as hands:
+        beside = beside_of(hands)
+        assert not beside.is_there(call=True)
+        child = beside._child
+        eventually(lambda: not beside.is_there(call=True) and not beside.process)
+        assert not beside.is_there(call=True)
+        assert beside._child is child
+        assert [one.ref is not None for one in hands.take(raws(parts.accept(small())), WORTH_A_PROCESS)] == [True]
 
 
 def test_an_object_that_kills_its_process_is_held_and_the_others_go_on(

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from stowgate import events
+from stowgate.ingest.fragments import Fragments
 from stowgate.ingest.memory import MemoryIntake
 from tests.builder import CT, EXPLICIT, IMPLICIT, encode, instance
 from tests.ingest.dimse import VERIFICATION, Peer, Served, associate, command, data_set_of, eventually, pdu, pdv, served
@@ -186,3 +187,17 @@ def test_an_echo_is_answered_between_two_objects(intake: MemoryIntake, peer: Pee
 def test_an_association_is_asked_for_once(ct: Served, peer: Peer) -> None:
     peer.send(associate())
     assert is_aborted(peer)
+
+
+def test_an_end_and_the_last_fragment_at_the_same_moment_do_not_trip_over_each_other() -> None:
+    """One comes in the association's thread, the other in the network's."""
+    from stowgate.ingest.dimse_stream import Streaming
+
+    left = [Fragments(b"")]
+
+    class Ending(Streaming):
+        """Its data set ends after it was looked whether there is one."""
+
+        _fragments = property(lambda _: left.pop() if left else None)  # type: ignore[assignment]
+
+    Ending.__new__(Ending).break_off()

@@ -115,8 +115,8 @@ class Beside:
 
     def is_there(self, *, call: bool) -> bool:
         """Whether it listens; `call`: it is wanted, if not at once."""
-        gone = self._child is None or (self._child.listened and not self._child.process)
-        if gone and call:  # one that never listened will not do so the next time
+        gone = self._child is None or not (self._child.process or self._child.failed)
+        if gone and call:
             self._child = self._called()
         return self._child is not None and self._child.is_ready()
 

@@ -122,8 +122,9 @@ class Streaming(DIMSEServiceProvider):
 
     def break_off(self) -> None:
         """What has not come whole is no instance."""
-        if self._fragments is not None:
-            self._fragments.break_off()
+        fragments = self._fragments  # once: the network's thread may let go of them now
+        if fragments is not None:
+            fragments.break_off()
 
     @property
     def is_receiving(self) -> bool:
