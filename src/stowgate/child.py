@@ -41,7 +41,7 @@ class Child:
 
     def is_ready(self) -> bool:
         """Whether it has started; until then telling it something would mean waiting."""
-        if not self._ready and self.process and select.select([self._from], [], [], 0)[0]:
+        if not self._ready and self.process and self._speaks(0):
             self._ready = self._answers.readline() == _READY
             if not self._ready:
                 self.close()
@@ -50,8 +50,14 @@ class Child:
     def wait_until_ready(self) -> bool:
         """As `is_ready`, after it has started or failed to."""
         if not self._ready and self.process:
-            select.select([self._from], [], [])
+            self._speaks(None)
         return self.is_ready()
+
+    def _speaks(self, milliseconds: int | None) -> bool:
+        """Whether it said something or went, at the latest then; select(2) knows no descriptor above 1023."""
+        waiting = select.poll()
+        waiting.register(self._from, select.POLLIN)
+        return bool(waiting.poll(milliseconds))
 
     def tell(self, message: object) -> None:
         """Hand over a message and go on; nothing happens where it is gone."""
