@@ -341,6 +341,17 @@ class TestMistakes:
             load(None, {"pixels": {"risk": "x"}}, {})
         assert str(refused.value).startswith("flag for [pixels] risk: ")
 
+    def test_a_variable_for_tables_of_which_there_are_several_is_refused(self, tmp_path: Path) -> None:
+        """Which of them it means nobody knows."""
+        source = '[[source]]\nkind = "folder"\nname = "in"\npath = "in"\n'
+        (told,) = problems(tmp_path, source, STOWGATE_SOURCE__PATH="elsewhere")
+        assert told == "STOWGATE_SOURCE__PATH: [[source]] tables can be set in the file only."
+
+    @pytest.mark.parametrize("seconds", ["inf", "nan", "1e300", "86401"])
+    def test_an_object_gets_no_more_time_than_can_be_waited_for(self, tmp_path: Path, seconds: str) -> None:
+        (told,) = problems(tmp_path, f"[limits]\nseconds = {seconds}\n")
+        assert told.startswith("line 2: [limits] seconds must be ")
+
     def test_a_variable_over_a_broken_table_blames_the_table(self, tmp_path: Path) -> None:
         assert problems(tmp_path, "\ndeid = 3\n", STOWGATE_DEID__PROFILE="basic") == ["line 2: [deid] must be a table."]
 
