@@ -491,6 +491,18 @@ class TestSources:
         text = first + f'[[source]]\nkind = "dimse"\n{one_more}\n' + free.format("c") + free.format("d")
         assert len(load(write(tmp_path, text), environ={}).source) == 4
 
+    @pytest.mark.parametrize("moved_to", ['moved_to = "b/done"\n', ""])
+    def test_what_was_taken_is_not_moved_to_where_another_source_takes_it_again(
+        self, tmp_path: Path, moved_to: str
+    ) -> None:
+        other = "b" if moved_to else "a.taken"
+        text = f'[[source]]\nkind = "folder"\nname = "a"\npath = "a"\nafter = "move"\n{moved_to}'
+        text += f'[[source]]\nkind = "folder"\nname = "b"\npath = "{other}"\n'
+        (told,) = problems(tmp_path, text)
+        line = 6 if moved_to else 1
+        sentence = "[[source]] moved_to is watched by another source, which would take its files again."
+        assert told == f"line {line}: {sentence}"
+
     def test_folders_side_by_side_do_not_clash(self, tmp_path: Path) -> None:
         names = ["in", "in2", "spool2"]
         text = self.SPOOL + "".join(f'[[source]]\nkind = "folder"\nname = "{n}"\npath = "{n}"\n' for n in names)
