@@ -10,6 +10,7 @@ import pytest
 
 from stowgate import desk as desks
 from stowgate.desk import Desk
+from stowgate.errors import Temporary
 from stowgate.lifecycle import State
 from stowgate.objects import Raw
 from stowgate.policy import Policy
@@ -105,3 +106,37 @@ def test_a_witness_that_dies_loses_nothing(way: Way, tmp_path: Path) -> None:
         ended.append(found[1].item.state)
     assert ended == [State.CLEANED] * len(jobs)
     desk.close()
+
+
+@pytest.mark.parametrize("broken_off", ["raised", "left"])
+def test_after_a_round_was_cut_short_no_object_gets_the_verdict_on_another(
+    way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken_off: str
+) -> None:
+    jobs = [(number, Raw(f"{number}", str(tmp_path / f"{number}"))) for number in range(32)]
+    for _, raw in jobs:
+        Path(raw.path).write_bytes(small())
+    honest = desks.write
+
+    def failing(raw: Raw, *rest: object) -> object:
+        if raw.id == "18":
+            raise Temporary("disk_full")
+        return honest(raw, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(desks, "write", failing)
+    desk = Desk(way)
+    ready(desk)
+    first = desk.take(jobs[:24], 1)
+    if broken_off == "raised":
+        with pytest.raises(Temporary):
+            list(first)
+    else:
+        next(first)
+        first.close()  # type: ignore[attr-defined]
+    ready(desk)
+    told = [(job, passed.item.id, passed.ref) for job, passed in desk.take(jobs[24:], 1)]
+    desk.close()
+    assert [(job, id) for job, id, _ in told] == [(number, f"{number}") for number in range(24, 32)]
+    lie_at = {ref.path for _, _, ref in told if ref}
+    assert len(lie_at) == 8
+    folder = Path(way.shelf._aside.name)  # type: ignore[attr-defined]
+    assert lie_at == {f"{folder}/{name}" for name in sorted(int(p.name) for p in folder.iterdir())[-8:]}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from stowgate.errors import Misconfigured
 from stowgate.events import Event, ItemSettled, RunEnded, RunStarted
 from stowgate.folder_run import Request, opened
-from stowgate.policy import Policy
+from stowgate.policy import Option, Policy
 from tests.builder import el, small
 
 NAME = "Vandermeer"
@@ -54,3 +57,34 @@ def test_a_second_run_says_of_the_clean_one_that_it_was_done_before(tmp_path: Pa
     settled = [event for event in heard if isinstance(event, ItemSettled)]
     assert [str(event.item.state) for event in settled if event.already_done] == ["cleaned"]
     assert len(settled) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "layout"),
+    [("1.2.3.4.5.6.7.dcm", "{instance}.dcm"), ("link", "{instance}.dcm"), ("in", "in/{instance}.dcm")],
+)
+def test_no_clean_object_is_ever_written_over_an_original(tmp_path: Path, place: str, layout: str) -> None:
+    """With UIDs kept, an output can have the name that its original has, and lie in the same folder."""
+    home = tmp_path / "study"
+    (home / "in").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(home)
+    original = home / ("in" if place == "in" else "") / "1.2.3.4.5.6.7.dcm"
+    original.write_bytes(small())
+    where = {"link": tmp_path / "link" / original.name, "in": home / "in"}.get(place, original)
+    policy = Policy(options=frozenset({Option.UIDS}))
+    with (
+        opened(Request([where], home, policy, tmp_path / "state", layout=layout)) as ready,
+        pytest.raises(Misconfigured) as told,
+    ):
+        list(ready.settled())
+    assert told.value.code == "output_is_input"
+    assert original.read_bytes() == small()
+
+
+def test_an_input_in_the_output_folder_is_fine_where_nothing_comes_to_lie_over_it(tmp_path: Path) -> None:
+    original = tmp_path / "a.dcm"
+    original.write_bytes(small())
+    with opened(Request([original], tmp_path, Policy(), tmp_path / "state")) as ready:
+        (settled,) = ready.settled()
+    assert settled.output and settled.output.is_file()
+    assert original.read_bytes() == small()

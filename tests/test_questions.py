@@ -230,6 +230,13 @@ def test_a_study_is_found_by_the_beginning_of_its_alias(ledger: Custody) -> None
         assert study_named(ledger, nobody) is None
 
 
+def test_two_studies_that_begin_alike_are_none_although_one_came_from_two_sources(ledger: Custody) -> None:
+    one, other = "aaaaaa" + "0" * 26, "aaaaaa" + "1" * 26
+    ledger.receive([coming(1, study=one), coming(2, study=one, source="drop"), coming(3, study=other)])
+    assert study_named(ledger, "aaaaaa") is None
+    assert study_named(ledger, "aaaaaa0") == one
+
+
 # ------------------------------------------------------------------------------------------------- ways in
 
 

@@ -341,6 +341,17 @@ class TestMistakes:
             load(None, {"pixels": {"risk": "x"}}, {})
         assert str(refused.value).startswith("flag for [pixels] risk: ")
 
+    def test_a_variable_for_tables_of_which_there_are_several_is_refused(self, tmp_path: Path) -> None:
+        """Which of them it means nobody knows."""
+        source = '[[source]]\nkind = "folder"\nname = "in"\npath = "in"\n'
+        (told,) = problems(tmp_path, source, STOWGATE_SOURCE__PATH="elsewhere")
+        assert told == "STOWGATE_SOURCE__PATH: [[source]] tables can be set in the file only."
+
+    @pytest.mark.parametrize("seconds", ["inf", "nan", "1e300", "86401"])
+    def test_an_object_gets_no_more_time_than_can_be_waited_for(self, tmp_path: Path, seconds: str) -> None:
+        (told,) = problems(tmp_path, f"[limits]\nseconds = {seconds}\n")
+        assert told.startswith("line 2: [limits] seconds must be ")
+
     def test_a_variable_over_a_broken_table_blames_the_table(self, tmp_path: Path) -> None:
         assert problems(tmp_path, "\ndeid = 3\n", STOWGATE_DEID__PROFILE="basic") == ["line 2: [deid] must be a table."]
 
@@ -479,6 +490,18 @@ class TestSources:
         free = '[[source]]\nkind = "dimse"\nname = "{}"\nlisten = "127.0.0.1:0"\n'
         text = first + f'[[source]]\nkind = "dimse"\n{one_more}\n' + free.format("c") + free.format("d")
         assert len(load(write(tmp_path, text), environ={}).source) == 4
+
+    @pytest.mark.parametrize("moved_to", ['moved_to = "b/done"\n', ""])
+    def test_what_was_taken_is_not_moved_to_where_another_source_takes_it_again(
+        self, tmp_path: Path, moved_to: str
+    ) -> None:
+        other = "b" if moved_to else "a.taken"
+        text = f'[[source]]\nkind = "folder"\nname = "a"\npath = "a"\nafter = "move"\n{moved_to}'
+        text += f'[[source]]\nkind = "folder"\nname = "b"\npath = "{other}"\n'
+        (told,) = problems(tmp_path, text)
+        line = 6 if moved_to else 1
+        sentence = "[[source]] moved_to is watched by another source, which would take its files again."
+        assert told == f"line {line}: {sentence}"
 
     def test_folders_side_by_side_do_not_clash(self, tmp_path: Path) -> None:
         names = ["in", "in2", "spool2"]

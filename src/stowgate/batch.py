@@ -16,7 +16,7 @@ from stowgate.desk import Desk
 from stowgate.dicom.budget import NeedMore, OddEncoding
 from stowgate.dicom.same import same_content
 from stowgate.dicom.source import FileSource
-from stowgate.errors import Rejected
+from stowgate.errors import Misconfigured, Rejected
 from stowgate.ingest.folder import Input, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
@@ -116,6 +116,9 @@ class Batch:
         self._threads = threading.local()
         self._desks: list[Desk] = []
         self.target: Target = ledger.target(way.policy.digest, order.out, order.layout)
+        home = os.path.realpath(order.out)
+        self._inputs = [place for place in map(os.path.realpath, order.inputs) if _is_in(place, home)]
+        """Those that lie in the output folder, where something could be written over them."""
         self._begun: set[str] = set()
         self._made: dict[str, tuple[str, Place]] = {}
         """New SOP Instance UID -> item and temporary, of the group that is being settled."""
@@ -251,7 +254,14 @@ class Batch:
             return False
 
     def _relative(self, ref: CleanRef) -> Made:
-        return Made(ref.names.instance, layout.path_of(self._order.layout, ref.names), ref.size)
+        """Where it is going to lie; Misconfigured("output_is_input") where that is an input, or in one."""
+        relative = layout.path_of(self._order.layout, ref.names)
+        if self._inputs:
+            folder = os.path.realpath(self._order.out / os.path.dirname(relative))
+            place = os.path.join(folder, os.path.basename(relative))
+            if any(_is_in(place, one) for one in self._inputs):
+                raise Misconfigured("output_is_input", str(self._order.out))
+        return Made(ref.names.instance, relative, ref.size)
 
     def _said(self, work: _Work, final: Passed, made: Made | None) -> Settled:
         duplicate = final.item.state is State.DUPLICATE
@@ -270,3 +280,7 @@ class Batch:
     def _already(self, work: _Work) -> Settled:
         item = Item(work.raw.id, State.CLEANED)
         return Settled(work.input.path, self._order.out, item, work.input.size, work.done, True)
+
+
+def _is_in(place: str, folder: str) -> bool:
+    return place == folder or place.startswith(folder.rstrip("/") + "/")

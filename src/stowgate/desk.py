@@ -33,7 +33,21 @@ class Desk:
         """Take each through and yield it with how that ended; not always in order.
 
         in_sight -- how many objects there are to do at all, as far as is known
+        Where it ends early the witness goes: what it would still say is of objects that nobody asks for any more.
         """
+        try:
+            yield from self._taken(jobs, in_sight)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the witness go."""
+        if self._witness:
+            self._witness.close()
+            self._witness = None
+
+    def _taken(self, jobs: Sequence[tuple[Job, Raw]], in_sight: int) -> Iterator[tuple[Job, Passed]]:
         if self._witness is None and in_sight >= WORTH_A_WITNESS and self._way.open is in_place:
             self._witness = Witness(self._way.policy, self._way.key)
         waiting: deque[list[tuple[Job, Written]]] = deque()
@@ -50,11 +64,6 @@ class Desk:
                 yield from self._heard(waiting, 1)
         self._ask(round_, waiting)
         yield from self._heard(waiting, 0)
-
-    def close(self) -> None:
-        """Let the witness go."""
-        if self._witness:
-            self._witness.close()
 
     def _begun(self, raw: Raw) -> Passed | Written:
         """With a witness that listens only the engine's half; without one all of it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from stowgate.lifecycle import State
 from stowgate.reason import Reason
@@ -188,7 +187,8 @@ def study_named(view: View, beginning: str) -> str | None:
     if not is_beginning(beginning):
         return None
     before = f"{beginning[:-1]}{chr(ord(beginning[-1]) - 1)}~"  # what begins so is behind this, and nothing between
-    found = [alias for alias, _ in groupby(view.studies(before, 2), lambda study: study.alias)]
+    found = [study.alias for study in view.studies(before, 1)[:1]]  # a page holds all sources of its last alias
+    found += [study.alias for alias in found for study in view.studies(alias, 1)[:1]]
     matching = [alias for alias in found if alias.startswith(beginning)]
     return matching[0] if len(matching) == 1 else None
 

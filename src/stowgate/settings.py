@@ -95,7 +95,9 @@ class Limits(Section):
     depth: int = Field(default=DEFAULT.depth, ge=1, le=128, description="Nesting of sequences.")
     header: int = Field(default=DEFAULT.header, ge=65536, description="Bytes of everything but bulk values.")
     elements: int = Field(default=DEFAULT.elements, ge=1, description="Elements at all depths.")
-    seconds: float = Field(default=DEFAULT.seconds, gt=0, description="Seconds for reading and rewriting.")
+    seconds: float = Field(
+        default=DEFAULT.seconds, gt=0, le=86_400, description="Seconds for reading and rewriting, a day at most."
+    )
     inflate_ratio: int = Field(
         default=DEFAULT.inflate_ratio, ge=1, description="Growth of a deflated data set, as a factor."
     )

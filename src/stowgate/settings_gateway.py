@@ -211,6 +211,12 @@ def _same_folder(spool: Any, folders: _Tables) -> Iterator[tuple[Where, str]]:
         if any(_is_in(place, other) or _is_in(other, place) for other in seen):
             yield (*where, "path"), "is watched by another source already, which would take its files twice"
         seen.append(place)
+    for where, table in folders:
+        path, moved_to = table.get("path"), table.get("moved_to", f"{table.get('path')}.taken")
+        if table.get("after") != "move" or not (isinstance(path, str) and isinstance(moved_to, str)):
+            continue
+        if any(_is_in(os.path.abspath(moved_to), other) for other in seen if other != os.path.abspath(path)):
+            yield (*where, "moved_to"), "is watched by another source, which would take its files again"
 
 
 def _is_in(place: str, folder: str) -> bool:

@@ -50,6 +50,9 @@ class Given:
         for section, keys in values.items():
             table = self.data.setdefault(section, {})
             for key, value in keys.items():
+                if value is not None and isinstance(table, list):
+                    told = f"{source(section, key)}: [[{section}]] tables can be set in the file only."
+                    raise BadSettings("bad_setting", [told])
                 if value is not None and isinstance(table, dict):
                     table[key] = value
                     self._other[section, key] = source(section, key)

@@ -134,3 +134,8 @@ def test_only_a_success_counts_and_no_redirect_is_followed(hook: tuple[str, list
 )
 def test_a_webhook_that_is_not_there_is_no_error(url: str) -> None:
     assert webhook(url, 2.0)(b"{}") is False
+
+
+def test_a_proxy_of_the_environment_that_cannot_be_had_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    assert webhook("http://192.0.2.1/x", 2.0)(b"{}") is False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -141,6 +142,71 @@ def test_a_record_torn_by_a_crash_is_repaired_and_noted_and_is_no_tampering(
     assert json.loads(lines(tmp_path)[7])["count"] == kept
 
 
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("kept", [1, 4, 7])
+def test_after_end_and_anchor_were_taken_away_the_log_goes_on_and_that_stays_in_sight(
+    log: AuditLog, tmp_path: Path, kept: int, running: bool
+) -> None:
+    if not running:
+        log = AuditLog(tmp_path, KEY, Clock())
+    (tmp_path / LOG).write_bytes(b"".join(lines(tmp_path)[:kept]))
+    (tmp_path / ANCHOR).unlink()
+    if kept == 7 and running:
+        assert log.append(Entry("started")) == 8  # it knows that nothing is missing
+        assert verify(tmp_path, KEY) == Verdict(8)
+        return
+    log = log if running else AuditLog(tmp_path, KEY, Clock())
+    log.append(Entry("started"))
+    log.append(Entry("stopping"))
+    assert verify(tmp_path, KEY) == Verdict(kept, "dropped", kept + 1)
+
+
+def test_an_anchor_that_cannot_be_read_is_none_that_is_gone(
+    log: AuditLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: Path) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", none_left)
+        with pytest.raises(Temporary) as told:
+            AuditLog(tmp_path, KEY, Clock())
+    assert told.value.code == "no_descriptors"
+    assert AuditLog(tmp_path, KEY, Clock()).append(Entry("started")) == 8
+    assert verify(tmp_path, KEY) == Verdict(8)
+
+
+def test_before_the_first_record_both_names_are_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[list[str]] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            synced.append(sorted(os.listdir(handle)))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    log = AuditLog(tmp_path, KEY, Clock())
+    assert synced == [[ANCHOR, LOG]]
+    log.append(Entry("started"))
+    assert verify(tmp_path, KEY) == Verdict(1)
+
+
+def test_a_record_whose_end_alone_reached_the_disk_is_repaired_and_noted_and_is_no_tampering(
+    log: AuditLog, tmp_path: Path
+) -> None:
+    anchor = (tmp_path / ANCHOR).read_bytes()
+    log.append(Entry("release", "anna", ids=("f" * 32,), count=1))
+    *whole, last = lines(tmp_path)
+    (tmp_path / LOG).write_bytes(b"".join(whole) + bytes(100) + last[100:])
+    assert verify(tmp_path, KEY) == Verdict(7, "edited", 8)
+    (tmp_path / ANCHOR).write_bytes(anchor)
+    assert verify(tmp_path, KEY) == Verdict(7, torn=len(last))
+    AuditLog(tmp_path, KEY, Clock())
+    assert verify(tmp_path, KEY) == Verdict(8)
+    assert json.loads(lines(tmp_path)[7])["count"] == len(last)
+
+
 def test_a_crash_between_log_and_anchor_is_no_tampering(log: AuditLog, tmp_path: Path) -> None:
     anchor = (tmp_path / ANCHOR).read_bytes()
     log.append(Entry("started"))
@@ -210,6 +276,37 @@ def test_callers_that_knock_all_day_are_one_record_a_minute(tmp_path: Path) -> N
     clock.seconds += 61
     log.watch(events.CallerTurnedAway("ct"))
     assert [json.loads(line)["count"] for line in lines(tmp_path)] == [1, 1000]
+
+
+def test_callers_of_a_minute_that_could_not_be_recorded_are_counted_in_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    clock = Clock()
+    log = AuditLog(tmp_path, KEY, clock)
+    for _ in range(10):
+        log.watch(events.CallerTurnedAway("ct"))
+    clock.seconds += 61
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        log.watch(events.CallerTurnedAway("ct"))
+    clock.seconds += 61
+    log.watch(events.CallerTurnedAway("ct"))
+    assert [json.loads(line)["count"] for line in lines(tmp_path)] == [1, 11]
+
+
+def test_records_of_another_log_are_not_exported(log: AuditLog, tmp_path: Path) -> None:
+    """Two gateways of one project seal with the same key."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    other = AuditLog(elsewhere, KEY, Clock())
+    for _ in range(7):
+        other.append(Entry("drop", "eve"))
+    (tmp_path / LOG).write_bytes(b"".join(lines(tmp_path)[:4] + lines(elsewhere)[4:]))
+    assert verify(tmp_path, KEY) == Verdict(4, "edited", 5)
+    assert len(list(export(tmp_path, KEY, "json"))) == 4
 
 
 def test_the_log_is_exported_as_json_and_csv(log: AuditLog, tmp_path: Path) -> None:

@@ -276,6 +276,18 @@ class TestFullDisk:
 
 
 class TestScratchShelf:
+    def test_a_file_that_cannot_be_made_is_no_fault_of_the_object(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def none_left(*_: object) -> int:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        shelf = ScratchShelf()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", none_left)
+            with pytest.raises(Temporary) as told:
+                shelf.new()
+        assert told.value.code == "no_descriptors"
+        shelf.close()
+
     def test_a_dry_run_keeps_nothing(self) -> None:
         shelf = ScratchShelf()
         kept, dropped = written(shelf, b"1"), written(shelf, b"2")

@@ -24,10 +24,10 @@ class Anchor:
 
 
 def read(key: bytes, path: Path) -> Anchor | None:
-    """The later of the two slots that are whole; None if there is no such file or no slot is ours."""
+    """The later of the two slots that are whole; None if there is no such file or no slot is ours. Raises OSError."""
     try:
         data = path.read_bytes()[: 2 * _SLOT]
-    except OSError:
+    except FileNotFoundError:
         return None
     slots = [_parse(key, data[at : at + _SLOT]) for at in (0, _SLOT)]
     return max((slot for slot in slots if slot), key=lambda slot: slot.number, default=None)

@@ -58,8 +58,13 @@ class AuditLog:
         entry = self._entry(event)
         if entry is None:
             return
-        with suppress(*(() if isinstance(event, events.Act) else (Temporary,))):
+        try:
             self.append(entry)
+        except Temporary:
+            if isinstance(event, events.Act):
+                raise
+            if isinstance(event, events.CallerTurnedAway):
+                self._count(event.source, entry.count)
 
     def _entry(self, event: events.GatewayEvent) -> Entry | None:
         match event:
@@ -91,6 +96,12 @@ class AuditLog:
                 return None
             self._turned_away[event.source] = moment, 0
         return Entry("turned_away", source=event.source, code=event.code, count=count + 1)
+
+    def _count(self, source: str, count: int) -> None:
+        """Have the next record of this source count these callers, too."""
+        with self._lock:
+            since, more = self._turned_away[source]
+            self._turned_away[source] = since, more + count
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
@@ -132,22 +143,46 @@ class AuditLog:
     def _find_end(self, handle: int) -> None:
         """Where the chain goes on. A line that a crash tore is cut off, and that is recorded.
 
-        Where the anchor is further than the log, records were cut off: the chain goes on behind the gap, and `verify`
-        names it for ever.
+        Where the anchor is further than the log, or is gone, records were cut off: the chain goes on behind the gap,
+        and `verify` names it for ever.
         """
         size = os.fstat(handle).st_size
         tail = os.pread(handle, _TAIL, max(0, size - _TAIL))
-        whole, _, torn = tail.rpartition(b"\n")
-        last = _last_sealed(self._key, whole)
-        noted = anchors.read(self._key, self._anchor) or Anchor()
+        last = _last_sealed(self._key, tail[: tail.rfind(b"\n") + 1])
         end = Anchor(last.number, last.digest) if last else Anchor()
+        noted = anchors.read(self._key, self._anchor)
+        torn = _torn(self._key, tail, noted is not None and noted.number <= end.number)
+        if noted is None:
+            noted = Anchor(end.number + 1, end.digest) if size else self._begin()
         self._last = noted if noted.number > end.number else end
-        self._size = size - len(torn)
+        self._size = size - torn
         if torn:
             os.ftruncate(handle, self._size)
-            self._write(handle, Entry("repaired", count=len(torn)))
+            self._write(handle, Entry("repaired", count=torn))
+
+    def _begin(self) -> Anchor:
+        """An anchor before the first record, so that a log without one has lost it; both names are durable then."""
+        anchors.write(self._key, self._anchor, Anchor())
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return Anchor()
 
 
 def _last_sealed(key: bytes, tail: bytes) -> Sealed | None:
     found = (open_line(key, line) for line in reversed(tail.split(b"\n")))
     return next((sealed for sealed in found if sealed), None)
+
+
+def _torn(key: bytes, tail: bytes, all_known: bool) -> int:
+    """How many bytes at the end a crash left of a record nobody relied on; `all_known` -- the anchor misses nothing.
+
+    Pages reach a disk in any order: the end of the last line may be there and what stands before it may not.
+    """
+    whole, _, torn = tail.rpartition(b"\n")
+    line = whole[whole.rfind(b"\n") + 1 :]
+    if torn or not line or not all_known or len(line) > LONGEST or open_line(key, line):
+        return len(torn)
+    return len(line) + 1

@@ -47,13 +47,16 @@ def verify(folder: Path, key: bytes, at_least: int = 0) -> Verdict:
     """
     noted = anchors.read(key, folder / ANCHOR)
     previous, count, anchored = FIRST, 0, noted.number if noted else 0
-    for line in _lines(folder / LOG):
+    lines = _lines(folder / LOG)
+    for line in lines:
         if not line.endswith(b"\n"):
             if anchored > count:
                 return Verdict(count, "truncated", count + 1)
             return _ended(count, noted, at_least, len(line))
         sealed = open_line(key, line[:-1])
         if sealed is None:
+            if noted and anchored <= count and len(line) <= LONGEST + 1 and next(lines, None) is None:
+                return _ended(count, noted, at_least, len(line))  # torn, although its end is there
             return Verdict(count, "edited", count + 1)
         if sealed.number != count + 1:
             return Verdict(count, _misplaced(folder, key, sealed.number, count + 1), count + 1)
@@ -67,10 +70,12 @@ def export(folder: Path, key: bytes, form: Literal["json", "csv"]) -> Iterator[s
     """The records up to the first broken one, as lines of JSON or a CSV table."""
     if form == "csv":
         yield _csv(COLUMNS)
+    previous = FIRST
     for number, line in enumerate(_lines(folder / LOG), 1):
         sealed = open_line(key, line[:-1])
-        if sealed is None or sealed.number != number:
+        if sealed is None or (sealed.number, sealed.previous) != (number, previous):
             return
+        previous = sealed.digest
         facts = facts_of(line)
         told = {name: facts[name] for name in COLUMNS}
         yield json.dumps(told) + "\n" if form == "json" else _csv([_cell(told[name]) for name in COLUMNS])

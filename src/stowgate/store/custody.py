@@ -208,7 +208,7 @@ class Custody(Protocol):
         Returns the ids that the lifecycle table does not let go there, and those that lack the payload for it: the
         raw object to be received again, the clean one to wait. Releasing from held or quarantined goes to
         received and is judged again; a waiting item that was held goes back to received as well. What each was before,
-        since when and why, is appended to the events; so is that it was received again.
+        since when and why, is appended to the events unless it was received; so is that it was received again.
         """
 
     def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:

@@ -161,7 +161,8 @@ class MemoryCustody(MemoryView):
             left = frozenset(id for id in ids if id not in self._items or not _may(self._items[id], to))
             for item in self._among(dict.fromkeys(id for id in ids if id not in left)):
                 source = item.coming.source
-                self._events.append(Event(item.updated, item.state, item.coming.id, source, item.code))
+                if item.state is not State.RECEIVED:  # which is known already
+                    self._events.append(Event(item.updated, item.state, item.coming.id, source, item.code))
                 if to is State.RECEIVED:
                     self._events.append(Event(now, to, item.coming.id, source))
                 item.state, item.code, item.place, item.attempts, item.leased = to, code, "", 0, None

@@ -171,12 +171,16 @@ def move(db: sqlite3.Connection, ids: Collection[str], to: State, code: str, mom
 
 
 def _moved(db: sqlite3.Connection, id: str, to: State, code: str, now: float) -> bool:
-    """Whether it may go there. What it was before is noted, because its row will not say so any more."""
+    """Whether it may go there. What it was before is noted, because its row will not say so any more.
+
+    That it was received is known already: by its arrival, or noted when it was received again.
+    """
     was = _ask(db, "standing", id=id)
     if not _tell(db, "move", id=id, state=to, code=code, now=now):
         return False
     for state, why, source, since in was:
-        _tell(db, "note", at=since, kind=state, item=id, source=source, code=why)
+        if state != State.RECEIVED:
+            _tell(db, "note", at=since, kind=state, item=id, source=source, code=why)
         if to is State.RECEIVED:
             _tell(db, "note", at=now, kind=to, item=id, source=source, code="")
     return True

@@ -127,7 +127,10 @@ class ScratchShelf:
 
     def new(self) -> FileSheet:
         """See `store.sheet.Shelf.new`."""
-        return FileSheet(f"{self._aside.name}/{next(self._numbers)}", 0o600)
+        try:
+            return FileSheet(f"{self._aside.name}/{next(self._numbers)}", 0o600)
+        except OSError as error:
+            raise Temporary(disk_code(error, "cannot_write")) from None
 
     def drop(self, path: Place) -> None:
         """See `store.sheet.Shelf.drop`."""

@@ -62,10 +62,10 @@ def _echoed(source: object) -> tuple[bool, str]:
     host, port = source.address
     calling = source.allow[0].ae if source.allow else "STOWGATE"
     said = echo(Called("127.0.0.1" if host in ("0.0.0.0", "") else host, port, source.ae, calling), tls)  # noqa: S104
-    mutual = "; with mutual = true the certificate of a scanner is needed" if source.tls and source.tls.mutual else ""
+    mutual = " With mutual = true the certificate of a scanner is needed." if source.tls and source.tls.mutual else ""
     words = {
         "": f"It answers {calling}{' over TLS' if tls else ''}.",
-        "refused": f"Nobody listens there, or not so: is the gateway running{mutual}?",
+        "refused": f"Nobody listens there{' over TLS' if tls else ''}: is the gateway running?{mutual}",
         "rejected": f"It rejects {calling} from this machine's address; that is right if only scanners are allowed.",
         "no answer": "It took the call and did not answer.",
     }
