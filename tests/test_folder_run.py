@@ -82,9 +82,22 @@ def test_no_clean_object_is_ever_written_over_an_original(tmp_path: Path, place:
 
 
 def test_an_input_in_the_output_folder_is_fine_where_nothing_comes_to_lie_over_it(tmp_path: Path) -> None:
-    original = tmp_path / "a.dcm"
+    original = tmp_path / "study" / "a.dcm"
+    original.parent.mkdir()
     original.write_bytes(small())
-    with opened(Request([original], tmp_path, Policy(), tmp_path / "state")) as ready:
+    with opened(Request([original], original.parent, Policy(), tmp_path / "state")) as ready:
         (settled,) = ready.settled()
     assert settled.output and settled.output.is_file()
     assert original.read_bytes() == small()
+
+
+@pytest.mark.parametrize("state", ["out", "out/state", "link/state"])
+def test_no_key_and_no_ledger_come_to_lie_where_clean_objects_go(tmp_path: Path, state: str) -> None:
+    three_inputs(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    request = Request([tmp_path / "in"], tmp_path / "out", Policy(), tmp_path / state)
+    with pytest.raises(Misconfigured) as told, opened(request):
+        pass
+    assert told.value.code == "state_in_output"
+    assert not any((tmp_path / "out").iterdir())

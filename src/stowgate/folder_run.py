@@ -181,6 +181,8 @@ def opened(request: Request) -> Iterator[FolderRun]:
     check(request.inputs)
     if any(out.exists() and os.path.samefile(place, out) for place in request.inputs):
         raise Misconfigured("output_is_input", str(out))
+    if state.resolve().is_relative_to(out.resolve()):
+        raise Misconfigured("state_in_output", str(state))
     with ExitStack() as held:
         key, made = _key(state, request)
         ledger = held.enter_context(rehearse(state, key) if request.dry_run else open_ledger(state, key))

@@ -110,6 +110,10 @@ REASONS: dict[str, Reason] = {
         "The output folder is an input, too.",
         "Name an output folder of its own: originals and clean objects stay apart.",
     ),
+    "state_in_output": failed(
+        "The state folder lies in the output folder, so the key and the ledger would go where clean objects go.",
+        "Name another output folder, or another state folder with --state.",
+    ),
     "bad_layout": failed("The template of output paths cannot be used.", "Correct [output] path in stowgate.toml."),
     "disk_full": failed(
         "There is no room left to write to.", "Make room and run again; what was finished stays, nothing was lost."

@@ -431,6 +431,7 @@ FAILURES: list[tuple[str, Wrong, list[str], int]] = [
     ("no_input", nothing, ["deid", "missing", "-o", "clean"], Exit.USAGE),
     ("output_unwritable", a_file("clean"), ["deid", "good", "-o", "clean"], Exit.USAGE),
     ("output_is_input", nothing, ["deid", "good", "-o", "good"], Exit.USAGE),
+    ("state_in_output", nothing, ["deid", "good", "-o", "."], Exit.USAGE),
     ("unknown_profile", nothing, ["deid", "good", "-o", "clean", "--profile", "best"], Exit.USAGE),
     ("unknown_option", nothing, ["deid", "good", "-o", "clean", "--retain", "everything"], Exit.USAGE),
     ("option_not_available", nothing, ["deid", "good", "-o", "clean", "--clean", "structured-content"], Exit.USAGE),

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
+from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
+from stowgate.faces.service import Running, running
 from stowgate.gateway import control
 from stowgate.ingest.source import Accepted
 from stowgate.observe.audit import LOG
 from stowgate.reasons import REASONS
+from stowgate.settings import load
 from tests.faces.conftest import Stowgate
 from tests.faces.gateway_stage import HELD, OBJECTS, QUARANTINED, configured, gateway_of, identified, take_in
 from tests.journeys.stage import COMMAND, Done, files
@@ -279,7 +282,7 @@ path = "/dicom-web"
 
 def test_a_source_that_does_not_answer_is_said(stowgate: Stowgate, config: Path) -> None:
     done = stowgate("source", "test", "ct")
-    assert (done.code, done.out) == (Exit.PARTLY, "ct: Nobody listens there: is the gateway running?\n")
+    assert (done.code, done.out) == (Exit.PARTLY, "ct: Nobody listens there, or not so: is the gateway running?\n")
     assert stowgate("source", "test", "drop").code == Exit.DONE
     (config.parent / "in").rmdir()
     assert stowgate("source", "test", "drop").code == Exit.PARTLY
@@ -302,3 +305,22 @@ def test_no_key_is_rotated_before_the_first_run(stowgate: Stowgate, config: Path
     before = set(config.parent.rglob("*"))
     says(stowgate("keys", "rotate"), "no_spool", Exit.CONFIGURATION)
     assert set(config.parent.rglob("*")) == before
+
+
+def test_an_object_that_is_lost_is_in_the_metrics_of_the_gateway_that_found_it_so(filled: Path) -> None:
+    lost = next(path for path in sorted((filled.parent / "spool" / "raw").rglob("*")) if path.is_file())
+    lost.unlink()
+    settings = load(filled, environ={})
+    with gateway_of(filled) as gateway:
+        assert gateway.found.lost == 1
+        now = Running(settings, gateway)
+        told = now.metrics.render()
+        now.stop(5.0)
+    assert b"stowgate_payload_lost_total 1.0" in told
+
+
+def test_a_log_that_cannot_be_opened_is_a_setting_to_correct(filled: Path) -> None:
+    filled.write_text(filled.read_text().replace("gateway.log", "no_such_folder/gateway.log"))
+    with pytest.raises(Misconfigured) as told, running(load(filled, environ={}), filled.parent):
+        pass
+    assert (told.value.code, told.value.place) == ("bad_setting", "[log] file cannot be written")

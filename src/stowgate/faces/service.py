@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from stowgate import events
 from stowgate.deident.profile import policy_from
@@ -106,7 +107,7 @@ class Running:
         self.sources = Sources(dict(self._made()), gateway.intake)
         self._stow = [StowRoutes(one, gateway.intake, tell) for one in settings.source if isinstance(one, Stow)]
         ledger = gateway.ledger
-        self.metrics = Metrics(Asked(ledger.counts, gateway.room, ledger.oldest_waiting))
+        self.metrics = Metrics(Asked(ledger.counts, gateway.room, ledger.oldest_waiting), lost=gateway.found.lost)
         gateway.ears.add(self.metrics.watch)
         if self._server and listen:
             routes = [route for one in self._stow for route in one.routes()]
@@ -157,7 +158,7 @@ def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | No
         raise BadSettings("bad_setting", missing)
     plan, ears = plan_of(settings, base), Ears()
     with ExitStack() as held:
-        file = held.enter_context(settings.log.file.open("a", encoding="utf-8")) if settings.log.file else None
+        file = held.enter_context(_log_file(settings.log.file)) if settings.log.file else None
         log = logs.configure(names_of(settings), settings.log.level, file)
         ears.add(log.watch)
         if settings.alerts.webhook:
@@ -172,6 +173,13 @@ def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | No
         held.callback(control.close)
         ears.tell(events.Started(_version(), plan.policy.digest))
         yield now
+
+
+def _log_file(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError:
+        raise Misconfigured("bad_setting", "[log] file cannot be written") from None
 
 
 def serve(

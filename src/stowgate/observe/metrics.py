@@ -31,7 +31,8 @@ class Asked:
 class Metrics:
     """The numbers of one gateway, in a registry of its own. Labels are names of the configuration, states and codes."""
 
-    def __init__(self, asked: Asked, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, asked: Asked, clock: Callable[[], float] = time.time, lost: int = 0) -> None:
+        """lost -- objects that were found to be lost before anybody could watch: at the start of the gateway"""
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self._registry = CollectorRegistry(auto_describe=False)
@@ -49,6 +50,7 @@ class Metrics:
         self._associations = Gauge("associations", "Associations that are open.", **named("source"))
         self._open = Gauge("intake_open", "1 while instances are taken in.", **named())
         self._lost = Counter("payload_lost", "Objects of the ledger that are not on their shelf.", **named())
+        self._lost.inc(lost)
         self._stopped = False
         self._open.set(1)
         self._registry.register(_Ledger(asked, clock))

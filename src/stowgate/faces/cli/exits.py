@@ -43,6 +43,7 @@ _BY_CODE = {
     "no_input": Exit.USAGE,
     "output_unwritable": Exit.USAGE,
     "output_is_input": Exit.USAGE,
+    "state_in_output": Exit.USAGE,
     "unknown_option": Exit.USAGE,
     "option_not_available": Exit.USAGE,
     "unknown_profile": Exit.USAGE,
