@@ -105,6 +105,14 @@ class IntakeStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFailed:
+    """A source is down and takes nothing in; it is started again and again."""
+
+    source: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class PayloadLost:
     """The ledger knows an object that is not on its shelf."""
 
@@ -161,6 +169,7 @@ GatewayEvent = (
     | Settled
     | Reserve
     | IntakeStopped
+    | SourceFailed
     | PayloadLost
     | CallerTurnedAway
     | Association

@@ -140,7 +140,7 @@ REASONS: dict[str, Reason] = {
     ),
     "state_unwritable": failed(
         "The state folder cannot be made or written.",
-        "Name another one with --state, or correct its permissions.",
+        "Name another one with --state ([spool] path of a gateway), or correct its permissions.",
     ),
     "ledger_damaged": failed(
         "The ledger in the state folder is damaged or is no ledger.",

@@ -21,6 +21,9 @@ CUSTODY: dict[str, Reason] = {
     "spool_in_use": failed(
         "Another process works with this spool.", "Stop that one first; two gateways never share a spool."
     ),
+    "spool_closed": failed(
+        "The spool is closed to this account.", "Use the account that the gateway runs under, or root."
+    ),
     "spool_unwritable": failed(
         "The spool cannot be made or written.", "Name another folder in [spool] path, or correct its permissions."
     ),
@@ -40,8 +43,8 @@ CUSTODY: dict[str, Reason] = {
         "Add --yes if it is meant.",
     ),
     "unknown_item": failed(
-        "There is no item of this id, or several begin like it.",
-        "`stowgate queue list` and `quarantine list` show ids.",
+        "There is nothing of this id, or several begin like it.",
+        "Give at least 6 digits of one that `stowgate queue list`, `quarantine list` or `study list` shows.",
     ),
     "caller_not_allowed": failed(
         "A caller that is not on the list was turned away.",
@@ -74,6 +77,10 @@ CUSTODY: dict[str, Reason] = {
         "An instance is not the one that its sender announced: SOP class or SOP Instance UID differ.",
         "The sender keeps it; look there for what is wrong.",
     ),
+    "folder_missing": failed(
+        "A watched folder is not there, or cannot be entered.",
+        "Make it, or correct its permissions or path of the [[source]].",
+    ),
     "port_unavailable": failed(
         "A source cannot listen at its address.", "Stop what listens there, or correct listen of the [[source]]."
     ),
@@ -85,7 +92,7 @@ CUSTODY: dict[str, Reason] = {
     ),
     "web_exposed": failed(
         "The web server must not listen beyond this machine without a certificate and a token.",
-        "Set certificate, private_key and token in [web], or listen on 127.0.0.1.",
+        "Set certificate, key and token in [web], or listen on 127.0.0.1.",
     ),
     "web_unavailable": failed(
         "The address of the web server cannot be used.", "Choose another address or port in [web] listen."
@@ -97,7 +104,8 @@ CUSTODY: dict[str, Reason] = {
     "secret_missing": failed("A secret is not where its reference points.", "Correct the reference, or put it there."),
     "secret_permissions": failed("Others can read the file of a secret.", "Make it yours alone: chmod 600."),
     "secret_unusable": failed(
-        "A secret is empty, too short, or has other characters than plain ASCII.", "Use at least 16 random characters."
+        "A secret is empty, too short, or has other characters than plain ASCII.",
+        "A token needs at least 16 random characters; an address has no spaces.",
     ),
     "audit_broken": failed(
         "The audit log is not what was written.",

@@ -609,7 +609,7 @@ def test_check_finds_every_problem_in_one_go(stowgate: Stowgate, unit: Path) -> 
         done = stowgate("check")
     wrong = {line["what"]: line["code"] for line in lines if line["mark"] == "problem"}
     assert set(wrong.values()) == {
-        "spool_permissions", "spool_reserve", "key_permissions", "port_unavailable", "no_input",
+        "spool_permissions", "spool_reserve", "key_permissions", "port_unavailable", "folder_missing",
     }  # fmt: skip
     assert done.code == Exit.CONFIGURATION
     assert "5 problem(s)" in done.out

@@ -271,7 +271,7 @@ path = "/dicom-web"
         filled.write_text(text)
         done = stowgate("check", "--json")
     found = {line["what"]: line for line in done.lines if line["mark"] == "problem"}
-    assert set(found) == {"spool", "room", "keys", "port of ct", "TLS of tls", "web", "folder of drop"}
+    assert set(found) == {"spool", "room", "keys", "port of ct", "TLS of tls", "settings", "folder of drop"}
     assert done.code in (Exit.CONFIGURATION, Exit.STORAGE, Exit.KEY)
     assert all(line["code"] in REASONS for line in found.values())
     assert any(line["mark"] == "warning" and line["what"] == "callers of tls" for line in done.lines)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from stowgate import events
 from stowgate.errors import Misconfigured
 from stowgate.gateway import sources as module
 from stowgate.gateway.sources import Sources
@@ -50,6 +51,19 @@ def test_one_that_is_down_is_named() -> None:
     sources.start()
     eventually(lambda: sources.failed == {"ct"})
     assert sources.stop(10)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(Misconfigured("folder_missing"), "folder_missing"), (OSError(5, "Foster"), "internal_error")]
+)
+def test_one_that_is_down_is_told_of_once(error: Exception, code: str) -> None:
+    told: list[events.GatewayEvent] = []
+    failing = Failing(error, 1_000_000)
+    sources = Sources({"drop": failing}, MemoryIntake(), told.append)
+    sources.start()
+    eventually(lambda: failing.runs > 3)
+    assert sources.stop(10)
+    assert told == [events.SourceFailed("drop", code)]
 
 
 def test_one_that_does_not_end_is_told_in_time() -> None:

@@ -435,7 +435,7 @@ def test_a_folder_that_is_not_there_is_said_at_once_and_when_it_goes(place: Plac
     absent = place.settings().model_copy(update={"path": place.folder / "none"})
     with pytest.raises(Misconfigured) as error:
         WatchedFolder(absent, SeenFiles(place.state / "other", bytes(32)))
-    assert error.value.code == "no_input"
+    assert error.value.code == "folder_missing"
     source = WatchedFolder(place.settings(rescan=1.0), SeenFiles(place.state / "seen", bytes(32)))
     ended: list[str] = []
 
@@ -450,7 +450,7 @@ def test_a_folder_that_is_not_there_is_said_at_once_and_when_it_goes(place: Plac
     thread.start()
     place.folder.rename(place.folder.with_name("unplugged"))
     thread.join(10)
-    assert ended == ["no_input"]
+    assert ended == ["folder_missing"]
     place.folder.with_name("unplugged").rename(place.folder)
     place.put("1.dcm", one(1))
     thread = threading.Thread(target=run, args=(stop,))  # as the gateway does it: the same source, started again

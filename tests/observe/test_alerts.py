@@ -43,12 +43,15 @@ def test_what_a_person_must_do_is_told_in_codes() -> None:
     alerts.watch(events.Settled("ct", "a" * 32, State.QUARANTINED, "truncated"))
     alerts.watch(events.PayloadLost("b" * 32))
     alerts.watch(events.Reserve(True, 0))
+    alerts.watch(events.SourceFailed("drop", "folder_missing"))
     for quiet in (
         events.Settled("ct", "a" * 32, State.WAITING), events.Reserve(False, 1), events.Refused("ct", "disk_full")
     ):  # fmt: skip
         alerts.watch(quiet)
     alerts.close()
-    assert {body["code"] for body in told.bodies} == {"spool_failed", "truncated", "payload_lost", "spool_reserve"}
+    assert {body["code"] for body in told.bodies} == {
+        "spool_failed", "truncated", "payload_lost", "spool_reserve", "folder_missing",
+    }  # fmt: skip
     (one,) = [body for body in told.bodies if body["code"] == "truncated"]
     assert one.pop("text")
     assert one == {"unit": "TRUCK07", "code": "truncated", "source": "ct", "item": "a" * 32, "count": 1}

@@ -52,9 +52,8 @@ def lifecycle() -> str:
     parts = [
         "Every state and every legal move, from one table in the code. The ledger refuses any other move. A row is "
         "never deleted.",
-        f"A batch leaves an input in {listed(SETTLED)}. The other states belong to parts that are not built yet: the "
-        f"queue, "
-        "delivery, and deleting.",
+        f"A batch leaves an input in {listed(SETTLED)}. The other states are those of a gateway; delivery, and the "
+        "deleting that follows it, are not built yet.",
     ]
     parts += ["## Item", _table_of(State, NEXT), _diagram(NEXT), "## Delivery", _diagram(NEXT_DELIVERY)]
     return page("Lifecycle", *parts)

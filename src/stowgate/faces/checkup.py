@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from stowgate.errors import Misconfigured, StowgateError
+from stowgate.faces.disk import existing, file_system, fsync_seconds
 from stowgate.faces.service import listen_of, plan_of
-from stowgate.settings import Settings
+from stowgate.settings import Settings, needs
+from stowgate.settings_gateway import is_loopback
 from stowgate.store.lock import is_held
 from stowgate.store.room import Room, free_of, room_of
 
@@ -23,7 +23,6 @@ Mark = Literal["ok", "warning", "problem"]
 
 _EARLIEST = 1_767_225_600.0
 """2026-01-01: a clock before this was never set."""
-_SYNCS = 12
 _VOLATILE = frozenset(("tmpfs", "ramfs", "overlay", "9p"))
 _SLOW, _DISHONEST = 0.1, 0.00005
 """Seconds of one fsync: above the first scanners wait, below the second nothing reached a disk."""
@@ -42,14 +41,19 @@ class Result:
 
 
 def checkup(settings: Settings, base: Path) -> Iterator[Result]:
-    """Everything, in the order of the way of an object; one problem does not hide the next."""
-    for look in (_parts, _plan, _spool, _room, _sync, _clock, _keys, _ports, _certificates, _web, _folders, _alerts):
+    """Everything, in the order of the way of an object; one problem does not hide the next, and is said once."""
+    for missing in needs(settings):
+        said = f"{missing[:1].upper()}{missing[1:]}."
+        yield Result("settings", "problem", said, "The gateway cannot start.", code="bad_setting")
+    disk, keys = ((_plan, _spool, _room, _sync), (_keys, _project_key)) if settings.spool.path else ((), ())
+    for look in (_parts, *disk, _clock, *keys, _ports, _certificates, _web, _folders, _alerts):
+        what = look.__name__[1:].replace("_", " ")
         try:
             yield from look(settings, base)
         except StowgateError as error:
-            yield Result(look.__name__[1:], "problem", str(error), code=error.code)
+            yield Result(what, "problem", str(error), code=error.code)
         except OSError:
-            yield Result(look.__name__[1:], "problem", "The system refused to answer.", code="spool_unwritable")
+            yield Result(what, "problem", "The system refused to answer.", code="spool_unwritable")
 
 
 def _parts(settings: Settings, _: Path) -> Iterator[Result]:
@@ -75,15 +79,14 @@ def _plan(settings: Settings, base: Path) -> Iterator[Result]:
             "pixels", "warning", "Pictures that may show names are passed on.",
             "A person decided that these pictures are free of text.", 'If nobody did: [pixels] risk = "hold".',
         )  # fmt: skip
-    if not settings.source:
-        raise Misconfigured("bad_setting", "a gateway needs at least one [[source]]")
-    yield Result("sources", "ok", ", ".join(f"{one.name} ({one.kind})" for one in settings.source) + ".")
+    if settings.source:
+        yield Result("sources", "ok", ", ".join(f"{one.name} ({one.kind})" for one in settings.source) + ".")
 
 
 def _spool(settings: Settings, _: Path) -> Iterator[Result]:
     spool = _folder(settings)
-    there = _existing(spool)
-    if not os.access(there, os.W_OK | os.X_OK):
+    there = existing(spool)
+    if not _is_ours(there):
         raise Misconfigured("spool_unwritable", str(spool))
     if spool.exists() and is_held(spool):
         yield Result("spool", "ok", "A gateway works with it right now.")
@@ -97,7 +100,7 @@ def _spool(settings: Settings, _: Path) -> Iterator[Result]:
 
 
 def _room(settings: Settings, base: Path) -> Iterator[Result]:
-    free = free_of(_existing(_folder(settings)))
+    free = free_of(existing(_folder(settings)))
     reserve = plan_of(settings, base).reserve
     files = "" if free.files is None else f", {free.files:,} files"
     said = f"{free.bytes / 2**30:.1f} GiB free{files}; intake leaves {reserve / 2**30:.1f} GiB."
@@ -111,15 +114,17 @@ def _room(settings: Settings, base: Path) -> Iterator[Result]:
 
 
 def _sync(settings: Settings, _: Path) -> Iterator[Result]:
-    folder = _existing(_folder(settings))
-    kind = _file_system(folder)
+    folder = existing(_folder(settings))
+    if not _is_ours(folder):
+        return  # that was said of the spool
+    kind = file_system(folder)
     if kind in _VOLATILE:
         yield Result(
             "fsync", "warning", f"The spool lies on {kind}.", "What is there is gone after a power cut.",
             "Put [spool] path on a disk.",
         )  # fmt: skip
         return
-    seconds = _fsync_seconds(folder)
+    seconds = fsync_seconds(folder)
     said = f"{seconds * 1000:.2f} ms for one fsync."
     if seconds < _DISHONEST:
         yield Result(
@@ -143,36 +148,48 @@ def _clock(_: Settings, __: Path) -> Iterator[Result]:
 
 
 def _keys(settings: Settings, base: Path) -> Iterator[Result]:
-    from stowgate.vault.folder import KEY, LEDGER
-    from stowgate.vault.key import load
-    from stowgate.vault.unit_key import Keyring, has_epochs, load_unit_key
+    from stowgate.faces.held import unit_key
+    from stowgate.vault.unit_key import has_epochs
 
     spool, reference = _folder(settings), settings.spool.key
     fresh = reference.startswith("file:") and not (base / reference.removeprefix("file:")).exists()
+    if spool.exists() and not _is_ours(spool):
+        return  # that was said of the spool
     if fresh and not has_epochs(spool):
         yield Result("unit key", "ok", "It is made at the first start; back it up then.")
     elif reference == "passphrase":
         yield Result("unit key", "ok", "The passphrase is asked for at the start.")
     else:
-        key = load_unit_key(reference, spool, Keyring(base))
-        yield Result("unit key", "ok", f"{key.id}.")
-    if settings.state.key or (spool / KEY).exists():
-        yield Result("project key", "ok", f"{load(settings.state.key or f'file:{spool / KEY}').id}.")
-    elif (spool / LEDGER).exists():
-        raise Misconfigured("key_missing", str(spool / KEY))
+        yield Result("unit key", "ok", f"{unit_key(settings, spool, base).id}.")
+
+
+def _project_key(settings: Settings, _: Path) -> Iterator[Result]:
+    from stowgate.faces.held import project_key
+    from stowgate.vault.folder import KEY, LEDGER
+
+    spool = _folder(settings)
+    if spool.exists() and not _is_ours(spool):
+        return  # that was said of the spool
+    if settings.state.key or (spool / KEY).exists() or (spool / LEDGER).exists():
+        yield Result("project key", "ok", f"{project_key(settings, spool).id}.")
     else:
         yield Result("project key", "ok", "It is made at the first start; back it up then.")
 
 
 def _ports(settings: Settings, _: Path) -> Iterator[Result]:
-    running = _folder(settings).exists() and is_held(_folder(settings))
+    running = _runs(settings)
     for source in settings.source:
         if source.kind == "dimse":
-            yield _port(f"port of {source.name}", source.listen, running)
+            host, port = source.address
+            here = is_loopback(host)
+            port_line = _port(f"port of {source.name}", source.listen, running)
+            more = " Only this machine can reach it." if here and port_line.mark == "ok" else ""
+            yield replace(port_line, said=port_line.said + more)
             if not source.allow:
+                first = f'Set listen = "0.0.0.0:{port}" if it is another machine. ' if here else ""
                 yield Result(
                     f"callers of {source.name}", "warning", "Nobody is allowed to send yet.", "Every call is rejected.",
-                    "Let the scanner call once, then `stowgate source list` shows the line to add.",
+                    f"{first}Let the scanner call once, then `stowgate source list` shows the line to add.",
                 )  # fmt: skip
 
 
@@ -193,12 +210,11 @@ def _certificates(settings: Settings, _: Path) -> Iterator[Result]:
 def _web(settings: Settings, _: Path) -> Iterator[Result]:
     from stowgate.faces.web.server import check
 
-    listen = listen_of(settings)
+    listen = listen_of(settings) if settings.web.listen else None
     if listen is None:
         return
     check(listen)
-    running = _folder(settings).exists() and is_held(_folder(settings))
-    yield _port("port of web", settings.web.listen, running)
+    yield _port("port of web", settings.web.listen, _runs(settings))
     if listen.token is None:
         yield Result(
             "web token", "warning", "Nobody has to show a token.", "Whoever is on this machine can upload and look.",
@@ -218,7 +234,7 @@ def _folders(settings: Settings, _: Path) -> Iterator[Result]:
                 f"mkdir {source.path}, or correct its permissions or the setting.", error.code,
             )  # fmt: skip
         else:
-            yield Result(f"folder of {source.name}", "ok", f"It is there; files are to {source.after}.")
+            yield Result(f"folder of {source.name}", "ok", f'It is there; after = "{source.after}".')
 
 
 def _alerts(settings: Settings, _: Path) -> Iterator[Result]:
@@ -227,7 +243,7 @@ def _alerts(settings: Settings, _: Path) -> Iterator[Result]:
     from stowgate.vault.secret import load
 
     if not settings.alerts.webhook:
-        yield Result("alerts", "ok", "No webhook: what has to be done is in the log and on /readyz.")
+        yield Result("alerts", "ok", "No webhook: what has to be done is in the log and in `stowgate quarantine list`.")
         return
     secret = load(settings.alerts.webhook, shortest=8)
     if webhook(secret.text)(trial(settings.unit.name)):
@@ -256,43 +272,15 @@ def _port(what: str, listen: str, running: bool) -> Result:
     return Result(what, "ok", f"{listen} is free.")
 
 
+def _runs(settings: Settings) -> bool:
+    return settings.spool.path is not None and is_held(_folder(settings))
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+
+
 def _folder(settings: Settings) -> Path:
     if settings.spool.path is None:
         raise Misconfigured("bad_setting", "a gateway needs [spool] path")
     return settings.spool.path.expanduser()
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
-    folder = folder.absolute()
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
-
-
-def _file_system(folder: Path) -> str:
-    """Name of the file system a folder lies on, "" if the system does not say."""
-    place, best, kind = str(folder.resolve()), "", ""
-    with suppress(OSError), open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
-        for line in mounts:
-            _, point, found, *_ = line.split(" ")
-            if (place == point or place.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
-                best, kind = point, found
-    return kind
-
-
-def _fsync_seconds(folder: Path, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Median seconds of one small write with fsync."""
-    place = folder / f".stowgate-check-{os.getpid()}"
-    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        taken = []
-        for _ in range(_SYNCS):
-            began = clock()
-            os.write(handle, bytes(4096))
-            os.fsync(handle)
-            taken.append(clock() - began)
-    finally:
-        os.close(handle)
-        place.unlink(missing_ok=True)
-    return statistics.median(taken)

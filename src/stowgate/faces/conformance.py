@@ -90,7 +90,8 @@ def _web(source: Stow, settings: Settings) -> Iterator[str]:
     yield f"- POST {source.path}/studies and {source.path}/studies/{{study}} at {settings.web.listen or 'nowhere'}."
     yield "- `multipart/related; type=application/dicom`, or one instance as `application/dicom`."
     yield f"- At most {source.parts:,} instances and {source.body_bytes:,} bytes in one upload."
-    yield "- Answers 200, 202 or 409 with Referenced and Failed SOP Sequences as `application/dicom+json` or XML.\n"
+    yield "- Answers 200, 202 or 409 with Referenced and Failed SOP Sequences as `application/dicom+json` or XML."
+    yield "- Answers 503 or 507 where nothing is taken for now, and other 4xx where a request is no such upload.\n"
 
 
 def _security(settings: Settings) -> Iterator[str]:

@@ -104,7 +104,7 @@ class Running:
         listen = listen_of(settings)
         self._server = WebServer(listen) if listen else None
         self._seen: list[SeenFiles] = []
-        self.sources = Sources(dict(self._made()), gateway.intake)
+        self.sources = Sources(dict(self._made()), gateway.intake, tell)
         self._stow = [StowRoutes(one, gateway.intake, tell) for one in settings.source if isinstance(one, Stow)]
         ledger = gateway.ledger
         self.metrics = Metrics(Asked(ledger.counts, gateway.room, ledger.oldest_waiting), lost=gateway.found.lost)
@@ -148,9 +148,15 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | None = None) -> Iterator[Running]:
+def running(
+    settings: Settings,
+    base: Path = Path(),
+    ask: Callable[[], str] | None = None,
+    made: Callable[[Path], None] = lambda _: None,
+) -> Iterator[Running]:
     """A gateway that takes things in, until the block ends; then it is drained in at most `DRAIN` seconds.
 
+    made -- told of each key file that was made, even where the start fails afterwards
     Raises `Misconfigured` with what a person has to change, before anything is taken in.
     """
     missing = needs(settings)
@@ -166,7 +172,7 @@ def running(settings: Settings, base: Path = Path(), ask: Callable[[], str] | No
             alerts = Alerts(webhook(address.text), plan.unit)
             held.callback(alerts.close)
             ears.add(alerts.watch)
-        gateway = held.enter_context(opened(plan, ears, ask))
+        gateway = held.enter_context(opened(plan, ears, ask, made=made))
         now = Running(settings, gateway)
         held.callback(now.stop, DRAIN)
         control = ControlServer(gateway.spool.folder, hands_of(settings, gateway))
@@ -187,6 +193,7 @@ def serve(
     base: Path = Path(),
     ready: Callable[[Running], None] = lambda _: None,
     ask: Callable[[], str] | None = None,
+    made: Callable[[Path], None] = lambda _: None,
 ) -> int:
     """Run until SIGTERM or SIGINT; a second signal ends the process at once, which loses nothing. The exit code."""
     service.seal_process()
@@ -199,7 +206,7 @@ def serve(
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with running(settings, base, ask) as now:
+        with running(settings, base, ask, made) as now:
             ready(now)
             service.tell(service.READY)
             _watch(now, stop)

@@ -24,7 +24,7 @@ from stowgate.observe.audit import AuditLog
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.store.sheet import Original
 from stowgate.store.spool_folder import Spool, open_spool
-from stowgate.vault.folder import LEDGER
+from stowgate.vault.folder import KEY, LEDGER
 from stowgate.vault.key import Key, obtain
 from stowgate.vault.unit_key import Keyring, obtain_unit_key
 from stowgate.way import Way
@@ -90,20 +90,31 @@ class Gateway:
 
 @contextmanager
 def opened(
-    plan: Plan, ears: Ears | None = None, ask: Callable[[], str] | None = None, *, work: bool = True
+    plan: Plan,
+    ears: Ears | None = None,
+    ask: Callable[[], str] | None = None,
+    *,
+    work: bool = True,
+    made: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[Gateway]:
     """Everything but sources and pages, running; given back at the end, workers first.
 
     ask  -- asks for the passphrase of the spool on the terminal
     work -- whether workers begin; without them only a person's acts are carried out
+    made -- told of each key file that was made, at once: the start may still fail, and the next one makes none
 
     Raises `Misconfigured` with what a person has to change, `Temporary` when the disk fails.
     """
     ears = ears or Ears()
     with ExitStack() as held:
-        unit, unit_made = obtain_unit_key(plan.unit_key, plan.spool, Keyring(plan.base, ask=ask))
+        paths: list[Path] = []
+        unit, is_new = obtain_unit_key(plan.unit_key, plan.spool, Keyring(plan.base, ask=ask))
+        if is_new:
+            _note(_path(plan, plan.unit_key), paths, made)
         spool = held.enter_context(open_spool(plan.spool, unit, plan.reserve))
-        key, made = obtain(spool.folder, plan.project_key)
+        key, is_new = obtain(spool.folder, plan.project_key)
+        if is_new:
+            _note(spool.folder / KEY, paths, made)
         ledger = held.enter_context(open_custody(spool.folder / LEDGER, key))
         scratch = held.enter_context(_scratch(spool.folder))
         audit = AuditLog(spool.folder, key.sub(b"audit"))
@@ -124,11 +135,12 @@ def opened(
         held.callback(intake.stop)
         if work:
             workers.start()
-        paths = (
-            *((_path(plan, plan.unit_key),) if unit_made else ()),
-            *((spool.folder / "project.key",) if made else ()),
-        )
-        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, paths)
+        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, tuple(paths))
+
+
+def _note(path: Path, paths: list[Path], made: Callable[[Path], None]) -> None:
+    paths.append(path)
+    made(path)
 
 
 def _path(plan: Plan, reference: str) -> Path:

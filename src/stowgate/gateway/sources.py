@@ -6,17 +6,21 @@ import threading
 from collections.abc import Mapping
 from time import monotonic
 
+from stowgate import events
+from stowgate.errors import StowgateError
 from stowgate.ingest.source import Intake, Source
 
 _AGAIN = 5.0
 """Seconds after which a source that failed is started again."""
+_QUIET = 600.0
+"""Seconds in which the same source is not told of again."""
 
 
 class Sources:
     """The sources of one gateway by name. One that fails is started again and does not stop the others."""
 
-    def __init__(self, sources: Mapping[str, Source], intake: Intake) -> None:
-        self._intake = intake
+    def __init__(self, sources: Mapping[str, Source], intake: Intake, tell: events.Watcher = lambda _: None) -> None:
+        self._intake, self._tell = intake, tell
         self._stop = threading.Event()
         self._failed: set[str] = set()
         self._threads = [
@@ -44,10 +48,15 @@ class Sources:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, name: str, source: Source) -> None:
+        told = -_QUIET
         while not self._stop.is_set():
             try:
                 self._failed.discard(name)
                 source.run(self._intake, self._stop)
-            except Exception:  # noqa: BLE001 - whatever it was, scanners send again, and somebody has to be there
+            except Exception as error:  # noqa: BLE001 - whatever it was, scanners send again, and somebody has to be there
                 self._failed.add(name)
+                if monotonic() - told >= _QUIET:
+                    told = monotonic()
+                    code = error.code if isinstance(error, StowgateError) else "internal_error"
+                    self._tell(events.SourceFailed(name, code))
             self._stop.wait(_AGAIN)

@@ -74,7 +74,7 @@ class Folder(BaseModel):
         try:
             os.scandir(self.path).close()
         except OSError:
-            raise Misconfigured("no_input", str(self.path)) from None
+            raise Misconfigured("folder_missing", str(self.path)) from None
         if self.after == "keep":
             return
         if not os.access(self.path, os.W_OK | os.X_OK):
@@ -138,7 +138,7 @@ class WatchedFolder:
         self._buffer = Buffer()
 
     def run(self, intake: Intake, stop: Event) -> None:
-        """See `Source.run`. Misconfigured("no_input") when the folder is no longer there: it may come back."""
+        """See `Source.run`. Misconfigured("folder_missing") when the folder is no longer there: it may come back."""
         self._looks.clear()
         self._walk, self._due = None, 0.0
         for changed in changes(self._root, stop, self.settings.settle):
@@ -159,7 +159,7 @@ class WatchedFolder:
                 name = next(self._walk, None)
             except OSError:
                 self._walk = None
-                raise Misconfigured("no_input", str(self.settings.path)) from None
+                raise Misconfigured("folder_missing", str(self.settings.path)) from None
             if name is not None:
                 self._look_at(name)
                 continue

@@ -65,6 +65,8 @@ class Alerts:
         match event:
             case events.IntakeStopped():
                 self.tell(event.code)
+            case events.SourceFailed():
+                self.tell(event.code, event.source)
             case events.Reserve(reached=True):
                 self.tell("spool_reserve")
             case events.PayloadLost():

@@ -10,8 +10,8 @@ from stowgate.lifecycle import State
 from stowgate.reasons import REASONS
 
 EVENTS = frozenset(
-    "started stopping received refused settled reserve intake_stopped payload_lost caller_turned_away association act "
-    "library_message uncaught uncaught_in_thread unraisable upload_failed request_failed".split()
+    "started stopping received refused settled reserve intake_stopped source_failed payload_lost caller_turned_away "
+    "association act library_message uncaught uncaught_in_thread unraisable upload_failed request_failed".split()
 )
 """Every event a line may name: a word that is not here could be anybody's name."""
 

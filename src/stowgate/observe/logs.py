@@ -19,12 +19,13 @@ from stowgate.observe.fields import Judge, allowed, is_class, library_of, sift
 _EVENT_NAMES = {
     events.Started: "started", events.Stopping: "stopping", events.Received: "received", events.Refused: "refused",
     events.Settled: "settled", events.Reserve: "reserve", events.IntakeStopped: "intake_stopped",
+    events.SourceFailed: "source_failed",
     events.PayloadLost: "payload_lost", events.CallerTurnedAway: "caller_turned_away",
     events.Association: "association", events.Act: "act",
 }  # fmt: skip
 _LOUD = {
     events.Refused: "warning", events.IntakeStopped: "critical", events.PayloadLost: "critical",
-    events.CallerTurnedAway: "warning",
+    events.CallerTurnedAway: "warning", events.SourceFailed: "error",
 }  # fmt: skip
 _KNOWN = ("pynetdicom", "pydicom", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "py.warnings")
 _QUIET = {events.Received: "debug", events.Settled: "debug", events.Association: "debug"}

@@ -48,6 +48,11 @@ class CustodyView:
         self._lend_one = lend
         self._sql = queries(SQL)
 
+    def owner(self) -> str:
+        """Id of the project key that the ledger belongs to, "" while it belongs to none."""
+        rows = self._ask("owner")
+        return str(rows[0][0]) if rows else ""
+
     def original(self, instance: str, content: str) -> str:
         """By the index of instances."""
         found = self._ask("original", instance=instance, content=content) if instance and content else []

@@ -13,9 +13,10 @@ import typer
 from stowgate.errors import Misconfigured, disk_code
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, when
-from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, spool_of
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, has_run, settings_of, spool_of
 
 if TYPE_CHECKING:
+    from stowgate.observe.audit_check import Verdict
     from stowgate.settings import Settings
 
 app = typer.Typer(help="The audit log: show it, verify it, export it.", no_args_is_help=True)
@@ -23,16 +24,37 @@ app = typer.Typer(help="The audit log: show it, verify it, export it.", no_args_
 
 def _key(settings: Settings) -> bytes:
     """What the chain is made with. Misconfigured: "no_spool" before the first run, "audit_broken" where it is gone."""
+    from stowgate.faces.held import project_key
     from stowgate.observe.audit import LOG
-    from stowgate.vault.folder import KEY, LEDGER
-    from stowgate.vault.key import load
 
     spool = spool_of(settings)
-    if not (spool / LEDGER).exists():
+    if not has_run(spool):
         raise Misconfigured("no_spool", str(spool))
     if not (spool / LOG).is_file():
         raise Misconfigured("audit_broken", f"{spool}: the log is gone")
-    return load(settings.state.key or f"file:{spool_of(settings) / KEY}").sub(b"audit")
+    return project_key(settings, spool).sub(b"audit")
+
+
+_FAULTS = {
+    "edited": "record {n} was edited",
+    "dropped": "record {n} was taken away",
+    "reordered": "record {n} was moved elsewhere",
+    "truncated": "it was cut short before record {n}",
+    "anchor_missing": "what vouches for record {n}, the last one, is gone",
+}
+
+
+def _exit_of(verdict: Verdict) -> Exit:
+    """The exit code; says what is wrong, if anything is."""
+    if not verdict.fault:
+        return Exit.DONE
+    fault = _FAULTS[verdict.fault].format(n=verdict.number)
+    sound = verdict.records - (verdict.fault == "anchor_missing")
+    say(
+        f"audit_broken: {fault}; the {sound} before it are sound. Keep the spool as it is and find out who had access "
+        "to it."
+    )
+    return Exit.AUDIT_BROKEN
 
 
 @app.command("show")
@@ -40,21 +62,24 @@ def show(
     config: Config = DEFAULT,
     as_json: AsJson = False,
     last: Annotated[int, typer.Option(min=1, help="How many of the newest records.")] = 50,
-) -> None:
-    """The newest records, oldest first."""
+) -> int:
+    """The newest records, oldest first; up to the first broken one, and that is said."""
     from collections import deque
 
     from stowgate.observe.audit_check import export as records
+    from stowgate.observe.audit_check import verify as checked
 
     settings = settings_of(config)
-    newest = deque(records(spool_of(settings), _key(settings), "json"), last)
+    spool, key = spool_of(settings), _key(settings)
+    newest = deque(records(spool, key, "json"), last)
     for line in newest:
         told = json.loads(line)
         if as_json:
             typer.echo(json.dumps(told))
         else:
             rest = " ".join(filter(None, [told["source"], told["code"], *told["ids"][:3]]))
-            typer.echo(f"{told['n']:>7}  {when(told['at'])}  {told['actor']:<12} {told['kind']:<18} {rest}")
+            typer.echo(f"{told['n']:>7}  {when(told['at'])}  {told['actor']:<12} {told['kind']:<18} {rest}".rstrip())
+    return _exit_of(checked(spool, key))
 
 
 @app.command("verify")
@@ -67,14 +92,9 @@ def verify(
 
     settings = settings_of(config)
     verdict = checked(spool_of(settings), _key(settings), at_least)
-    if verdict.fault:
-        say(
-            f"audit_broken: record {verdict.number} was {verdict.fault.replace('_', ' ')}; the {verdict.records} "
-            "before it are sound. Keep the spool as it is and find out who had access to it."
-        )
-        return Exit.AUDIT_BROKEN
-    typer.echo(f"{verdict.records} records, all as they were written.")
-    return Exit.DONE
+    if not verdict.fault:
+        typer.echo(f"{verdict.records} records, all as they were written.")
+    return _exit_of(verdict)
 
 
 @app.command("export")
@@ -82,19 +102,22 @@ def export(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Standard output if none is named.")] = None,
     config: Config = DEFAULT,
     form: Annotated[Literal["json", "csv"], typer.Option("--format", help="Lines of JSON, or a table.")] = "json",
-) -> None:
-    """Copy the records, up to the first broken one."""
+) -> int:
+    """Copy the records, up to the first broken one, and that is said."""
     from stowgate.observe.audit_check import export as records
+    from stowgate.observe.audit_check import verify as checked
 
     settings = settings_of(config)
-    lines = records(spool_of(settings), _key(settings), form)
+    spool, key = spool_of(settings), _key(settings)
+    lines = records(spool, key, form)
     if file is None:
         for line in lines:
             sys.stdout.write(line)
-        return
+        return _exit_of(checked(spool, key))
     try:
         with file.open("x", encoding="utf-8") as out:
             while group := list(islice(lines, 1000)):
                 out.writelines(group)
     except OSError as error:
         raise Misconfigured(disk_code(error, "output_unwritable"), str(file)) from None
+    return _exit_of(checked(spool, key))

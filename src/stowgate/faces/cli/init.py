@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stowgate.errors import Misconfigured, disk_code
+from stowgate.errors import Misconfigured, StowgateError, disk_code
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, Config
 from stowgate.vault.key_file import write_new
@@ -36,8 +37,8 @@ token = "file:token"
 [[source]]                 # scanners send to AE title {ae}, port {port}
 name = "scanner"
 kind = "dimse"
-listen = "{address}:{port}"
-ae = "{ae}"
+listen = "{address}:{port}"  # 127.0.0.1 is this machine alone; 0.0.0.0 lets scanners call over the network
+ae = {ae_quoted}
 # Who may send. `stowgate source list` shows callers that were turned away, ready to be put here.
 allow = [{allow}]
 
@@ -69,41 +70,66 @@ def init(
     address = ask("Address of your scanner", "127.0.0.1") if calling else ""
     folder = ask("Folder to take files from", "in")
     text = _TEXT.format(
-        unit=json.dumps(unit),
+        unit=_quoted(unit),
         reserve="1GiB",
         ae=ae,
+        ae_quoted=_quoted(ae),
         port=port,
         address="127.0.0.1" if address in ("", "127.0.0.1") else "0.0.0.0",  # noqa: S104 - scanners come by network
-        allow=f"{{ ae = {json.dumps(calling)}, ip = {json.dumps(address)} }}" if calling else "",
-        folder=json.dumps(folder),
+        allow=f"{{ ae = {_quoted(calling)}, ip = {_quoted(address)} }}" if calling else "",
+        folder=_quoted(folder),
     )
     _checked(text, config)
+    _write(text, config, config.absolute().parent / Path(folder).expanduser())
+    say("Next: `stowgate check`, then `stowgate run`. The unit's key is made at the first start; back it up then.")
+
+
+def _write(text: str, config: Path, folder: Path) -> None:
+    """All of it, or nothing: the configuration goes again where what it needs cannot be made."""
+    made = [f"{config}  the configuration"]
     try:
-        _write(text, config, folder)
+        with config.open("x", encoding="utf-8") as file:
+            file.write(text)
     except FileExistsError:  # a link to nowhere
         raise Misconfigured("config_exists", str(config)) from None
     except OSError as error:
         raise Misconfigured(disk_code(error, "output_unwritable"), str(config.absolute().parent)) from None
-    say("Next: `stowgate check`, then `stowgate run`. The unit's key is made at the first start; back it up then.")
+    try:
+        made += [*_folder(folder), *_token(config.absolute().parent / "token")]
+    except StowgateError:
+        config.unlink(missing_ok=True)
+        raise
+    typer.echo("\n".join(made))
 
 
-def _write(text: str, config: Path, folder: str) -> None:
-    """The configuration first, so that a folder that cannot be written to gets nothing at all."""
-    place = config.absolute().parent
-    with config.open("x", encoding="utf-8") as file:
-        file.write(text)
-    typer.echo(f"{config}  the configuration")
-    token = place / "token"
-    if not token.exists():
-        write_new(f"{secrets.token_urlsafe(32)}\n".encode(), token)
-        typer.echo(f"{token}  the token that uploads have to show")
-    if not (place / folder).is_dir():
-        (place / folder).mkdir(parents=True)
-        typer.echo(f"{place / folder}  the folder files are taken from")
+def _folder(folder: Path) -> list[str]:
+    if folder.is_dir():
+        return []
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise Misconfigured(disk_code(error, "output_unwritable"), str(folder)) from None
+    return [f"{folder}  the folder files are taken from"]
+
+
+def _token(token: Path) -> list[str]:
+    if token.exists():
+        return []
+    write_new(f"{secrets.token_urlsafe(32)}\n".encode(), token)
+    return [f"{token}  the token that uploads have to show"]
+
+
+def _quoted(answer: str) -> str:
+    """As a text of TOML: that of JSON, but for characters beyond ASCII, which stay, and the one JSON leaves alone."""
+    return json.dumps(answer, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _asked(question: str, proposed: str) -> str:
-    return str(typer.prompt(question, default=proposed, err=True))
+    try:
+        return str(typer.prompt(question, default=proposed, err=True))
+    except typer.Abort:
+        say("\nNothing was written. `stowgate init --yes` asks nothing and takes what is proposed.")
+        raise
 
 
 def _checked(text: str, config: Path) -> None:
@@ -118,4 +144,5 @@ def _checked(text: str, config: Path) -> None:
         try:
             load(trial, environ={})
         except Misconfigured as error:
-            raise Misconfigured(error.code, error.place.replace(f"{folder}/", "")) from None
+            said = re.sub(r"^.*? line \d+: ", "", error.place).rstrip(".")
+            raise Misconfigured(error.code, f"{said}; nothing was written") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,15 +11,19 @@ import typer
 
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.show import say
-from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, settings_of, spool_of
-from stowgate.vault.folder import KEY, LEDGER, default_folder, prepare
+from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, has_run, settings_of, spool_of
+from stowgate.vault.folder import KEY, default_folder, prepare
 from stowgate.vault.key import Key, load, write
 
 if TYPE_CHECKING:
     from stowgate.settings import Settings
 
-app = typer.Typer(help="The project key: make it, name it, copy it. It is never printed.", no_args_is_help=True)
+app = typer.Typer(
+    help="The project key: make it, name it, copy it; a gateway's unit key: rotate it. No key is ever printed.",
+    no_args_is_help=True,
+)
 
+_PLACE = r"file:.+|env:[A-Za-z_][A-Za-z0-9_]*|systemd:[A-Za-z0-9_.-]+|passphrase"
 State = Annotated[Path | None, typer.Option(help="State folder.")]
 
 
@@ -52,6 +57,8 @@ def rotate(
     from stowgate.vault.unit_key import Keyring
 
     settings = settings_of(config)
+    if to and not re.fullmatch(_PLACE, to):
+        raise typer.BadParameter("not one of file:PATH, env:NAME, systemd:NAME, passphrase", param_hint="--to")
     base = config.absolute().parent
     place = f"file:{base / to.removeprefix('file:')}" if to.startswith("file:") else to
     _note_rotation(settings)
@@ -63,21 +70,20 @@ def rotate(
 
 
 def _note_rotation(settings: Settings) -> None:
-    """In the audit log before it is done; a spool without a project key has none yet."""
+    """In the audit log before it is done, by the key that the log is made with."""
+    from stowgate.faces.held import project_key
     from stowgate.gateway.control import account
     from stowgate.observe.audit import AuditLog
     from stowgate.observe.record import Entry
     from stowgate.store.lock import is_held
 
     spool = spool_of(settings)
-    if not (spool / LEDGER).exists():
+    if not has_run(spool):
         raise Misconfigured("no_spool", str(spool))
     if is_held(spool):
         raise Misconfigured("spool_in_use", str(spool))
-    place = spool / KEY
-    if settings.state.key or place.exists():
-        key = load(settings.state.key or f"file:{place}")
-        AuditLog(spool, key.sub(b"audit")).append(Entry("keys_rotate", account(os.getuid())))
+    key = project_key(settings, spool)
+    AuditLog(spool, key.sub(b"audit")).append(Entry("keys_rotate", account(os.getuid())))
 
 
 @app.command("show")

@@ -32,7 +32,8 @@ def list_(
 
     states = (State.QUARANTINED, State.REJECTED) if rejected else (State.QUARANTINED,)
     with view_of(settings_of(config)) as view:
-        show(map(quarantined_of, pages(view, states)), as_json, _COLUMNS, "Nothing is quarantined.")
+        nothing = "Nothing is quarantined, and nothing was refused." if rejected else "Nothing is quarantined."
+        show(map(quarantined_of, pages(view, states)), as_json, _COLUMNS, nothing)
 
 
 @app.command("release")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, view_if_any
+
+if TYPE_CHECKING:
+    from stowgate.ingest.watch import Folder
 
 app = typer.Typer(help="The ways in: list them, try one.", no_args_is_help=True)
 _COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("received", 9))
@@ -40,14 +43,21 @@ def try_(name: Annotated[str, typer.Argument(metavar="NAME")], config: Config = 
     if source is None:
         raise Misconfigured("bad_setting", f"there is no [[source]] called {name}")
     if source.kind == "folder":
-        answers = source.path.is_dir()
-        said = "The folder is there." if answers else "The folder is not there, or cannot be entered."
+        answers, said = _entered(source)
     elif source.kind == "dimse":
         answers, said = _echoed(source)
     else:
         answers, said = _reached(settings.web.listen)
     typer.echo(f"{name}: {said}")
     return Exit.DONE if answers else Exit.PARTLY
+
+
+def _entered(source: Folder) -> tuple[bool, str]:
+    try:
+        source.check()
+    except Misconfigured as error:
+        return False, str(error)
+    return True, "The folder is there."
 
 
 def _echoed(source: object) -> tuple[bool, str]:

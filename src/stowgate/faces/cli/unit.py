@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stowgate.settings import Settings
     from stowgate.store.custody_view import CustodyView
 
-Config = Annotated[Path, typer.Option("-c", "--config", help="stowgate.toml of the gateway.")]
+Config = Annotated[Path, typer.Option("-c", "--config", help="stowgate.toml of the gateway.", readable=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of items, or at least 6 digits they begin with.")]
 DEFAULT = Path("stowgate.toml")
@@ -45,6 +45,16 @@ def spool_of(settings: Settings) -> Path:
     return (settings.spool.path or Path()).expanduser()
 
 
+def has_run(spool: Path) -> bool:
+    """Whether there is a ledger. Misconfigured("spool_closed") where this account cannot know."""
+    from stowgate.vault.folder import LEDGER
+
+    try:
+        return (spool / LEDGER).is_file()
+    except PermissionError:
+        raise Misconfigured("spool_closed", str(spool)) from None
+
+
 @contextmanager
 def view_of(settings: Settings) -> Iterator[CustodyView]:
     """The ledger to look into, whether the gateway runs or not; Misconfigured("no_spool") before its first run."""
@@ -60,11 +70,11 @@ def view_if_any(settings: Settings) -> Iterator[CustodyView | None]:
     from stowgate.store.custody_view import read_custody
     from stowgate.vault.folder import LEDGER
 
-    place = spool_of(settings) / LEDGER
-    if not place.is_file():
+    spool = spool_of(settings)
+    if not has_run(spool):
         yield None
         return
-    with read_custody(place) as view:
+    with read_custody(spool / LEDGER) as view:
         yield view
 
 
@@ -110,9 +120,8 @@ def _doer(settings: Settings, config: Path, folder: Path | None) -> Iterator[Cal
 def _opened_here(settings: Settings, config: Path) -> Iterator[Hands]:
     from stowgate.faces.service import hands_of, plan_of
     from stowgate.gateway.opened import opened
-    from stowgate.vault.folder import LEDGER
 
-    if not (spool_of(settings) / LEDGER).is_file():
+    if not has_run(spool_of(settings)):
         raise Misconfigured("no_spool", str(spool_of(settings)))  # an act must not make a spool
     with opened(plan_of(settings, config.absolute().parent), ask=asks_passphrase, work=False) as gateway:
         yield hands_of(settings, gateway)
