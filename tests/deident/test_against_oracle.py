@@ -27,6 +27,8 @@ from tests.oracle.outcome import expected
 from tests.planting import Planted, objects
 from tests.shared import RealFile, needs_shared, pydicom_files, real_files, shared_files
 
+pytestmark = pytest.mark.no_cover  # thousands of objects take the same lines: counting those doubles the time
+
 LARGE = 128 * 1024
 REVIEWED: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "oracle" / "outcomes.json").read_text("utf-8"))
 EVERYTHING = tuple(o for o in Option if o in engine.AVAILABLE and o is not Option.FULL_DATES)

@@ -292,4 +292,4 @@ def test_thousands_of_creators_are_judged_in_no_time() -> None:
     data = small(*creators)
     began = time.process_time()
     assert pass_over(data, Policy(options=frozenset((SAFE,)))).private == set()
-    assert time.process_time() - began < 4
+    assert time.process_time() - began < 20  # a quadratic one takes minutes

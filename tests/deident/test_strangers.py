@@ -20,6 +20,8 @@ from tests.oracle.reader import read
 from tests.oracle.rules import always_dropped, decide
 from tests.planting import KEPT_SEQUENCES, place_of
 
+pytestmark = pytest.mark.no_cover  # thousands of objects take the same lines: counting those doubles the time
+
 EVERYWHERE = (builder.EXPLICIT, builder.IMPLICIT, builder.DEFLATED, builder.BIG_ENDIAN)
 SAFE = engine.policy(Option.SAFE_PRIVATE)
 thorough = settings(

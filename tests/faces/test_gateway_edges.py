@@ -282,7 +282,7 @@ path = "/dicom-web"
 
 def test_a_source_that_does_not_answer_is_said(stowgate: Stowgate, config: Path) -> None:
     done = stowgate("source", "test", "ct")
-    assert (done.code, done.out) == (Exit.PARTLY, "ct: Nobody listens there, or not so: is the gateway running?\n")
+    assert (done.code, done.out) == (Exit.PARTLY, "ct: Nobody listens there: is the gateway running?\n")
     assert stowgate("source", "test", "drop").code == Exit.DONE
     (config.parent / "in").rmdir()
     assert stowgate("source", "test", "drop").code == Exit.PARTLY
