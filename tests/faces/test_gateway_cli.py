@@ -123,15 +123,7 @@ def ids(stowgate: Stowgate, *command: str) -> list[str]:
     return [line["id"] for line in done.lines]
 
 
-TLS = """
-[[source]]
-name = "ct"
-kind = "dimse"
-listen = "127.0.0.1:{port}"
-ae = "STOWGATE"
-allow = [{{ ae = "STORESCU", ip = "127.0.0.1" }}]
-tls = {{ certificate = "cert.pem", key = "cert.key", ca = "{ca}", mutual = {mutual} }}
-"""
+TLS = DIMSE + 'tls = {{ certificate = "cert.pem", key = "cert.key", ca = "{ca}", mutual = {mutual} }}\n'
 
 
 def certificate(folder: Path, name: str) -> Path:
