@@ -8,26 +8,29 @@ with and without the memo the bytes are the same; a test holds that.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stowgate.deident import marks
 from stowgate.deident.actions import Frame, Job
 from stowgate.deident.context import identity_in
-from stowgate.deident.plan import carried_out
-from stowgate.deident.rewrite import deidentify, names_of
-from stowgate.deident.template import Header, Template, header_of, may_vary, template_of
+from stowgate.deident.rewrite import INSTANCE_NUMBER, SOP_INSTANCE, deidentify, mapped, names_of, number
+from stowgate.deident.template import PREAMBLE, SHORT_HEAD, Header, Step, Template, header_of, may_vary, template_of
+from stowgate.dicom.budget import Budget
 from stowgate.dicom.limits import Limits
-from stowgate.dicom.scanner import Begun, Buffer, Scan, begin, finish, hop_fragments
+from stowgate.dicom.scanner import FIRST, Buffer, Scan, first_bytes, hop_fragments, scan
 from stowgate.dicom.source import ByteSource
-from stowgate.dicom.walk import SHORT_VRS, UNDEFINED, Element, Elements
-from stowgate.objects import Clean, Piece, Range
-from stowgate.policy import Policy
+from stowgate.dicom.walk import UNDEFINED, Element, Elements
+from stowgate.objects import Clean, Names, Piece, Range
+from stowgate.policy import Option, Policy
 
+_MEDIA_INSTANCE = 0x00020003
 _KEPT = 4
 """Templates kept per thread: as many series can be interleaved."""
 
-_explicit_header = struct.Struct("<HH2sH").unpack_from
-_implicit_header = struct.Struct("<HHI").unpack_from
+_MARGIN = 0x17FF
+"""Bytes read beyond where the last header ended, at least: the next one may be a little longer."""
+
+_u16 = struct.Struct("<H").unpack_from
 _u32 = struct.Struct("<I").unpack_from
 
 
@@ -35,13 +38,15 @@ _u32 = struct.Struct("<I").unpack_from
 class Remembered(Scan):
     """A header that is a template's but for its variable elements; answers like the scan it stands for."""
 
-    begun: Begun
+    view: memoryview
     template: Template
     variable: Elements
+    reach: int
+    """Where the header ends."""
     pixels: Piece
 
     def __post_init__(self) -> None:
-        view = self.begun.view
+        view = self.view
         values = self.template.values.copy()
         for tag, (_, _, value, end) in self.variable.items():
             values[tag] = bytes(view[value:end])
@@ -54,28 +59,33 @@ class Memo:
     def __init__(self) -> None:
         self._templates: list[Template] = []
         self._last: Header | None = None
+        self._reach = FIRST
 
     def scan(self, source: ByteSource, limits: Limits, buffer: Buffer) -> Scan:
         """As `dicom.scanner.scan`; a header that a template knows is compared, not walked."""
-        begun = begin(source, limits, buffer)
+        if not self._templates:
+            return scan(source, limits, buffer)
+        view, filled = first_bytes(source, buffer, self._reach)
         for index, template in enumerate(self._templates):
-            found = _recall(template, begun, buffer)
+            found = _recall(template, source, view[:filled], buffer.data, limits)
             if found is not None:
                 if index:
                     self._templates.insert(0, self._templates.pop(index))
                 return found
-        return finish(begun, limits, buffer)
+        self._reach = FIRST
+        return scan(source, limits, buffer, filled)
 
-    def deidentify(self, scan: Scan, policy: Policy, key: bytes, issuer: str, limits: Limits, buffer: Buffer) -> Clean:
+    def deidentify(self, scan_: Scan, policy: Policy, key: bytes, issuer: str, limits: Limits, buffer: Buffer) -> Clean:
         """As `deident.rewrite.deidentify`; what takes the full way teaches a template."""
-        if isinstance(scan, Remembered):
-            clean = _quick(scan, policy, key) if scan.template.issuer == issuer else None
+        if isinstance(scan_, Remembered):
+            clean = _quick(scan_, policy, key) if scan_.template.issuer == issuer else None
             if clean is not None:
+                self._reach = min(FIRST, (scan_.reach + _MARGIN) & ~0xFFF)
                 return clean
-            codecs, scan = scan.codecs, finish(scan.begun, limits, buffer)
-            scan.codecs = codecs
-        clean = deidentify(scan, policy, key, issuer)
-        self._learn(scan, policy, key, issuer, clean)
+            codecs, scan_ = scan_.codecs, scan(scan_.source, limits, buffer)
+            scan_.codecs = codecs
+        clean = deidentify(scan_, policy, key, issuer)
+        self._learn(scan_, policy, key, issuer, clean)
         return clean
 
     def _learn(self, scan: Scan, policy: Policy, key: bytes, issuer: str, clean: Clean) -> None:
@@ -96,93 +106,101 @@ class Memo:
             self._templates = [made, *others][:_KEPT]
 
 
-def _recall(template: Template, begun: Begun, buffer: Buffer) -> Remembered | None:
-    """The variable elements of a header that is this template's, or None at the first difference."""
-    scan, data, pos, end = begun.scan, buffer.data, begun.start, begun.filled
-    if scan.transfer_syntax != template.syntax:
-        return None
+def _recall(
+    template: Template, source: ByteSource, view: memoryview, data: bytearray, limits: Limits
+) -> Remembered | None:
+    """A header that is this template's, or None at the first difference.
+
+    view -- the first bytes of the source; data -- the buffer they lie in, which may hold something else behind them
+    """
+    meta: Elements = {}
     variable: Elements = {}
-    for run, tag, vr in template.steps:
-        if not data.startswith(run, pos):
-            return None
-        pos += len(run)
-        if tag:
-            found = _element(begun.view, pos, end, tag, vr, scan.explicit)
-            if found is None:
-                return None
-            variable[tag] = found
-            pos = found[3]
+    pos = _follow(template.steps, view, data, _follow(template.meta, view, data, PREAMBLE, meta), variable)
     header = template.pixel_header
     value = pos + len(header)
-    if value > end or not data.startswith(header, pos):
+    if not pos or value > len(view) or not data.startswith(header, pos):
         return None
+    budget = Budget(limits)
     length: int = _u32(header, len(header) - 4)[0]
-    stop = hop_fragments(scan.source, value, scan.budget) if length == UNDEFINED else value + length
-    if stop != scan.source.size:
+    stop = hop_fragments(source, value, budget) if length == UNDEFINED else value + length
+    if stop != source.size:
         return None
     return Remembered(
-        source=scan.source,
-        transfer_syntax=scan.transfer_syntax,
-        media_sop_class=scan.media_sop_class,
-        media_instance=scan.media_instance,
-        explicit=scan.explicit,
-        budget=scan.budget,
+        source=source,
+        transfer_syntax=template.syntax,
+        media_sop_class=template.media_sop_class,
+        media_instance=_text(view, meta.get(_MEDIA_INSTANCE)),
+        explicit=template.plan.explicit,
+        budget=budget,
         pixel_length=None if length == UNDEFINED else length,
         encapsulated=length == UNDEFINED,
-        begun=begun,
+        view=view,
         template=template,
         variable=variable,
-        pixels=begun.view[value:stop] if stop <= end else Range(value, stop - value),
+        reach=value,
+        pixels=view[value:stop] if stop <= len(view) else Range(value, stop - value),
     )
 
 
-def _element(view: memoryview, pos: int, end: int, tag: int, vr: bytes, explicit: bool) -> Element | None:
-    """The expected element at a position; None if it is another, or not plainly written."""
-    if end - pos < 12:
-        return None
-    if explicit:
-        group, element, written, length = _explicit_header(view, pos)
-        value = pos + 8
-        if written != vr:
-            return None
-        if vr not in SHORT_VRS:
-            (length,) = _u32(view, pos + 8)
-            value = pos + 12
-    else:
-        group, element, length = _implicit_header(view, pos)
-        value = pos + 8
-    if group << 16 | element != tag or length & 1 or value + length > end:
-        return None
-    return vr, pos, value, value + length
+def _text(view: memoryview, found: Element | None) -> str:
+    return bytes(view[found[2] : found[3]]).decode("ascii", "replace").strip(" \0") if found else ""
+
+
+def _follow(steps: list[Step], view: memoryview, data: bytearray, pos: int, into: Elements) -> int:
+    """Where the steps end that begin at `pos`, with the variable elements put in; 0 at the first difference."""
+    filled = len(view)
+    for run, tag, vr, head in steps if pos else ():
+        if not data.startswith(run, pos):
+            return 0
+        pos += len(run)
+        if not tag:
+            return pos
+        value = pos + (2 if head == SHORT_HEAD else 4)
+        if value > filled:
+            return 0
+        (length,) = _u16(data, pos) if head == SHORT_HEAD else _u32(data, pos)
+        if length & 1 or value + length > filled:
+            return 0
+        into[tag] = vr, pos - head, value, value + length
+        pos = value + length
+    return 0
 
 
 def _quick(found: Remembered, policy: Policy, key: bytes) -> Clean | None:
     """The pass over the variable elements alone; None if one of them may name somebody."""
-    template, begun = found.template, found.begun
-    plan, context, view = template.plan, template.context, begun.view
+    template, view, variable = found.template, found.view, found.variable
+    context = template.context
     job = Job(policy, key, found.explicit, context, found.budget)
-    frame = Frame(job, view, found.variable, context.codecs, 0)
-    names = names_of(found, policy, key, context)
+    frame = Frame(job, view, variable, context.codecs, 0)
+    names = _names(found, policy, key)
     out: list[bytes | memoryview] = [
         marks.file_meta(template.sop_class.encode(), names.instance.encode(), template.syntax.encode())
     ]
-    for output, (_, tag, _) in zip(template.outputs, template.steps, strict=True):
+    counts = template.counts.copy()
+    for output, tag, verb, said, is_sequence in template.acts:
         out.append(output)
         if not tag:
-            continue
-        vr, start, value, end = found.variable[tag]
-        if vr == b"SQ" and identity_in(view, value, end, context.codecs, found, policy):
+            break
+        _, start, value, end = variable[tag]
+        if is_sequence and identity_in(view, value, end, context.codecs, found, policy):
             return None
-        entry = plan.entry(tag, vr)
-        new = carried_out(entry[1], frame, start, value, end)
+        new = verb if verb is None or isinstance(verb, bytes) else verb(frame, start, value, end)
         if new is None:
             out.append(view[start:end])
         else:
             out.append(new)
-            job.done.append(entry[3])
+            counts[said] = counts.get(said, 0) + 1
+    for said in job.done:  # inside sequences
+        counts[said] = counts.get(said, 0) + 1
     out.append(template.pixel_header)
-    counts = template.counts.copy()
-    for done in job.done:
-        counts[done] = counts.get(done, 0) + 1
     findings = tuple(sorted(template.findings | job.findings)) if job.findings else template.findings_sorted
     return Clean((b"".join(out), found.pixels), names, template.sop_class, template.syntax, counts, findings)
+
+
+def _names(found: Remembered, policy: Policy, key: bytes) -> Names:
+    """As `rewrite.names_of`: where the series has the same names, only those of the instance are new."""
+    same = found.template.names
+    if same is None:
+        return names_of(found, policy, key, found.template.context)
+    instance = mapped(found.get(SOP_INSTANCE), policy.has(Option.UIDS), key)
+    return replace(same, instance=instance, instance_number=number(found.get(INSTANCE_NUMBER)))

@@ -160,7 +160,7 @@ _EARLIER = {marks.METHOD: _earlier_method, marks.METHOD_CODES: _earlier_codes}
 
 def names_of(scan: Scan, policy: Policy, key: bytes, context: Context) -> Names:
     """Clean values for the output path; UIDs stay only under Retain UIDs."""
-    raws = tuple(map(scan.get, _SHARED))
+    raws = tuple(map(scan.get, SHARED))
     remembered = sum(len(raw) for raw in raws if raw) < _LONGEST
     shared = (_shared_names if remembered else _shared_names.__wrapped__)(*raws, policy.has(Option.UIDS), key)
     return Names(
@@ -172,7 +172,7 @@ def names_of(scan: Scan, policy: Policy, key: bytes, context: Context) -> Names:
     )
 
 
-_SHARED = (STUDY, SERIES, 0x00080060, 0x00185101, 0x00200062, 0x00200060, 0x00200011)
+SHARED = (STUDY, SERIES, 0x00080060, 0x00185101, 0x00200062, 0x00200060, 0x00200011)
 """Study and series UIDs, Modality, View Position, Image Laterality, Laterality, Series Number."""
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from stowgate.deident import marks
-from stowgate.deident.actions import Frame, Job
+from stowgate.deident.actions import Frame, Job, Verb
 from stowgate.deident.compile import plan_for
 from stowgate.deident.context import IDS, PHRASES, STUDY_UID, Context, gather, identity_in
 from stowgate.deident.data_set import Inserts, rewrite
 from stowgate.deident.plan import Plan
-from stowgate.deident.rewrite import job_for, marks_of
+from stowgate.deident.rewrite import SHARED, job_for, marks_of
 from stowgate.dicom.scanner import Scan, Segment
-from stowgate.dicom.walk import PIXEL_DATA, Elements, is_undefined
-from stowgate.objects import Clean
+from stowgate.dicom.walk import PIXEL_DATA, SHORT_VRS, Elements, is_undefined
+from stowgate.objects import Clean, Names
 from stowgate.policy import Policy
 from stowgate.standard.dictionary import implicit_vr
 
@@ -28,8 +29,18 @@ _ALWAYS_CONSTANT = IDS | frozenset(PHRASES) | _MARKS | {0x00080005, 0x00080016, 
 """What the context and the rules hang on: an object that differs here takes the full way."""
 
 _IDENTITY_VRS = frozenset((b"PN", b"AE", b"SQ"))
-Step = tuple[bytes, int, bytes]
-"""A constant run, then the tag and VR of the variable element behind it (0 at the end)."""
+SHORT_HEAD = 6
+"""Bytes before a length of 16 bits: tag and VR; there are eight before one of 32 bits, four in implicit VR."""
+Step = tuple[bytes, int, bytes, int]
+"""A constant run that ends with the head of a variable element; that element's tag (0 at the end) and VR; how many
+bytes of the run are its head."""
+Act = tuple[bytes, int, Verb | bytes | None, str, bool]
+"""What the run became; then for the variable element its tag, verb and what the verb counts as, and whether it is a
+sequence, which could name somebody."""
+PREAMBLE = 128
+"""Bytes in which anything may stand (PS3.10 7.1)."""
+_META_VARIABLE = frozenset((0x00020000, 0x00020003))
+"""Group length and Media Storage SOP Instance UID differ in every object; the rest of File Meta Information rarely."""
 
 
 @dataclass(slots=True)
@@ -38,10 +49,15 @@ class Template:
 
     syntax: str
     sop_class: str
+    media_sop_class: str
     tags: list[int]
+    meta: list[Step]
+    """From the prefix to the end of File Meta Information."""
     steps: list[Step]
-    outputs: list[bytes]
-    """For each step, what the run became, with the marks that stand before the variable element."""
+    acts: list[Act]
+    """For each step."""
+    names: Names | None
+    """Those of the learned object, if all but the instance's are the same for every object; else None."""
     pixel_header: bytes
     variable: frozenset[int]
     values: dict[int, bytes]
@@ -98,6 +114,7 @@ def template_of(
     segment = scan.segments[0]
     plan = plan_for(policy, clean.sop_class, scan.explicit)
     vr, start, value, _ = segment.elements[PIXEL_DATA]
+    first = next(iter(segment.elements.values()))[1]
     if plan.node.keeps_private or plan.entry(PIXEL_DATA, vr)[1] is not None:
         return None
     context = gather(scan, policy, key, issuer)
@@ -105,16 +122,15 @@ def template_of(
         return None  # each object is a person of its own
     job = job_for(scan, policy, key, context)
     coming = marks_of(Frame(job, segment.view, segment.elements, context.codecs, 0), plan)
-    steps: list[Step] = []
-    outputs: list[bytes] = []
+    acts: list[Act] = []
     run: Elements = {}
     for tag, found in segment.elements.items():
         if tag in variable or tag == PIXEL_DATA:
-            raw, new = _output(job, segment, run, plan, coming)
+            new = _output(job, segment, run, plan, coming)
             while coming and coming[0][0] < tag:
                 new += coming.pop(0)[1]
-            steps.append((raw, *((tag, found[0]) if tag != PIXEL_DATA else (0, b""))))
-            outputs.append(new)
+            entry = plan.entry(tag, found[0])
+            acts.append((new, 0 if tag == PIXEL_DATA else tag, entry[1], entry[3], found[0] == b"SQ"))
             run = {}
         else:
             run[tag] = found
@@ -122,9 +138,12 @@ def template_of(
     return Template(
         scan.transfer_syntax,
         clean.sop_class,
+        scan.media_sop_class,
         list(segment.elements),
-        steps,
-        outputs,
+        _steps(segment.view, scan.meta, _META_VARIABLE, True, PREAMBLE, first),
+        _steps(segment.view, segment.elements, variable, scan.explicit, first, start),
+        acts,
+        clean.names if variable.isdisjoint(SHARED) else None,
         bytes(segment.view[start:value]),
         frozenset(variable),
         values,
@@ -137,12 +156,25 @@ def template_of(
     )
 
 
-def _output(job: Job, segment: Segment, run: Elements, plan: Plan, coming: Inserts) -> tuple[bytes, bytes]:
-    """The bytes of a run and what the pass makes of them."""
+def _steps(
+    view: memoryview, elements: Elements, variable: AbstractSet[int], explicit: bool, run: int, end: int
+) -> list[Step]:
+    """The bytes from `run` to `end`, cut behind the head of each variable element."""
+    steps: list[Step] = []
+    for tag, (vr, start, _, stop) in elements.items():
+        if tag in variable:
+            head = 4 if not explicit else SHORT_HEAD if vr in SHORT_VRS else 8
+            steps.append((bytes(view[run : start + head]), tag, vr, head))
+            run = stop
+    steps.append((bytes(view[run:end]), 0, b"", 0))
+    return steps
+
+
+def _output(job: Job, segment: Segment, run: Elements, plan: Plan, coming: Inserts) -> bytes:
+    """What the pass makes of a run."""
     if not run:
-        return b"", b""
+        return b""
     start, end = next(iter(run.values()))[1], next(reversed(run.values()))[3]
     frame = Frame(job, segment.view, run, job.context.codecs, 0)
     pieces = rewrite(frame, plan, start, end, coming)
-    raw = bytes(segment.view[start:end])
-    return raw, raw if pieces is None else b"".join(pieces)
+    return bytes(segment.view[start:end]) if pieces is None else b"".join(pieces)

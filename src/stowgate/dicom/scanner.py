@@ -76,6 +76,8 @@ class Scan:
     media_instance: str
     explicit: bool
     budget: Budget
+    meta: Elements = field(default_factory=dict)
+    """File Meta Information; positions in the view of the first segment."""
     segments: list[Segment] = field(default_factory=list)
     pixel_length: int | None = None
     encapsulated: bool = False
@@ -114,39 +116,25 @@ def _ready(result: Scan) -> None:
     result.get = get  # type: ignore[method-assign]
 
 
-@dataclass(slots=True)
-class Begun:
-    """An object whose first bytes are in memory and whose file meta information is known."""
-
-    scan: Scan
-    start: int
-    """Where the data set begins."""
-    view: memoryview
-    filled: int
-
-
-def scan(source: ByteSource, limits: Limits, buffer: Buffer) -> Scan:
+def scan(source: ByteSource, limits: Limits, buffer: Buffer, filled: int = 0) -> Scan:
     """Read one object's header. Peak memory is the buffer: 1 MiB, more only for larger headers.
 
+    filled -- how many of its bytes `first_bytes` has already put into the buffer
     Raises `Rejected` (not_dicom, truncated, bad_structure, limit_..., ...) or `OddEncoding`.
     """
-    return finish(begin(source, limits, buffer), limits, buffer)
+    view, filled = first_bytes(source, buffer, FIRST, filled)
+    found, start = _file_meta(source, view[:filled], Budget(limits))
+    _read_segments(found, start, view, filled, limits, buffer)
+    return found
 
 
-def begin(source: ByteSource, limits: Limits, buffer: Buffer) -> Begun:
-    """The first half of `scan`: fill the buffer and read the file meta information."""
+def first_bytes(source: ByteSource, buffer: Buffer, most: int, filled: int = 0) -> tuple[memoryview, int]:
+    """Fill the buffer with up to `most` bytes from the beginning; the room there is, and how far it is filled."""
     if source.size == 0:
         raise Rejected("empty_file")
     view = buffer.view(min(BUFFER, source.size))
-    filled = source.read_into(0, view[: min(FIRST, source.size)])
-    found, start = _file_meta(source, view[:filled], Budget(limits))
-    return Begun(found, start, view, filled)
-
-
-def finish(begun: Begun, limits: Limits, buffer: Buffer) -> Scan:
-    """The second half of `scan`: walk the data set."""
-    _read_segments(begun.scan, begun.start, begun.view, begun.filled, limits, buffer)
-    return begun.scan
+    wanted = min(most, source.size)
+    return view, filled + source.read_into(filled, view[filled:wanted]) if filled < wanted else filled
 
 
 def _file_meta(source: ByteSource, view: memoryview, budget: Budget) -> tuple[Scan, int]:
@@ -183,7 +171,7 @@ def _file_meta(source: ByteSource, view: memoryview, budget: Budget) -> tuple[Sc
         raise Rejected("unknown_transfer_syntax")
     if pos >= source.size:
         raise Rejected("truncated")
-    return Scan(source, syntax, text(0x00020002), text(0x00020003), syntax != IMPLICIT, budget), pos
+    return Scan(source, syntax, text(0x00020002), text(0x00020003), syntax != IMPLICIT, budget, meta), pos
 
 
 def _read_segments(result: Scan, start: int, view: memoryview, filled: int, limits: Limits, buffer: Buffer) -> None:
