@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stowgate.deident.actions import Record
-from stowgate.deident.memo import Memo
+from stowgate.deident.memo import Memo, Remembered
 from stowgate.deident.rewrite import deidentify
 from stowgate.deident.risk import why_held
 from stowgate.dicom.budget import OddEncoding
@@ -25,7 +25,7 @@ from stowgate.objects import Clean, CleanRef, Place, Raw
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
 from stowgate.store.sheet import Original, Sheet
-from stowgate.validate.checks import check
+from stowgate.validate.checks import Rest, check, check_rest, rest_of
 from stowgate.validate.values import Finding
 from stowgate.verify import gate
 from stowgate.verify.witness import Claim, Verdict
@@ -39,6 +39,10 @@ _STATES = {
     "held": State.HELD,
     "failed": State.QUARANTINED,
 }
+
+
+_REST = "rest"
+"""Where a template notes what the checks have to look at in objects like it."""
 
 
 def process(raw: Raw, way: Way, bench: Bench) -> Passed:
@@ -151,7 +155,13 @@ def cleaned(
 def findings_of(found: Scan) -> tuple[Finding, ...]:
     """What the checks say of a scanned object, once its character set is known."""
     found.codecs = codecs_of(found.get(0x00080005) or b"")
-    return check(found)
+    if not isinstance(found, Remembered):
+        return check(found)
+    notes = found.template.notes
+    if _REST not in notes:
+        notes[_REST] = rest_of(found, found.template.variable)
+    rest = notes[_REST]
+    return check_rest(found, rest) if isinstance(rest, Rest) else check(found)
 
 
 def _journey(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Passed:

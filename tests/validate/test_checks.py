@@ -19,7 +19,7 @@ from stowgate.dicom.source import MemorySource
 from stowgate.errors import Rejected
 from stowgate.reasons import REASONS
 from stowgate.validate import checks
-from stowgate.validate.checks import CHECKS, Check, check, gravest
+from stowgate.validate.checks import CHECKS, Check, check, check_rest, gravest, rest_of
 from stowgate.validate.models import MODELS
 from stowgate.validate.values import Finding, place
 from tests.shared import RealFile, real_files
@@ -58,6 +58,11 @@ BREAKING: dict[tuple[str, int], tuple[Change, dict[str, object]]] = {
 def _broken(row: Check) -> Sample:
     elements, attributes = BREAKING[row.code, row.place]
     return CT_SLICE.but(elements, **attributes)
+
+
+def _by_elements(row: Check) -> bool:
+    """Whether what breaks a row may differ among objects that share the rest: elements, and the announced UID."""
+    return not BREAKING[row.code, row.place][1].keys() - {"media_instance"}
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +106,26 @@ def test_a_row_reads_no_more_than_it_declares(row: Check, broken: bool) -> None:
     plain = _broken(row) if broken else CT_SLICE
     row.broken(Watched(**vars(plain)))
     assert asked <= set(row.reads)
+
+
+@pytest.mark.parametrize("row", [row for row in CHECKS if _by_elements(row)], ids=_ids)
+@pytest.mark.parametrize("more", [set(), {0x00080018, 0x00200032, 0x00280101}])
+def test_looking_at_the_rest_of_an_object_finds_as_much_as_looking_at_all_of_it(row: Check, more: set[int]) -> None:
+    broken = _broken(row)
+    rest = rest_of(CT_SLICE, {*row.reads, *more})
+    assert rest is not None
+    assert set(check_rest(broken, rest)) == set(check(broken))
+    assert check_rest(CT_SLICE, rest) == ()
+
+
+def test_a_finding_that_all_share_is_told_of_each_and_a_faulty_module_has_no_rest() -> None:
+    shared = CT_SLICE.but({0x00280102: us(3)})
+    rest = rest_of(shared, {0x00200032})
+    assert rest is not None
+    assert check_rest(shared, rest) == check(shared) != ()
+    grave = shared.but({0x00200032: b"1\\2 "})
+    assert set(check_rest(grave, rest)) == set(check(grave)) > set(check(shared))
+    assert rest_of(CT_SLICE.but({0x00100030: b"soon"}), {0x00200032}) is None
 
 
 def test_only_what_makes_an_object_incomplete_or_impossible_quarantines() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stowgate.deident import marks
 from stowgate.deident.actions import Frame, Job, Verb
@@ -67,6 +67,8 @@ class Template:
     findings: frozenset[str]
     findings_sorted: tuple[str, ...]
     counts: dict[str, int]
+    notes: dict[str, object] = field(default_factory=dict)
+    """What others have worked out from what is constant, and may use again."""
 
 
 @dataclass(slots=True)

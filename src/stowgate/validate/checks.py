@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 from stowgate.validate import pixels as px
 from stowgate.validate import relations as rel
-from stowgate.validate.attributes import INSTANCE, VIEWS
+from stowgate.validate.attributes import INSTANCE, VIEWS, Attribute
 from stowgate.validate.judge import problem
 from stowgate.validate.values import Finding, Values, place, trimmed
 
@@ -95,6 +96,45 @@ def check(values: Values) -> tuple[Finding, ...]:
     found += tuple(Finding(row.code, place(row.place)) for row in _OTHER_CHECKS if row.broken(values))
     found += _judged("Instance", tuple(map(get, _TAGS["Instance"])), values.codecs)
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: not finding.quarantines)) if found else ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rest:
+    """What is left to look at in objects that differ from a judged one in a few elements only."""
+
+    findings: tuple[Finding, ...]
+    """Of what they share."""
+    checks: tuple[Check, ...]
+    rows: tuple[Attribute, ...]
+
+
+def rest_of(values: Values, varying: AbstractSet[int]) -> Rest | None:
+    """What to look at in objects that share all but these elements with a sound one; None if this one is not sound.
+
+    A row hangs on the tags it `reads` and on what all these objects have in common: character set, transfer syntax,
+    class, and length of Pixel Data. What also reads the announced UID is in `_OTHER_CHECKS`.
+    """
+    has_pixels = values.encapsulated or values.pixel_length is not None or values.get(px.ROWS) is not None
+    names = (*_modules(values.get(rel.SOP_CLASS), has_pixels).names, "Instance")
+    rows = [row for name in names for row in VIEWS[name]]
+    if any(problem(row, values.get(row.tag), values.codecs) for row in rows):
+        return None
+    left = tuple(row for row in CHECKS if row in _OTHER_CHECKS or not varying.isdisjoint(row.reads))
+    steady = (row for row in CHECKS if row not in left and row.broken(values))
+    found = tuple(Finding(row.code, place(row.place)) for row in steady)
+    return Rest(found, left, tuple(row for row in rows if row.tag in varying))
+
+
+def check_rest(values: Values, rest: Rest) -> tuple[Finding, ...]:
+    """As `check`, for an object that shares all the rest with one that was judged; what is grave takes the full way."""
+    for row in rest.rows:
+        if problem(row, values.get(row.tag), values.codecs):
+            return check(values)
+    found = rest.findings
+    for other in rest.checks:
+        if other.broken(values):
+            found += (Finding(other.code, place(other.place)),)
+    return check(values) if any(finding.quarantines for finding in found) else tuple(dict.fromkeys(found))
 
 
 def gravest(findings: Iterable[Finding]) -> Finding | None:
