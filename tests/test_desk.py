@@ -10,14 +10,15 @@ import pytest
 
 from stowgate import desk as desks
 from stowgate.desk import Desk
+from stowgate.dicom.scanner import BUFFER
 from stowgate.errors import Temporary
 from stowgate.lifecycle import State
 from stowgate.objects import Raw
 from stowgate.policy import Policy
 from stowgate.store.shelf import ScratchShelf
 from stowgate.verify.witness import Witness
-from stowgate.way import Passed, Way
-from tests.builder import BIG_ENDIAN, small
+from stowgate.way import Begun, Passed, Way
+from tests.builder import BIG_ENDIAN, Element, small
 
 KEY = bytes(range(32))
 
@@ -76,7 +77,7 @@ def test_what_the_witness_stops_is_gone_from_the_shelf(
     way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody changes the written object before the witness reads it."""
-    honest = desks.write
+    honest = desks.set_down
 
     def sabotaged(*arguments: object) -> object:
         done = honest(*arguments)  # type: ignore[arg-type]
@@ -85,7 +86,7 @@ def test_what_the_witness_stops_is_gone_from_the_shelf(
                 file.write(b"preamble")
         return done
 
-    monkeypatch.setattr(desks, "write", sabotaged)
+    monkeypatch.setattr(desks, "set_down", sabotaged)
     desk = Desk(way)
     ready(desk)
     ((_, passed),) = desk.take(inputs(tmp_path)[:1], 1)
@@ -115,14 +116,14 @@ def test_after_a_round_was_cut_short_no_object_gets_the_verdict_on_another(
     jobs = [(number, Raw(f"{number}", str(tmp_path / f"{number}"))) for number in range(32)]
     for _, raw in jobs:
         Path(raw.path).write_bytes(small())
-    honest = desks.write
+    honest = desks.set_down
 
-    def failing(raw: Raw, *rest: object) -> object:
-        if raw.id == "18":
+    def failing(begun: Begun, way: Way) -> object:
+        if begun.raw.id == "18":
             raise Temporary("disk_full")
-        return honest(raw, *rest)  # type: ignore[arg-type]
+        return honest(begun, way)
 
-    monkeypatch.setattr(desks, "write", failing)
+    monkeypatch.setattr(desks, "set_down", failing)
     desk = Desk(way)
     ready(desk)
     first = desk.take(jobs[:24], 1)
@@ -140,3 +141,32 @@ def test_after_a_round_was_cut_short_no_object_gets_the_verdict_on_another(
     assert len(lie_at) == 8
     folder = Path(way.shelf._aside.name)  # type: ignore[attr-defined]
     assert lie_at == {f"{folder}/{name}" for name in sorted(int(p.name) for p in folder.iterdir())[-8:]}
+
+
+def test_no_original_stays_open_when_a_round_breaks_off(
+    way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_begun: Begun, _way: Way) -> object:
+        raise Temporary("disk_full")
+
+    monkeypatch.setattr(desks, "set_down", failing)
+    desk = Desk(way)
+    ready(desk)
+    with pytest.raises(Temporary):
+        list(desk.take([job for job in inputs(tmp_path) if job[0] not in (3, 5, 7)], 1))
+    open_ = [os.path.realpath(number) for number in Path("/proc/self/fd").iterdir()]
+    assert not [name for name in open_ if name.startswith(str(tmp_path))]
+
+
+def test_headers_of_hostile_length_are_not_in_memory_at_the_same_time(way: Way, tmp_path: Path) -> None:
+    long = Element(0x00181400, "UT", b"x" * (2 * BUFFER))
+    jobs = []
+    for number in range(8):
+        path = tmp_path / f"{number}"
+        path.write_bytes(small(long))
+        jobs.append((number, Raw(f"{number}", str(path))))
+    desk = Desk(way)
+    ready(desk)
+    assert [passed.item.state for _, passed in desk.take(jobs, 1)] == [State.CLEANED] * 8
+    assert {len(buffer.data) for buffer in desk._buffers} == {BUFFER}
+    desk.close()

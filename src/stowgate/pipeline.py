@@ -24,12 +24,12 @@ from stowgate.lifecycle import State
 from stowgate.objects import Clean, CleanRef, Place, Raw
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
-from stowgate.store.sheet import Original, Sheet
+from stowgate.store.sheet import Sheet
 from stowgate.validate.checks import Rest, check, check_rest, rest_of
 from stowgate.validate.values import Finding
 from stowgate.verify import gate
 from stowgate.verify.witness import Claim, Verdict
-from stowgate.way import Bench, Passed, Way, Written
+from stowgate.way import Begun, Bench, Passed, Way, Written
 
 Result = TypeVar("Result")
 
@@ -39,8 +39,6 @@ _STATES = {
     "held": State.HELD,
     "failed": State.QUARANTINED,
 }
-
-
 _REST = "rest"
 """Where a template notes what the checks have to look at in objects like it."""
 
@@ -48,25 +46,67 @@ _REST = "rest"
 def process(raw: Raw, way: Way, bench: Bench) -> Passed:
     """Take one object through; never raises for the object's sake. What the disk or a setting does wrong is raised."""
 
-    def whole(source: Original) -> Passed:
-        return in_plain_encoding(source, way.limits, way.scratch, lambda plain: _journey(raw, plain, way, bench))
+    def whole() -> Passed:
+        with way.open(raw) as source:
+            before = source.stamp()
+            done = in_plain_encoding(source, way.limits, way.scratch, lambda plain: _journey(raw, plain, way, bench))
+            return done if done.ref is None or source.stamp() == before else _changed(raw, done.ref.path, way)
 
-    done = _carried_out(raw, way, whole)
-    return done if isinstance(done, Passed) else stopped(raw, "internal_error")
+    return _told(raw, whole)
 
 
-def write(raw: Raw, way: Way, bench: Bench) -> Passed | Written:
-    """As `process`, up to the gate; an odd encoding is taken through at once, because its plain form does not stay."""
+def begin(raw: Raw, way: Way, bench: Bench, buffer: Buffer) -> Passed | Begun:
+    """The first half of the journey, up to what is going to be written, and with its original still open.
 
-    def half(source: Original) -> Passed | Written:
+    An odd encoding is taken through at once, because its plain form does not stay.
+    """
+
+    def half() -> Passed | Begun:
+        source = way.open(raw)
         try:
-            clean = _cleaned(raw, source, way, bench)
+            return Begun(raw, source, source.stamp(), _cleaned(raw, source, way, bench, buffer))
         except OddEncoding:
+            source.close()
             return process(raw, way, bench)
-        place = _set_down(source, clean, way)
-        return Written(raw, Claim(raw.path, source.stamp(), place, clean.names), clean.counts, clean.findings)
+        except BaseException:
+            source.close()
+            raise
 
-    return _carried_out(raw, way, half)
+    return _told(raw, half)
+
+
+def set_down(begun: Begun, way: Way) -> Passed | Written:
+    """The next step of what was begun: written aside, it waits for the witness."""
+
+    def half() -> Passed | Written:
+        clean = begun.clean
+        with begun.source as source:
+            with _sheet(way) as sheet:
+                sheet.emit(clean.pieces, source)
+            if source.stamp() != begun.stamp:
+                return _changed(begun.raw, sheet.place, way)
+        claim = Claim(begun.raw.path, begun.stamp, sheet.place, clean.names)
+        return Written(begun.raw, claim, clean.counts, clean.findings)
+
+    return _told(begun.raw, half)
+
+
+def _told(raw: Raw, then: Callable[[], Result]) -> Passed | Result:
+    """What comes of a part of the journey; what fails for the object's sake stops the object alone."""
+    try:
+        return then()
+    except Rejected as error:
+        return stopped(raw, error.code, error.place)
+    except StowgateError:
+        raise
+    except Exception:  # noqa: BLE001 - a bug must hold one object, never the batch; its text could quote a value
+        return stopped(raw, "internal_error")
+
+
+def _changed(raw: Raw, written: Place, way: Way) -> Passed:
+    """An original that somebody wrote to meanwhile: header and pixels may be of two objects."""
+    way.shelf.drop(written)
+    return stopped(raw, "source_changed")
 
 
 def judged(written: Written, verdict: Verdict, way: Way) -> Passed:
@@ -75,24 +115,6 @@ def judged(written: Written, verdict: Verdict, way: Way) -> Passed:
         return passed(written.raw, verdict, written.findings, written.counts)
     way.shelf.drop(written.claim.written)
     return stopped(written.raw, verdict.code, verdict.place)
-
-
-def _carried_out(raw: Raw, way: Way, then: Callable[[Original], Passed | Written]) -> Passed | Written:
-    try:
-        with way.open(raw) as source:
-            before = source.stamp()
-            done = then(source)
-            lies_at = done.claim.written if isinstance(done, Written) else done.ref and done.ref.path
-            if lies_at and source.stamp() != before:  # header and pixels may be of two objects
-                way.shelf.drop(lies_at)
-                return stopped(raw, "source_changed")
-            return done
-    except Rejected as error:
-        return stopped(raw, error.code, error.place)
-    except StowgateError:
-        raise
-    except Exception:  # noqa: BLE001 - a bug must hold one object, never the batch; its text could quote a value
-        return stopped(raw, "internal_error")
 
 
 def passed(raw: Raw, ref: CleanRef, findings: tuple[str, ...], counts: dict[str, int]) -> Passed:
@@ -165,12 +187,12 @@ def findings_of(found: Scan) -> tuple[Finding, ...]:
 
 
 def _journey(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Passed:
-    clean = _cleaned(raw, source, way, bench)
+    clean = _cleaned(raw, source, way, bench, bench.buffer)
     return passed(raw, _written(source, clean, way), clean.findings, clean.counts)
 
 
-def _cleaned(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Clean:
-    return cleaned(source, way.policy, way.key, raw.issuer, way.limits, bench.buffer, memo=bench.memo)
+def _cleaned(raw: Raw, source: ByteSource, way: Way, bench: Bench, buffer: Buffer) -> Clean:
+    return cleaned(source, way.policy, way.key, raw.issuer, way.limits, buffer, memo=bench.memo)
 
 
 def _written(source: ByteSource, clean: Clean, way: Way) -> CleanRef:
@@ -178,12 +200,6 @@ def _written(source: ByteSource, clean: Clean, way: Way) -> CleanRef:
     with _sheet(way) as sheet:
         sheet.emit(clean.pieces, source)
         return gate.check(source, sheet.reread(), way.policy, clean.names, sheet.place, way.key)
-
-
-def _set_down(source: ByteSource, clean: Clean, way: Way) -> Place:
-    with _sheet(way) as sheet:
-        sheet.emit(clean.pieces, source)
-        return sheet.place
 
 
 @contextmanager

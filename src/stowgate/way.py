@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.scanner import Buffer
 from stowgate.dicom.source import FileSource
 from stowgate.item import Item
-from stowgate.objects import CleanRef, Raw
+from stowgate.objects import Clean, CleanRef, Raw
 from stowgate.policy import Policy
 from stowgate.store.sheet import Original, Shelf
 from stowgate.verify.witness import Claim
@@ -54,6 +54,18 @@ class Bench:
 
     memo: Memo | None
     buffer: Buffer = field(default_factory=Buffer)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An object that is de-identified, but not written; the pieces of `clean` may lie in the buffer it was read to."""
+
+    raw: Raw
+    source: Original
+    """Open until it is set down."""
+    stamp: Sequence[int]
+    """See `store.sheet.Original.stamp`: how it looked before it was read."""
+    clean: Clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 from stowgate.deident.memo import Memo
+from stowgate.dicom.scanner import Buffer
 from stowgate.dicom.source import FileSource
 from stowgate.errors import Rejected
 from stowgate.objects import CleanRef, Raw
-from stowgate.pipeline import write
+from stowgate.pipeline import begin, set_down
 from stowgate.policy import Option, Override, Policy
 from stowgate.store.shelf import ScratchShelf
 from stowgate.verify import witness
 from stowgate.verify.witness import Claim, Witness, judge
-from stowgate.way import Bench, Way, Written
+from stowgate.way import Begun, Bench, Way, Written
 from tests.builder import small
 
 KEY = bytes(range(32))
@@ -47,7 +48,10 @@ def claim(tmp_path: Path) -> Iterator[Claim]:
     original = tmp_path / "original"
     original.write_bytes(small())
     shelf = ScratchShelf()
-    done = write(Raw("0", str(original)), Way(POLICY, KEY, shelf, tmp_path), Bench(Memo()))
+    way = Way(POLICY, KEY, shelf, tmp_path)
+    begun = begin(Raw("0", str(original)), way, Bench(Memo()), Buffer())
+    assert isinstance(begun, Begun)
+    done = set_down(begun, way)
     assert isinstance(done, Written)
     yield done.claim
     shelf.close()
