@@ -168,5 +168,5 @@ def test_headers_of_hostile_length_are_not_in_memory_at_the_same_time(way: Way, 
     desk = Desk(way)
     ready(desk)
     assert [passed.item.state for _, passed in desk.take(jobs, 1)] == [State.CLEANED] * 8
-    assert {len(buffer.data) for buffer in desk._buffers} == {BUFFER}
+    assert all(len(buffer.data) <= BUFFER for buffer in desk._buffers)
     desk.close()

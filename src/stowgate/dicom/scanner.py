@@ -39,11 +39,11 @@ _u32 = struct.Struct("<I").unpack_from
 
 
 class Buffer:
-    """The one read buffer of a thread, reused from object to object; pieces of an output point into it."""
+    """A read buffer, reused from object to object; pieces of an output point into it."""
 
     __slots__ = ("data",)
 
-    def __init__(self, size: int = BUFFER) -> None:
+    def __init__(self, size: int = FIRST) -> None:
         self.data = bytearray(size)
 
     def view(self, size: int) -> memoryview:
@@ -117,7 +117,7 @@ def _ready(result: Scan) -> None:
 
 
 def scan(source: ByteSource, limits: Limits, buffer: Buffer, filled: int = 0) -> Scan:
-    """Read one object's header. Peak memory is the buffer: 1 MiB, more only for larger headers.
+    """Read one object's header. Peak memory is the buffer: 64 KiB, more only for larger headers.
 
     filled -- how many of its bytes `first_bytes` has already put into the buffer
     Raises `Rejected` (not_dicom, truncated, bad_structure, limit_..., ...) or `OddEncoding`.
@@ -132,8 +132,8 @@ def first_bytes(source: ByteSource, buffer: Buffer, most: int, filled: int = 0) 
     """Fill the buffer with up to `most` bytes from the beginning; the room there is, and how far it is filled."""
     if source.size == 0:
         raise Rejected("empty_file")
-    view = buffer.view(min(BUFFER, source.size))
     wanted = min(most, source.size)
+    view = buffer.view(wanted)
     return view, filled + source.read_into(filled, view[filled:wanted]) if filled < wanted else filled
 
 
