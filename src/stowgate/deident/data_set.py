@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from stowgate.deident.actions import Frame
 from stowgate.deident.plan import Plan
+from stowgate.dicom.walk import Element
 
 Inserts = list[tuple[int, bytes]]
 """New elements by ascending tag; one that exists already is replaced."""
@@ -18,14 +21,18 @@ def rewrite(
 
     Pops from `inserts` what it has put in.
     """
-    view = frame.view
-    entries = plan.entries
+    view, entries = frame.view, plan.entries
     done, record = frame.job.done, frame.job.record
     pieces: list[bytes | memoryview] = []
-    run = start
+    run = before = start
     queue = inserts if inserts is not None else []
     coming = queue[0][0] if queue else _NO_INSERT
-    for tag, (vr, at, value, stop) in frame.elements.items():
+    for tag, (vr, at, value, stop) in _seen(frame, plan):
+        if at != before:  # what lay between goes unseen
+            if run < before:
+                pieces.append(view[run:before])
+            run = at
+        before = stop
         if tag >= coming:
             run = _put_in(queue, tag, pieces, view, run, at, stop)
             coming = queue[0][0] if queue else _NO_INSERT
@@ -48,11 +55,21 @@ def rewrite(
             pieces.append(new)
         run = stop
         done.append(said)
-    if run == start and not pieces:
+    if run == start and before == end and not pieces:
         return None
-    if run < end:
-        pieces.append(view[run:end])
+    if run < before:
+        pieces.append(view[run:before])
     return pieces
+
+
+def _seen(frame: Frame, plan: Plan) -> Iterable[tuple[int, Element]]:
+    """The elements but for those that go whatever they hold; where each is recorded, all of them."""
+    elements, gone = frame.elements, plan.gone
+    if not gone or frame.job.record is not None:
+        return elements.items()
+    left = [found for found in elements.items() if gone.get(found[0]) != found[1][0]]
+    frame.job.done.extend([plan.gone_as] * (len(elements) - len(left)))
+    return left
 
 
 def _put_in(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stowgate.deident.actions import Frame, Verb
+from stowgate.deident.actions import REMOVED, Frame, Verb
 from stowgate.deident.rules import Node, Rule
 from stowgate.policy import Policy
 
@@ -27,7 +27,7 @@ _MOST = 50_000
 class Plan:
     """The verbs for one data set: the top level, or the items of one sequence. Shared among threads."""
 
-    __slots__ = ("_children", "_compile", "_unusual", "entries", "explicit", "node", "policy")
+    __slots__ = ("_children", "_compile", "_unusual", "entries", "explicit", "gone", "gone_as", "node", "policy")
 
     def __init__(
         self, node: Node, policy: Policy, explicit: bool, compile_entry: Callable[[Plan, int, bytes], Entry]
@@ -36,6 +36,10 @@ class Plan:
         self.policy = policy
         self.explicit = explicit
         self.entries: dict[int, Entry] = {}
+        self.gone: dict[int, bytes] = {}
+        """Private tags that go unseen with this VR, for one and the same rule: often most of a header."""
+        self.gone_as = ""
+        """What that rule counts as."""
         self._unusual: dict[tuple[int, bytes], Entry] = {}
         self._children: dict[int, Plan] = {}
         self._compile = compile_entry
@@ -46,7 +50,10 @@ class Plan:
         if usual is None:
             if len(self.entries) > _MOST:
                 self.entries.clear()
+                self.gone.clear()
             usual = self.entries[tag] = self._compile(self, tag, vr)
+            if tag & 0x10000 and usual[1] == REMOVED and self.gone_as in ("", usual[3]):
+                self.gone_as, self.gone[tag] = usual[3], vr
         if usual[0] == vr:
             return usual
         found = self._unusual.get((tag, vr))
