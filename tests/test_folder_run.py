@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stowgate import batch
 from stowgate.errors import Misconfigured
 from stowgate.events import Event, ItemSettled, RunEnded, RunStarted
 from stowgate.folder_run import Request, opened
@@ -101,3 +102,24 @@ def test_no_key_and_no_ledger_come_to_lie_where_clean_objects_go(tmp_path: Path,
         pass
     assert told.value.code == "state_in_output"
     assert not any((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_duplicates_and_reused_uids_are_found_however_far_apart_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    """A dry run has forgotten the first of them by then."""
+    monkeypatch.setattr(batch, "GROUP", 2)
+    (tmp_path / "in").mkdir()
+    for number, name in enumerate(("first", "other", "third", "same", "reused", "fourth", "same again")):
+        uid = "1.2.3.1" if name in ("first", "same", "same again", "reused") else f"1.2.3.{number + 2}"
+        more = [el("InstanceNumber", "77")] if name == "reused" else []
+        (tmp_path / "in" / f"{number} {name}").write_bytes(small(*more, uid=uid))
+    request = Request([tmp_path / "in"], tmp_path / "out", Policy(), tmp_path / "state", dry_run=dry_run)
+    with opened(request) as ready:
+        ended = {Path(one.source).name[2:]: one.item.code or str(one.item.state) for one in ready.settled()}
+    assert ended == {
+        **dict.fromkeys(("first", "other", "third", "fourth"), "cleaned"),
+        **dict.fromkeys(("same", "same again"), "duplicate"),
+        "reused": "uid_reuse",
+    }

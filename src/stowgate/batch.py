@@ -21,10 +21,10 @@ from stowgate.ingest.folder import Input, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
 from stowgate.objects import CleanRef, Place, Raw
-from stowgate.pipeline import stopped
+from stowgate.pipeline import process, stopped
 from stowgate.store.sheet import Shelf
 from stowgate.store.store import Known, Ledger, Made, Outcome, Start, Target
-from stowgate.way import Passed, Way
+from stowgate.way import Bench, Passed, Way
 
 GROUP = 200
 """Inputs that share one sync and one commit."""
@@ -37,6 +37,9 @@ class KeepingShelf(Shelf, Protocol):
 
     def keep(self, pairs: Iterable[tuple[Place, str]]) -> None:
         """(temporary, relative path) of each; see `store.shelf.FolderShelf.keep`."""
+
+    forgets: bool
+    """Whether what it kept is gone, as in a dry run."""
 
     def close(self) -> None:
         """Leave nothing but clean objects behind."""
@@ -122,6 +125,8 @@ class Batch:
         self._begun: set[str] = set()
         self._made: dict[str, tuple[str, Place]] = {}
         """New SOP Instance UID -> item and temporary, of the group that is being settled."""
+        self._forgotten: set[str] = set()
+        """Items whose clean objects a dry run has forgotten again."""
 
     def run(self) -> Iterator[Settled]:
         """Take every input through. Raises `Temporary` or `Misconfigured` when the run itself cannot go on."""
@@ -222,6 +227,8 @@ class Batch:
         self._ledger.cover([outcome.made.instance for outcome in outcomes if outcome.made], self.target)
         self._shelf.keep(keep)
         self._ledger.settle(outcomes, self.target)
+        if self._shelf.forgets:
+            self._forgotten.update(outcome.item.id for outcome in outcomes if outcome.made)
         self._begun.difference_update(outcome.item.id for outcome in outcomes)
         done = (self._already(work) for work in works if work.passed is None)
         yield from settled
@@ -234,16 +241,23 @@ class Batch:
             return passed
         first = self._made.get(ref.names.instance)
         if first is None and before is not None and before[0] != passed.item.id:
-            path = self._order.out / before[1]
-            first = (before[0], path) if path.is_file() else None
+            path = self._again(before[0]) if before[0] in self._forgotten else self._order.out / before[1]
+            first = (before[0], path) if path and os.path.isfile(path) else None
         if first is None:
             self._made[ref.names.instance] = (passed.item.id, ref.path)
             return passed
         same = self._same(ref.path, first[1])
         self._way.shelf.drop(ref.path)
+        if first[0] in self._forgotten:
+            self._way.shelf.drop(first[1])
         if same:
             return Passed(Item(passed.item.id, State.DUPLICATE, None, passed.item.study))
         return stopped(Raw(passed.item.id, ""), "uid_reuse")
+
+    def _again(self, item: str) -> Place | None:
+        """What a dry run has forgotten, made once more to be compared with."""
+        made = process(Raw(item, self._ledger.path_of(item) or ""), self._way, Bench(None))
+        return made.ref.path if made.ref else None
 
     def _same(self, one: Place, other: Place) -> bool:
         """Whether two clean objects say the same; one that somebody damaged or changed since cannot be asked."""

@@ -41,6 +41,8 @@ class FileSheet(FileEmitter):
 class FolderShelf:
     """Clean objects below one folder. `alias` names the owner, so that what a dead run left is found and swept."""
 
+    forgets = False
+
     def __init__(self, folder: Path, alias: str) -> None:
         self.folder = folder
         self._aside = folder / f".stowgate-{alias[:16]}.part"
@@ -120,6 +122,8 @@ class FolderShelf:
 
 class ScratchShelf:
     """A shelf that keeps nothing: a dry run shows every object to the gate and forgets it."""
+
+    forgets = True
 
     def __init__(self) -> None:
         self._aside = tempfile.TemporaryDirectory(prefix="stowgate-")
