@@ -317,7 +317,7 @@ def test_nothing_of_the_patient_is_in_clear_in_the_spool_or_the_log(unit: Path) 
 def test_hold_and_release_and_what_their_state_does_not_allow(stowgate: Stowgate, unit: Path, alive: bool) -> None:
     def acts() -> None:
         first, second = (line["id"] for line in stowgate("queue", "list", "--json").lines if line["state"] == "waiting")
-        done = stowgate("queue", "hold", first[:6])
+        done = stowgate("queue", "hold", first[:6].upper())
         assert (done.code, done.out) == (0, f"{first}\n")
         assert "1 done, 0 left as they were. It is in the audit log." in done.err
         again = stowgate("queue", "hold", first, second)

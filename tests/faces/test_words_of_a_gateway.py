@@ -265,3 +265,10 @@ def test_a_folder_that_cannot_be_entered_does_not_pass_its_test(ran: Path) -> No
 def test_a_configuration_that_cannot_be_read_is_said_as_one_that_is_not_there(ran: Path) -> None:
     ran.chmod(0)
     says(unprivileged(ran.parent, "status"), "settings_unreadable", Exit.CONFIGURATION)
+
+
+def test_init_takes_no_port_that_nobody_could_call(tmp_path: Path) -> None:
+    done = typed(tmp_path, "U\nA\n00\n\nin\n", "init")
+    assert done.code == Exit.CONFIGURATION, done
+    assert "port 0 is no port that a scanner could call; nothing was written" in done.err
+    assert not files(tmp_path)

@@ -66,6 +66,8 @@ def init(
     unit = ask("Name of this unit", "UNIT1")
     ae = ask("AE title that scanners call", "STOWGATE").upper()
     port = ask("Port that scanners call", "11112")
+    if not port.strip("0"):
+        raise Misconfigured("bad_setting", "port 0 is no port that a scanner could call; nothing was written")
     calling = ask("AE title of your scanner (empty: allow it later)", "")
     address = ask("Address of your scanner", "127.0.0.1") if calling else ""
     folder = ask("Folder to take files from", "in")

@@ -42,7 +42,7 @@ def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEF
     from stowgate.questions import story
 
     with view_of(settings_of(config)) as view:
-        told = story(view, id)
+        told = story(view, id.lower())
     if told is None:
         raise Misconfigured("unknown_item")
     happened = [{"at": event.at, "kind": event.kind, "code": event.code} for event in told.events]

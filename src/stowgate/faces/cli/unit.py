@@ -83,6 +83,7 @@ def act(config: Path, name: str, ids: Sequence[str], folder: Path | None = None)
     from stowgate.gateway.control import GROUP
 
     settings = settings_of(config)
+    ids = [id.lower() for id in ids]  # a person may type them off a page in capitals
     done = left = 0
     with _doer(settings, config, folder) as do:
         for group in (ids[at : at + GROUP] for at in range(0, len(ids), GROUP)):
