@@ -25,8 +25,8 @@ class Job:
     context: Context
     budget: Budget
     findings: set[str] = field(default_factory=set)
-    done: list[str] = field(default_factory=list)
-    """Action and origin of every rule that changed something, for the report."""
+    done: dict[str, int] = field(default_factory=dict)
+    """Action and origin of every rule that changed something, and how often, for the report."""
     record: Record | None = None
     """Told of every attribute, changed or not; None costs nothing."""
     declared: Mapping[tuple[int, bytes, int], str] = field(default_factory=dict)

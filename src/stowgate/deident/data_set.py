@@ -54,7 +54,7 @@ def rewrite(
         if new:
             pieces.append(new)
         run = stop
-        done.append(said)
+        done[said] = done.get(said, 0) + 1
     if run == start and before == end and not pieces:
         return None
     if run < before:
@@ -68,7 +68,9 @@ def _seen(frame: Frame, plan: Plan) -> Iterable[tuple[int, Element]]:
     if not gone or frame.job.record is not None:
         return elements.items()
     left = [found for found in elements.items() if gone.get(found[0]) != found[1][0]]
-    frame.job.done.extend([plan.gone_as] * (len(elements) - len(left)))
+    done, count = frame.job.done, len(elements) - len(left)
+    if count:
+        done[plan.gone_as] = done.get(plan.gone_as, 0) + count
     return left
 
 

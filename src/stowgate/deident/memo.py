@@ -170,13 +170,13 @@ def _quick(found: Remembered, policy: Policy, key: bytes) -> Clean | None:
     """The pass over the variable elements alone; None if one of them may name somebody."""
     template, view, variable = found.template, found.view, found.variable
     context = template.context
-    job = Job(policy, key, found.explicit, context, found.budget)
+    counts = template.counts.copy()
+    job = Job(policy, key, found.explicit, context, found.budget, done=counts)
     frame = Frame(job, view, variable, context.codecs, 0)
     names = _names(found, policy, key)
     out: list[bytes | memoryview] = [
         marks.file_meta(template.sop_class.encode(), names.instance.encode(), template.syntax.encode())
     ]
-    counts = template.counts.copy()
     for output, tag, verb, said, is_sequence in template.acts:
         out.append(output)
         if not tag:
@@ -190,8 +190,6 @@ def _quick(found: Remembered, policy: Policy, key: bytes) -> Clean | None:
         else:
             out.append(new)
             counts[said] = counts.get(said, 0) + 1
-    for said in job.done:  # inside sequences
-        counts[said] = counts.get(said, 0) + 1
     out.append(template.pixel_header)
     findings = tuple(sorted(template.findings | job.findings)) if job.findings else template.findings_sorted
     return Clean((b"".join(out), found.pixels), names, template.sop_class, template.syntax, counts, findings)

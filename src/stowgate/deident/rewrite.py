@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from functools import lru_cache
 
 from stowgate.deident import marks
@@ -46,9 +45,7 @@ def deidentify(scan: Scan, policy: Policy, key: bytes, issuer: str = "", record:
     syntax = scan.transfer_syntax.encode()
     pieces: list[Piece] = [marks.file_meta(sop_class.encode(), names.instance.encode(), syntax)]
     pieces += _data_set(scan, job, plan)
-    return Clean(
-        tuple(pieces), names, sop_class, scan.transfer_syntax, dict(Counter(job.done)), tuple(sorted(job.findings))
-    )
+    return Clean(tuple(pieces), names, sop_class, scan.transfer_syntax, job.done, tuple(sorted(job.findings)))
 
 
 def job_for(scan: Scan, policy: Policy, key: bytes, context: Context, record: Record | None = None) -> Job:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -154,7 +153,7 @@ def template_of(
         plan,
         frozenset(job.findings),
         tuple(sorted(job.findings)),
-        dict(Counter(job.done)),
+        job.done,
     )
 
 
