@@ -62,7 +62,7 @@ def test_remembering_changes_nothing(syntax: str, strict: bool, seed: int) -> No
         assert here is not None
         assert plain is not None
         assert (here.top, here.meta, here.start, here.size) == (plain.top, plain.meta, plain.start, plain.size)
-        assert {**(here.template.base if here.template else {}), **here.varying} == (here.top if here.template else {})
+        assert {**(here.template.base if here.template else {}), **here.varying} == here.top
         mine, theirs = gather(here), gather(plain)
         assert (set(mine.words), mine.uids) == (set(theirs.words), theirs.uids)
         remembered += here.template is not None

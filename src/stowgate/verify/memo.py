@@ -7,13 +7,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stowgate.verify.elements import WIDE, Broken, DataSet, Loop, explicit, explicit_head
+from stowgate.verify.elements import WIDE, Broken, DataSet, Loop, explicit
 
 _LARGEST = 128 * 1024
 _PATIENCE = 8
 """How many headers pass before learning is tried again after it was of no use."""
 _ONCE = 1
 _MARGIN = 0x17FF
+_META_LENGTH = 0x00020000
+"""Never part of a run: it changes with the length of one UID, which most neighbours have in common and some have not."""
+
+
+class Slot(NamedTuple):
+    """An element that may be anything, and the run before it."""
+
+    run: bytes
+    """What has to be there byte for byte; it ends with the tag and the VR of the element where its length is short."""
+    tag: int
+    vr: bytes
+    """Empty where the element is followed in full: its VR or what is in it may be another each time."""
+
+
+class Stretch(NamedTuple):
+    """File Meta Information or a data set, as slots and the run behind the last of them."""
+
+    slots: tuple[Slot, ...]
+    tail: bytes
+    loop: Loop
+    """How it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +44,8 @@ class Template:
     Equal bytes from one element boundary to another hold equal elements, so comparing them is enough.
     """
 
-    parts: tuple[bytes | int, ...]
-    """In order: a run that has to be there byte for byte, or the tag of one element that may be anything."""
-    boundary: int
-    """How many parts are File Meta Information."""
-    loop: Loop
-    """How the data set is read."""
+    head: Stretch
+    body: Stretch
     syntax: bytes
     meta: DataSet
     base: DataSet
@@ -36,7 +53,7 @@ class Template:
     last: int
     """The last tag, fixed or varying."""
     notes: dict[str, object] = field(default_factory=dict)
-    """What others have worked out from `base` alone and may use again."""
+    """What others have worked out from `base` and the slots alone and may use again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +61,6 @@ class Header:
     """One header as it was followed: from the first element of the meta information to where pixels or bulk begin."""
 
     data: bytes
-    start: int
-    """Where the data set begins in `data`."""
     loop: Loop
     syntax: bytes
     meta: DataSet
@@ -91,7 +106,7 @@ class Memo:
             self.hits = _ONCE
             meta, top = {**template.meta, **hit.meta}, {**template.base, **hit.varying}
             meta, top = dict(sorted(meta.items())), dict(sorted(top.items()))
-            self.header = Header(data[start : hit.after], hit.start - start, template.loop, template.syntax, meta, top)
+            self.header = Header(data[start : hit.after], template.body.loop, template.syntax, meta, top)
         return hit
 
     def learn(self, header: Header, strict: bool) -> None:
@@ -134,66 +149,75 @@ def of_thread(strict: bool) -> Memo:
 def _compared(template: Template, data: bytes, start: int, strict: bool) -> Hit | None:
     meta: DataSet = {}
     varying: DataSet = {}
-    into, pos, end = meta, start, len(data)
-    loop: Loop = explicit
-    left = template.boundary
     try:
-        for part in template.parts:
-            if not left:
-                into, loop, start = varying, template.loop, pos
-            left -= 1
-            if isinstance(part, bytes):
-                if not data.startswith(part, pos):
-                    return None
-                pos += len(part)
-                continue
-            if loop is explicit and end - pos >= 8:
-                group, element, vr, length = explicit_head(data, pos)
-                after = pos + 8 + length
-                if group << 16 | element == part and not (WIDE.get(vr, True) or length & 1) and after <= end:
-                    into[part] = (vr, data[pos + 8 : after])
-                    pos = after
-                    continue
-            before = len(into)
-            pos = loop(data, pos, end, part + 1, strict, 0, into, part - 1)
-            if part not in into or len(into) != before + 1:
-                return None
+        begin = _along(template.head, data, start, strict, meta)
+        after = _along(template.body, data, begin, strict, varying) if begin else 0
     except Broken:
         return None  # the plain walk says what is wrong, and where
-    return Hit(template, meta, varying, start, pos)
+    return Hit(template, meta, varying, begin, after) if after else None
+
+
+def _along(stretch: Stretch, data: bytes, pos: int, strict: bool, into: DataSet) -> int:
+    """Where a stretch that begins at `pos` ends, 0 where it is another."""
+    slots, tail, loop = stretch
+    end = len(data)
+    for run, tag, vr in slots:
+        if not data.startswith(run, pos):
+            return 0
+        pos += len(run)
+        if vr:
+            start = pos + 2
+            after = start + int.from_bytes(data[pos:start], "little")
+            if after > end or (after ^ start) & 1:
+                return 0
+            into[tag] = (vr, data[start:after])
+            pos = after
+            continue
+        before = len(into)
+        pos = loop(data, pos, end, tag + 1, strict, 0, into, tag - 1)
+        if tag not in into or len(into) != before + 1:
+            return 0
+    return pos + len(tail) if data.startswith(tail, pos) else 0
 
 
 def _cut(header: Header, strict: bool) -> Iterator[bytes]:
     """The bytes of each element."""
     data, pos = header.data, 0
-    for tag in header.tags():
-        loop = header.loop if pos >= header.start else explicit
-        after = loop(data, pos, len(data), tag + 1, strict, 0, {}, tag - 1)
-        yield data[pos:after]
-        pos = after
+    for elements, loop in ((header.meta, explicit), (header.top, header.loop)):
+        for tag, (vr, value) in elements.items():
+            if isinstance(value, bytes):
+                after = pos + len(value) + (12 if loop is explicit and WIDE.get(vr, True) else 8)
+            else:
+                after = loop(data, pos, len(data), tag + 1, strict, 0, {}, tag - 1)
+            yield data[pos:after]
+            pos = after
 
 
 def _common(header: Header, before: Header, strict: bool) -> Template | None:
-    parts: list[bytes | int] = []
-    run: list[bytes] = []
-    fixed: DataSet = {}
-    boundary, first = 0, next(iter(header.top))
-    found = {**header.meta, **header.top}
-    for tag, old, now in zip(header.tags(), _cut(before, strict), _cut(header, strict), strict=True):
-        if run and (tag == first or old != now):
-            parts.append(b"".join(run))
-            run = []
-        if tag == first:
-            boundary = len(parts)
-        if old == now:
-            run.append(now)
-            fixed[tag] = found[tag]
-        else:
-            parts.append(tag)
-    if run:
-        parts.append(b"".join(run))
-    base = {tag: fixed[tag] for tag in header.top if tag in fixed}
+    same = {
+        tag: old == now and tag != _META_LENGTH
+        for tag, old, now in zip(header.tags(), _cut(before, strict), _cut(header, strict), strict=True)
+    }
+    base = {tag: found for tag, found in header.top.items() if same[tag]}
     if 2 * len(base) < len(header.top):
         return None
-    meta = {tag: fixed[tag] for tag in header.meta if tag in fixed}
-    return Template(tuple(parts), boundary, header.loop, header.syntax, meta, base, next(reversed(header.top)))
+    meta = {tag: found for tag, found in header.meta.items() if same[tag]}
+    pieces = _cut(header, strict)
+    head = _stretch(header.meta, before.meta, same, pieces, explicit)
+    body = _stretch(header.top, before.top, same, pieces, header.loop)
+    return Template(head, body, header.syntax, meta, base, next(reversed(header.top)))
+
+
+def _stretch(now: DataSet, old: DataSet, same: dict[int, bool], pieces: Iterator[bytes], loop: Loop) -> Stretch:
+    slots: list[Slot] = []
+    run = b""
+    for (tag, (vr, _)), piece in zip(now.items(), pieces, strict=False):
+        if same[tag]:
+            run += piece
+        elif loop is explicit and not WIDE.get(vr, True) and old[tag][0] == vr:
+            slots.append(Slot(run + piece[:6], tag, vr))
+            run = b""
+        else:
+            slots.append(Slot(run, tag, b""))
+            run = b""
+    return Stretch(tuple(slots), run, loop)
