@@ -13,9 +13,8 @@ _LARGEST = 128 * 1024
 _PATIENCE = 8
 """How many headers pass before learning is tried again after it was of no use."""
 _ONCE = 1
-_MARGIN = 0x17FF
 _META_LENGTH = 0x00020000
-"""Never part of a run: it changes with the length of one UID, which most neighbours have in common and some have not."""
+"""Never part of a run: it changes with the length of one UID, which is the same in most neighbours but not in all."""
 
 
 class Slot(NamedTuple):
@@ -89,6 +88,8 @@ class Memo:
     header: Header | None = None
     hits: int = 0
     wait: int = 0
+    reach: int = _LARGEST
+    """How many bytes of a file to read at first, after the length of the header before."""
 
     def follow(self, data: bytes, start: int, strict: bool) -> Hit | None:
         """The template and what varies in a header that begins at `start`; None where it does not fit."""
@@ -123,17 +124,6 @@ class Memo:
 
 
 _threads = threading.local()
-
-
-def first_read(strict: bool, most: int) -> int:
-    """How many bytes to read at first, after the length of the header before."""
-    reach: int = getattr(_threads, f"reach_{strict}", most)
-    return min(most, reach)
-
-
-def remember_reach(strict: bool, end: int) -> None:
-    """Note where a header ended; the next may be a little longer."""
-    setattr(_threads, f"reach_{strict}", (end + _MARGIN) & ~0xFFF)
 
 
 def of_thread(strict: bool) -> Memo:

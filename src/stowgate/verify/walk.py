@@ -34,6 +34,9 @@ BULK = 256 * 1024
 LIMIT = 256 * 1024 * 1024
 """Most bytes of one top-level element that are held in memory."""
 
+_MARGIN = 0x17FF
+"""How much longer than the last one a header may be to be read at once."""
+
 _AFTER_META, _PIXELS = 0x00030000, 0x7F000000
 
 _PREFIX_END = 132
@@ -100,16 +103,16 @@ class _Reader:
         self.source, self.strict = source, strict
         self.size = source.size
         self.base = 0
-        self.data = source.read(0, memo.first_read(strict, FIRST))
+        self.memo = memo.of_thread(strict)
+        self.data = source.read(0, min(FIRST, self.memo.reach))
         self.loop: Loop = explicit
         self.last = -1
         self.after = 0
         """Where the header ends in `data`."""
 
     def run(self) -> Walked:
-        remembered = memo.of_thread(self.strict)
-        hit = remembered.follow(self.data, _PREFIX_END, self.strict) if self.data[128:132] == b"DICM" else None
-        walked = self._whole_walk(remembered) if hit is None else self._recalled(hit)
+        hit = self.memo.follow(self.data, _PREFIX_END, self.strict) if self.data[128:132] == b"DICM" else None
+        walked = self._whole_walk() if hit is None else self._recalled(hit)
         self._rest(walked)
         return walked
 
@@ -121,7 +124,7 @@ class _Reader:
         is_explicit = self.loop is explicit
         return Walked(self.size, self.data[:128], meta, start, template.syntax, is_explicit, varying, template)
 
-    def _whole_walk(self, remembered: memo.Memo) -> Walked:
+    def _whole_walk(self) -> Walked:
         """A header that is followed element by element."""
         meta, start = self._meta()
         syntax = _plain(meta.get(0x00020010))
@@ -132,7 +135,7 @@ class _Reader:
         walked = Walked(self.size, self.data[:128], meta, start, syntax, is_explicit, {})
         self.after = self._run(self.data, start, _PIXELS, walked.varying)
         header = memo.Header(self.data[_PREFIX_END : self.after], self.loop, syntax, meta, walked.varying.copy())
-        remembered.learn(header, self.strict)
+        self.memo.learn(header, self.strict)
         return walked
 
     def _meta(self) -> tuple[DataSet, int]:
@@ -152,7 +155,7 @@ class _Reader:
     def _rest(self, walked: Walked) -> None:
         """What stands behind the header: pixels, bulk, and elements behind those."""
         after = self.after
-        memo.remember_reach(self.strict, after)
+        self.memo.reach = (after + _MARGIN) & ~0xFFF
         while after < self.size:
             after = self._outlier(after, walked)
             at = after - self.base
