@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from stowgate.verify.elements import WIDE, Broken, DataSet, Loop, explicit
 
 _LARGEST = 128 * 1024
+_LAYOUTS = 64
 _PATIENCE = 8
 """How many headers pass before learning is tried again after it was of no use."""
 _ONCE = 1
@@ -27,13 +29,27 @@ class Slot(NamedTuple):
     """Empty where the element is followed in full: its VR or what is in it may be another each time."""
 
 
-class Stretch(NamedTuple):
+class Layout(NamedTuple):
+    """A stretch with values of certain lengths: all runs, with the lengths at their ends, compared at once."""
+
+    form: struct.Struct
+    """Runs and values in turn."""
+    runs: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class Stretch:
     """File Meta Information or a data set, as slots and the run behind the last of them."""
 
     slots: tuple[Slot, ...]
     tail: bytes
     loop: Loop
     """How it is read."""
+    heads: tuple[tuple[int, bytes], ...]
+    """Tag and VR of each slot."""
+    layouts: dict[tuple[int, ...], Layout] = field(default_factory=dict)
+    """By the lengths of the values. Where no run differs, those lengths stand in the file: nothing else fits it."""
+    last: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +165,25 @@ def _compared(template: Template, data: bytes, start: int, strict: bool) -> Hit 
 
 def _along(stretch: Stretch, data: bytes, pos: int, strict: bool, into: DataSet) -> int:
     """Where a stretch that begins at `pos` ends, 0 where it is another."""
-    slots, tail, loop = stretch
-    end = len(data)
-    for run, tag, vr in slots:
+    return _at_once(stretch, data, pos, into) or _in_turn(stretch, data, pos, strict, into)
+
+
+def _at_once(stretch: Stretch, data: bytes, pos: int, into: DataSet) -> int:
+    """As `_along`, 0 too where values are of other lengths than last time."""
+    layout = stretch.last
+    if layout is None or len(data) - pos < layout.form.size:
+        return 0
+    parts = layout.form.unpack_from(data, pos)
+    if parts[::2] != layout.runs:
+        return 0
+    for (tag, vr), value in zip(stretch.heads, parts[1::2], strict=True):
+        into[tag] = vr, value
+    return pos + layout.form.size
+
+
+def _in_turn(stretch: Stretch, data: bytes, pos: int, strict: bool, into: DataSet) -> int:
+    loop, end = stretch.loop, len(data)
+    for run, tag, vr in stretch.slots:
         if not data.startswith(run, pos):
             return 0
         pos += len(run)
@@ -167,7 +199,24 @@ def _along(stretch: Stretch, data: bytes, pos: int, strict: bool, into: DataSet)
         pos = loop(data, pos, end, tag + 1, strict, 0, into, tag - 1)
         if tag not in into or len(into) != before + 1:
             return 0
-    return pos + len(tail) if data.startswith(tail, pos) else 0
+    if not data.startswith(stretch.tail, pos):
+        return 0
+    stretch.last = _layout(stretch, into)
+    return pos + len(stretch.tail)
+
+
+def _layout(stretch: Stretch, found: DataSet) -> Layout | None:
+    """How a stretch with these values is taken apart; None if it holds more than short elements, or is never alike."""
+    values = [found[tag][1] for tag, vr in stretch.heads if vr]
+    lengths = tuple([len(value) for value in values if isinstance(value, bytes)])
+    known = stretch.layouts.get(lengths)
+    if known or len(lengths) < len(stretch.heads) or len(stretch.layouts) >= _LAYOUTS:
+        return known
+    runs = [slot.run + length.to_bytes(2, "little") for slot, length in zip(stretch.slots, lengths, strict=True)]
+    form = "".join(f"{len(run)}s{length}s" for run, length in zip(runs, lengths, strict=True))
+    made = Layout(struct.Struct(f"<{form}{len(stretch.tail)}s"), (*runs, stretch.tail))
+    stretch.layouts[lengths] = made
+    return made
 
 
 def _cut(header: Header, strict: bool) -> Iterator[bytes]:
@@ -210,4 +259,4 @@ def _stretch(now: DataSet, old: DataSet, same: dict[int, bool], pieces: Iterator
         else:
             slots.append(Slot(run, tag, b""))
             run = b""
-    return Stretch(tuple(slots), run, loop)
+    return Stretch(tuple(slots), run, loop, tuple((slot.tag, slot.vr) for slot in slots))
