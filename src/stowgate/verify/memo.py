@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,8 +12,8 @@ from stowgate.verify.elements import WIDE, Broken, DataSet, Loop, explicit
 _LARGEST = 128 * 1024
 _LAYOUTS = 64
 _PATIENCE = 8
-"""How many headers pass before learning is tried again after it was of no use."""
-_ONCE = 1
+"""How many headers pass before learning is tried again after it was of no use, or of less use than it could be."""
+_SERIES = 0x0020000E
 _META_LENGTH = 0x00020000
 """Never part of a run: it changes with the length of one UID, which is the same in most neighbours but not in all."""
 
@@ -102,40 +101,48 @@ class Memo:
 
     template: Template | None = None
     header: Header | None = None
-    hits: int = 0
     wait: int = 0
+    strangers: bool = False
+    """Whether the last two headers were alike, but of two series."""
+    series: object = None
+    alike: int = 0
+    """How many headers of one series in a row a template of several series was used for."""
     reach: int = _LARGEST
     """How many bytes of a file to read at first, after the length of the header before."""
 
     def follow(self, data: bytes, start: int, strict: bool) -> Hit | None:
         """The template and what varies in a header that begins at `start`; None where it does not fit."""
-        template = self.template
-        if template is None:
-            return None
-        if self.hits == _ONCE:
-            self.hits += 1
-            return None  # the first pair may have been of two series: learn again from neighbours
-        hit = _compared(template, data, start, strict)
-        if hit is None:
-            self.hits = 0
-            return None
-        if not self.hits:
-            self.hits = _ONCE
-            meta, top = {**template.meta, **hit.meta}, {**template.base, **hit.varying}
-            meta, top = dict(sorted(meta.items())), dict(sorted(top.items()))
-            self.header = Header(data[start : hit.after], template.body.loop, template.syntax, meta, top)
-        return hit
+        hit = _compared(self.template, data, start, strict) if self.template else None
+        if hit is None or not self._is_too_wide(hit):
+            return hit
+        self.template = self.header = None
+        return None
+
+    def _is_too_wide(self, hit: Hit) -> bool:
+        """Whether a template that was made of two series could be narrower."""
+        series = hit.varying.get(_SERIES)
+        if series is None:
+            return False
+        self.alike = self.alike + 1 if series == self.series else 0
+        self.series = series
+        return self.alike >= _PATIENCE
 
     def learn(self, header: Header, strict: bool) -> None:
-        """Make a template from this header and the one before, if they have the same elements."""
+        """Make a template from this header and an earlier one with the same elements, of one series if it can be."""
         if len(header.data) > _LARGEST or not header.top or header.top.keys() & header.meta.keys():
             return
         before, self.header = self.header, header
         if self.wait:
             self.wait -= 1
-        elif before is not None and header.tags() == before.tags() and header.syntax == before.syntax:
+            return
+        alike = before is not None and header.tags() == before.tags() and header.syntax == before.syntax
+        if before is None or not alike:
+            self.strangers = False
+        elif header.top.get(_SERIES) != before.top.get(_SERIES) and not self.strangers:
+            self.strangers = True
+        else:
+            self.strangers, self.alike = False, 0
             self.template = _common(header, before, strict)
-            self.hits = self.hits if self.hits > _ONCE else 0
             self.wait = 0 if self.template else _PATIENCE
 
 
@@ -219,44 +226,33 @@ def _layout(stretch: Stretch, found: DataSet) -> Layout | None:
     return made
 
 
-def _cut(header: Header, strict: bool) -> Iterator[bytes]:
-    """The bytes of each element."""
-    data, pos = header.data, 0
-    for elements, loop in ((header.meta, explicit), (header.top, header.loop)):
-        for tag, (vr, value) in elements.items():
-            if isinstance(value, bytes):
-                after = pos + len(value) + (12 if loop is explicit and WIDE.get(vr, True) else 8)
-            else:
-                after = loop(data, pos, len(data), tag + 1, strict, 0, {}, tag - 1)
-            yield data[pos:after]
-            pos = after
-
-
 def _common(header: Header, before: Header, strict: bool) -> Template | None:
-    same = {
-        tag: old == now and tag != _META_LENGTH
-        for tag, old, now in zip(header.tags(), _cut(before, strict), _cut(header, strict), strict=True)
-    }
-    base = {tag: found for tag, found in header.top.items() if same[tag]}
+    """What may be a run is only guessed from values: it is the bytes of `header` that have to be there again."""
+    base = {tag: found for tag, found in header.top.items() if before.top[tag] == found}
     if 2 * len(base) < len(header.top):
         return None
-    meta = {tag: found for tag, found in header.meta.items() if same[tag]}
-    pieces = _cut(header, strict)
-    head = _stretch(header.meta, before.meta, same, pieces, explicit)
-    body = _stretch(header.top, before.top, same, pieces, header.loop)
+    meta = {tag: found for tag, found in header.meta.items() if before.meta[tag] == found and tag != _META_LENGTH}
+    head, start = _stretch(header.data, 0, header.meta, meta, before.meta, explicit, strict)
+    body, _ = _stretch(header.data, start, header.top, base, before.top, header.loop, strict)
     return Template(head, body, header.syntax, meta, base, next(reversed(header.top)))
 
 
-def _stretch(now: DataSet, old: DataSet, same: dict[int, bool], pieces: Iterator[bytes], loop: Loop) -> Stretch:
+def _stretch(
+    data: bytes, pos: int, elements: DataSet, fixed: DataSet, before: DataSet, loop: Loop, strict: bool
+) -> tuple[Stretch, int]:
+    """A stretch of a header that begins at `pos`, and where it ends."""
     slots: list[Slot] = []
-    run = b""
-    for (tag, (vr, _)), piece in zip(now.items(), pieces, strict=False):
-        if same[tag]:
-            run += piece
-        elif loop is explicit and not WIDE.get(vr, True) and old[tag][0] == vr:
-            slots.append(Slot(run + piece[:6], tag, vr))
-            run = b""
+    first = pos
+    for tag, (vr, value) in elements.items():
+        wide = WIDE.get(vr, True)
+        if isinstance(value, bytes):
+            after = pos + len(value) + (12 if wide and loop is explicit else 8)
         else:
-            slots.append(Slot(run, tag, b""))
-            run = b""
-    return Stretch(tuple(slots), run, loop, tuple((slot.tag, slot.vr) for slot in slots))
+            after = loop(data, pos, len(data), tag + 1, strict, 0, {}, tag - 1)
+        if tag not in fixed:
+            short = loop is explicit and not wide and before[tag][0] == vr
+            slots.append(Slot(data[first : pos + 6], tag, vr) if short else Slot(data[first:pos], tag, b""))
+            first = after
+        pos = after
+    heads = tuple((slot.tag, slot.vr) for slot in slots)
+    return Stretch(tuple(slots), data[first:pos], loop, heads), pos
