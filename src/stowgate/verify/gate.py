@@ -232,6 +232,8 @@ def _values(pair: Pair) -> str:
 def _pixels(pair: Pair) -> str:
     """Pixel values are those of the source, as far as the policy has them compared."""
     before, after = pair.source.pixels, pair.clean.pixels
+    if not before and not after:
+        return ""
     windows = b"" if pair.policy.gate_pixels == "full" else pixels.windows_of(pair.secret, pair.case.names.instance)
     for tag in sorted(before.keys() | after.keys()):
         (vr, old), (new_vr, new) = before.get(tag, (b"", b"")), after.get(tag, (b"", b""))
