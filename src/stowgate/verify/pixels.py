@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import struct
+from hashlib import blake2b
 from os import pread
 
 from stowgate.dicom.source import ByteSource
@@ -13,7 +12,7 @@ from stowgate.verify.elements import Bulk
 
 ENDS = 64 * 1024
 WINDOW, WINDOWS = 4 * 1024, 16
-_numbers = struct.Struct(f">{WINDOWS}Q").unpack
+_numbers = struct.Struct(f">{WINDOWS}I").unpack
 _CHUNK = 512 * 1024
 """Read at a time from each side, so that at most 1 MiB of Pixel Data is in memory."""
 
@@ -57,11 +56,11 @@ def _places(length: int, windows: bytes) -> list[tuple[int, int]]:
     if not windows or length <= 2 * ENDS + WINDOW * WINDOWS:
         return [(at, min(_CHUNK, length - at)) for at in range(0, length, _CHUNK)]
     room = length - 2 * ENDS - WINDOW + 1
-    numbers = _numbers(hashlib.shake_256(windows).digest(8 * WINDOWS))
-    starts = sorted([ENDS + number % room for number in numbers])
+    numbers = _numbers(blake2b(windows, digest_size=4 * WINDOWS).digest())
+    starts = sorted([ENDS + (number * room >> 32) for number in numbers])
     return [(0, ENDS), *[(start, WINDOW) for start in starts], (length - ENDS, ENDS)]
 
 
 def windows_of(secret: bytes, instance: str) -> bytes:
     """The digest that places the windows of one object: the same every time, known only with the secret."""
-    return hmac.digest(secret, b"gate-windows" + instance.encode(), "sha256")
+    return blake2b(instance.encode(), key=secret, person=b"gate-windows").digest()
