@@ -12,7 +12,7 @@ from stowgate.verify import memo
 from stowgate.verify.elements import Broken
 from stowgate.verify.tokens import gather
 from stowgate.verify.walk import Walked, walk
-from tests.verify.sample import EXPLICIT, IMPLICIT, PIXELS, Sample
+from tests.verify.sample import EXPLICIT, IMPLICIT, PIXELS, Sample, element
 
 
 def apart(data: bytes, strict: bool) -> Walked | None:
@@ -62,7 +62,7 @@ def test_remembering_changes_nothing(syntax: str, strict: bool, seed: int) -> No
         assert here is not None
         assert plain is not None
         assert (here.top, here.meta, here.start, here.size) == (plain.top, plain.meta, plain.start, plain.size)
-        assert {**(here.template.base if here.template else {}), **here.varying} == (here.top if here.template else {})
+        assert {**(here.template.base if here.template else {}), **here.varying} == here.top
         mine, theirs = gather(here), gather(plain)
         assert (set(mine.words), mine.uids) == (set(theirs.words), theirs.uids)
         remembered += here.template is not None
@@ -92,3 +92,63 @@ def test_threads_do_not_share_what_they_remember() -> None:
     assert other[0] is not here
     assert memo.of_thread(True) is here
     assert memo.of_thread(False) is not here
+
+
+def slice_of(number: int, uid: bytes = b"2.25.1000", series_uid: bytes = b"1.2.3.4") -> Sample:
+    sample = Sample()
+    sample.clean.top[0x7FE00010] = (b"OW", PIXELS[:64])
+    sample.clean.top[0x00080018] = sample.clean.meta[0x00020003] = (b"UI", uid + b"%d" % number)
+    sample.clean.top[0x0020000E] = (b"UI", series_uid)
+    sample.clean.top[0x00200013] = (b"IS", b"%d" % number)
+    return sample
+
+
+@pytest.fixture
+def fresh() -> None:
+    memo._threads.__dict__.clear()
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_length_of_a_uid_is_no_reason_to_follow_a_header_in_full(strict: bool) -> None:
+    for number, uid in enumerate((b"2.25.1", b"2.25.1", b"2.25.100", b"2.25.10000", b"2.25.1", b"2.25.100")):
+        data = slice_of(number, uid).clean.encode()
+        here, plain = follow(data, strict), apart(data, strict)
+        assert here and plain
+        assert (here.template is not None) == (number > 1)
+        assert (here.top, here.meta, here.start) == (plain.top, plain.meta, plain.start)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_series_is_followed_by_its_own_neighbours_from_the_third_slice_on() -> None:
+    remembered = []
+    for number in range(16):
+        here = follow(slice_of(number, series_uid=b"1.2.%d" % (number // 8)).clean.encode(), True)
+        assert here
+        remembered.append(here.template is not None and 0x0020000E in here.template.base)
+    assert remembered == ([False] * 2 + [True] * 6) * 2
+
+
+@pytest.mark.usefixtures("fresh")
+def test_slices_of_two_series_in_turn_are_remembered_until_one_series_goes_on_alone() -> None:
+    found = []
+    for number in range(40):
+        here = follow(slice_of(number, series_uid=b"1.2.%d" % (number % 2 if number < 12 else 1)).clean.encode(), True)
+        assert here
+        found.append(here.template and 0x0020000E in here.template.base)
+    assert found[3:12] == [False] * 9
+    assert found[-10:] == [True] * 10
+
+
+@pytest.mark.usefixtures("fresh")
+def test_what_stands_in_the_header_must_not_stand_behind_the_pixels_again() -> None:
+    files = [slice_of(number).clean for number in range(6)]
+    for file in files[:5]:
+        assert follow(file.encode(), False)
+    files[5].trailing = element(0x00180060, b"DS", b"120 ")
+    assert follow(files[5].encode(), False) is None
+    files[5].trailing = element(0x00189999, b"DS", b"120 ")
+    found = follow(files[5].encode(), False)
+    assert found
+    assert found.template
+    assert found.top[0x00189999] == found.varying[0x00189999] == (b"DS", b"120 ")

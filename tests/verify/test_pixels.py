@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from stowgate.dicom.source import MemorySource
+from pathlib import Path
+
+import pytest
+
+from stowgate.dicom.source import FileSource, MemorySource
 from stowgate.verify import pixels
 from stowgate.verify.elements import Bulk
 
@@ -83,3 +87,21 @@ def test_at_most_one_mebibyte_is_in_memory() -> None:
     one, two = Counting(LARGE), Counting(LARGE)
     assert pixels.same(one, two, Bulk(0, len(LARGE)), Bulk(0, len(LARGE)), b"")
     assert one.most + two.most <= 1024 * 1024
+
+
+@pytest.mark.parametrize("windows", [b"", b"seed"])
+def test_files_are_compared_as_memory_is(tmp_path: Path, windows: bytes) -> None:
+    (tmp_path / "before").write_bytes(LARGE)
+    within = pixels._places(len(LARGE), windows)[3][0]
+    for after in (LARGE, changed(0), changed(within), changed(len(LARGE) - 1), LARGE[:-5], LARGE[:-70_000]):
+        (tmp_path / "after").write_bytes(after)
+        with FileSource(tmp_path / "before") as old, FileSource(tmp_path / "after") as new:
+            value = Bulk(0, len(LARGE))
+            assert pixels.same(old, new, value, value, windows) == (after == LARGE)
+
+
+def test_files_that_both_end_too_early_are_not_equal(tmp_path: Path) -> None:
+    for name in ("before", "after"):
+        (tmp_path / name).write_bytes(LARGE[:-10])
+    with FileSource(tmp_path / "before") as old, FileSource(tmp_path / "after") as new:
+        assert not pixels.same(old, new, Bulk(0, len(LARGE)), Bulk(0, len(LARGE)), b"seed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from stowgate.standard.dictionary import implicit_vr
 
@@ -50,6 +50,14 @@ class Bulk:
 Value: TypeAlias = "bytes | list[DataSet] | Bulk"
 DataSet: TypeAlias = "dict[int, tuple[bytes, Value]]"
 """Tag (group << 16 | element) -> VR and value; the value of a sequence is the list of its items."""
+
+
+class Elements(Protocol):
+    """Where an element is looked up: a data set, or a whole file."""
+
+    def get(self, tag: int, /) -> tuple[bytes, Value] | None:
+        """VR and value, None where there is none."""
+
 
 Loop = Callable[[bytes, int, int, int, bool, int, DataSet, int], int]
 """(data, from, to, tag to stop before, strict, depth, elements found, last tag) -> where it stopped."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,9 +14,10 @@ from stowgate.objects import CleanRef, Names, Place
 from stowgate.policy import COLUMNS, Option, Policy
 from stowgate.standard.codes import BASIC_PROFILE, code_of_column, deidentification_methods
 from stowgate.verify import pixels
-from stowgate.verify.elements import Broken, Bulk, DataSet
+from stowgate.verify.elements import Broken, Bulk, DataSet, Elements
 from stowgate.verify.expect import STATION_NAME
 from stowgate.verify.judge import METHOD, METHOD_CODES, REMOVED, TEMPORAL, Judge, method_text, place
+from stowgate.verify.precedent import Precedent, precedent_of, set_precedent
 from stowgate.verify.search import CODE, Search, tokens_of
 from stowgate.verify.tokens import gather, instance_uids
 from stowgate.verify.verdicts import Case
@@ -28,7 +29,8 @@ CODE_VALUE, SCHEME = 0x00080100, 0x00080102
 IMPLEMENTATION_CLASS = b"2.25.309132845913409427265319028736498154731"
 IMPLEMENTATION_VERSION = b"STOWGATE_1"
 """Who wrote the file, said a second time: a test holds them against what the engine writes."""
-_META = (0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012, 0x00020013)
+_META_OF_SERIES = (0x00020001, 0x00020002, 0x00020010, 0x00020012, 0x00020013, SOP_CLASS)
+_META = frozenset((0x00020000, 0x00020003, *_META_OF_SERIES[:-1]))
 _pseudonym = re.compile(r"[0-9A-HJKMNP-TV-Z]{16}").fullmatch
 _number = re.compile(r"-?[0-9]{0,12}").fullmatch
 _ENCODING = 132 + 12
@@ -47,6 +49,12 @@ class Pair:
     case: Case
     search: Search
     secret: bytes
+    known: Precedent | None
+    """What was judged on an output before that has most in common with this one."""
+
+    def is_known(self, tags: Iterable[int]) -> bool:
+        """Whether what is said of these elements was judged before, and they are what they were."""
+        return self.known is not None and self.known.settles(tags)
 
 
 def check(raw: ByteSource, written: ByteSource, policy: Policy, names: Names, path: Place, secret: bytes) -> CleanRef:
@@ -61,11 +69,14 @@ def check(raw: ByteSource, written: ByteSource, policy: Policy, names: Names, pa
     clean = _followed(written, True, "gate_structure")
     search, uids = _search(source, policy)
     case = Case(names, uids, policy.station_name.strip().encode("ascii", "replace"))
-    pair = Pair(raw, written, source, clean, policy, case, search, secret)
+    known = precedent_of(clean, source, policy, case, search)
+    pair = Pair(raw, written, source, clean, policy, case, search, secret, known)
     for code, test in CHECKS:
         if where := test(pair):
             raise Rejected(code, where)
-    sop_class, syntax = _plain(clean.top, SOP_CLASS), _plain(clean.meta, 0x00020010)
+    if known is None:
+        set_precedent(clean, source, policy, case, search)
+    sop_class, syntax = _plain(clean, SOP_CLASS), _plain(clean.meta, 0x00020010)
     return vouched(path, clean.size, names, sop_class.decode("ascii", "replace"), syntax.decode("ascii"), policy)
 
 
@@ -93,7 +104,7 @@ def _search(source: Walked, policy: Policy) -> tuple[Search, frozenset[bytes]]:
         raise Rejected("gate_source", unknown.place) from None
 
 
-def _plain(elements: DataSet, tag: int) -> bytes:
+def _plain(elements: Elements, tag: int) -> bytes:
     found = elements.get(tag)
     return found[1].strip(b" \0") if found is not None and isinstance(found[1], bytes) else b""
 
@@ -104,43 +115,63 @@ def _preamble(pair: Pair) -> str:
 
 def _meta(pair: Pair) -> str:
     """File Meta Information rebuilt from nothing: these seven elements and no others (PS3.10 7.1)."""
-    meta, clean, source = pair.clean.meta, pair.clean, pair.source
-    for tag in meta.keys() - set(_META):
-        return place(tag)
-    sop_class = _plain(source.top, SOP_CLASS)
+    clean, source = pair.clean, pair.source
     wanted = {
         0x00020000: (clean.start - _ENCODING).to_bytes(4, "little"),
+        0x00020003: pair.case.names.instance.encode("ascii", "replace"),
+    }
+    if pair.is_known(_META_OF_SERIES):
+        return _differs(clean.meta, wanted)
+    for tag in clean.meta.keys() - _META:
+        return place(tag)
+    sop_class = _plain(source, SOP_CLASS)
+    wanted |= {
         0x00020001: b"\0\1",
         0x00020002: sop_class,
-        0x00020003: pair.case.names.instance.encode("ascii", "replace"),
         0x00020010: source.syntax,
         0x00020012: IMPLEMENTATION_CLASS,
         0x00020013: IMPLEMENTATION_VERSION,
     }
+    same = sop_class and _plain(clean, SOP_CLASS) == sop_class
+    return _differs(clean.meta, wanted) or ("" if same else place(SOP_CLASS))
+
+
+def _differs(meta: DataSet, wanted: dict[int, bytes]) -> str:
     for tag, value in wanted.items():
         _, found = meta.get(tag, (b"", b""))
         if not isinstance(found, bytes) or (found != value and found.rstrip(b" \0") != value):
             return place(tag)
-    return "" if sop_class and _plain(clean.top, SOP_CLASS) == sop_class else place(SOP_CLASS)
+    return ""
 
 
 def _names(pair: Pair) -> str:
     """The names an output path is made of are new, coded or numbers, and fit what was written."""
-    names, top, find = pair.case.names, pair.clean.top, pair.search.find
+    names = pair.case.names
+    instance = names.instance.encode("ascii", "replace")
+    if _plain(pair.clean, INSTANCE) != instance or instance in pair.case.uids:
+        return place(INSTANCE)
+    if not pair.is_known((STUDY, SERIES)) and (where := _names_of_series(pair)):
+        return where
+    return "" if _number(names.instance_number) else "names"
+
+
+def _names_of_series(pair: Pair) -> str:
+    names, find = pair.case.names, pair.search.find
     chosen = {override.target for override in pair.policy.overrides}
-    for tag, name in ((INSTANCE, names.instance), (STUDY, names.study), (SERIES, names.series)):
-        found = _plain(top, tag)
+    for tag, name in ((STUDY, names.study), (SERIES, names.series)):
+        found, wanted = _plain(pair.clean, tag), name.encode("ascii", "replace")
         theirs = f"{tag:08X}" in chosen or not found
-        if (tag == INSTANCE or not theirs) and found != name.encode("ascii", "replace"):
-            return place(tag)
-        if name.encode("ascii", "replace") in pair.case.uids:
+        if (not theirs and found != wanted) or wanted in pair.case.uids:
             return place(tag)
     if not _pseudonym(names.patient):
         return place(PATIENT_ID)
-    if not (_number(names.series_number) and _number(names.instance_number)):
-        return "names"
     coded = (names.modality, names.view, names.laterality)
-    return "names" if any(find(name.encode(), CODE) for name in coded if name) else ""
+    told = any(find(name.encode(), CODE) for name in coded if name)
+    return "names" if told or not _number(names.series_number) else ""
+
+
+_MARKED = (REMOVED, TEMPORAL, METHOD, METHOD_CODES, STATION_NAME)
+"""All that `_marks` looks at."""
 
 
 class _Marks(NamedTuple):
@@ -167,6 +198,8 @@ def _marks_of(policy: Policy) -> _Marks:
 
 def _marks(pair: Pair) -> str:
     """What the output says of its own de-identification; what the source had claimed may stay."""
+    if pair.is_known(_MARKED):
+        return ""
     top, wanted = pair.clean.top, _marks_of(pair.policy)
     if _plain(top, REMOVED) != b"YES":
         return place(REMOVED)
@@ -181,7 +214,7 @@ def _marks(pair: Pair) -> str:
     return "" if honest and (BASIC_PROFILE in claimed or not wanted.must_claim) else place(METHOD_CODES)
 
 
-def _codes(top: DataSet) -> set[str]:
+def _codes(top: Elements) -> set[str]:
     """Codes of CID 7050 in De-identification Method Code Sequence."""
     found = top.get(METHOD_CODES)
     items = found[1] if found is not None and isinstance(found[1], list) else []
@@ -191,14 +224,16 @@ def _codes(top: DataSet) -> set[str]:
 
 def _values(pair: Pair) -> str:
     """Every attribute at every depth; each kind of value has a code of its own, see `expect`."""
-    judge = Judge(pair.policy, pair.case, pair.search, pair.raw, pair.written, pair.source.top)
-    judge.file(pair.clean, pair.source)
+    judge = Judge(pair.policy, pair.case, pair.search, pair.raw, pair.written, pair.source)
+    judge.file(pair.clean, pair.source, pair.known)
     return ""
 
 
 def _pixels(pair: Pair) -> str:
     """Pixel values are those of the source, as far as the policy has them compared."""
     before, after = pair.source.pixels, pair.clean.pixels
+    if not before and not after:
+        return ""
     windows = b"" if pair.policy.gate_pixels == "full" else pixels.windows_of(pair.secret, pair.case.names.instance)
     for tag in sorted(before.keys() | after.keys()):
         (vr, old), (new_vr, new) = before.get(tag, (b"", b"")), after.get(tag, (b"", b""))

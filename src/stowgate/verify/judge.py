@@ -10,9 +10,9 @@ from stowgate.errors import Rejected
 from stowgate.policy import Override, Policy
 from stowgate.standard.codes import deidentification_methods
 from stowgate.verify import pixels, private
-from stowgate.verify.elements import Bulk, DataSet, Value
+from stowgate.verify.elements import Bulk, DataSet, Elements, Value
 from stowgate.verify.expect import NOT_SOUGHT, STATION_NAME, Expectation, all_dummies, rules_of
-from stowgate.verify.precedent import left_to_judge, set_precedent
+from stowgate.verify.precedent import Precedent, left_to_judge
 from stowgate.verify.search import CODE, TEXT, Search
 from stowgate.verify.verdicts import Case, blank
 from stowgate.verify.walk import Walked, is_pixels
@@ -52,18 +52,20 @@ class Judge:
     """Judges the data sets of one output; raises `Rejected` with the code and place of the first value that fails."""
 
     def __init__(
-        self, policy: Policy, case: Case, search: Search, raw: ByteSource, written: ByteSource, source_top: DataSet
+        self, policy: Policy, case: Case, search: Search, raw: ByteSource, written: ByteSource, source: Elements
     ) -> None:
         self.policy, self.case, self.search, self.raw, self.written = policy, case, search, raw, written
         self.rules = rules_of(policy.options)
         self.overrides = _standard_overrides(policy.overrides) if policy.overrides else {}
-        self.private = private.Private(policy, source_top)
+        self.private = private.Private(policy, source)
 
-    def file(self, clean: Walked, source: Walked) -> None:
+    def file(self, clean: Walked, source: Walked, known: Precedent | None) -> None:
         """Every element of an output; in a series only those that are not as in the output before."""
-        known = self.policy, self.case, self.search
-        self._each(left_to_judge(clean, source, *known), clean.top, source.top, ())
-        set_precedent(clean, source, *known)
+        left = left_to_judge(clean, known, self.case)
+        if known is None:
+            self._each(left, clean.top, source.top, ())
+        else:
+            self._each(left, clean.top if known.private else left, {**known.before, **source.varying}, ())
 
     def _each(self, chosen: DataSet, elements: DataSet, source: DataSet, path: Path) -> None:
         """The chosen elements of one data set; `source` is the source's data set at the same place, or empty."""

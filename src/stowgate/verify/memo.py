@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+import struct
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stowgate.verify.elements import WIDE, Broken, DataSet, Loop, explicit, explicit_head
+from stowgate.verify.elements import WIDE, Broken, DataSet, Loop, explicit
 
 _LARGEST = 128 * 1024
+_LAYOUTS = 64
 _PATIENCE = 8
-"""How many headers pass before learning is tried again after it was of no use."""
-_ONCE = 1
-_MARGIN = 0x17FF
+"""How many headers pass before learning is tried again after it was of no use, or of less use than it could be."""
+_SERIES = 0x0020000E
+_META_LENGTH = 0x00020000
+"""Never part of a run: it changes with the length of one UID, which is the same in most neighbours but not in all."""
+
+
+class Slot(NamedTuple):
+    """An element that may be anything, and the run before it."""
+
+    run: bytes
+    """What has to be there byte for byte; it ends with the tag and the VR of the element where its length is short."""
+    tag: int
+    vr: bytes
+    """Empty where the element is followed in full: its VR or what is in it may be another each time."""
+
+
+class Layout(NamedTuple):
+    """A stretch with values of certain lengths: all runs, with the lengths at their ends, compared at once."""
+
+    form: struct.Struct
+    """Runs and values in turn."""
+    runs: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class Stretch:
+    """File Meta Information or a data set, as slots and the run behind the last of them."""
+
+    slots: tuple[Slot, ...]
+    tail: bytes
+    loop: Loop
+    """How it is read."""
+    heads: tuple[tuple[int, bytes], ...]
+    """Tag and VR of each slot."""
+    layouts: dict[tuple[int, ...], Layout] = field(default_factory=dict)
+    """By the lengths of the values. Where no run differs, those lengths stand in the file: nothing else fits it."""
+    last: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +58,8 @@ class Template:
     Equal bytes from one element boundary to another hold equal elements, so comparing them is enough.
     """
 
-    parts: tuple[bytes | int, ...]
-    """In order: a run that has to be there byte for byte, or the tag of one element that may be anything."""
-    boundary: int
-    """How many parts are File Meta Information."""
-    loop: Loop
-    """How the data set is read."""
+    head: Stretch
+    body: Stretch
     syntax: bytes
     meta: DataSet
     base: DataSet
@@ -36,7 +67,7 @@ class Template:
     last: int
     """The last tag, fixed or varying."""
     notes: dict[str, object] = field(default_factory=dict)
-    """What others have worked out from `base` alone and may use again."""
+    """What others have worked out from `base` and the slots alone and may use again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +75,6 @@ class Header:
     """One header as it was followed: from the first element of the meta information to where pixels or bulk begin."""
 
     data: bytes
-    start: int
-    """Where the data set begins in `data`."""
     loop: Loop
     syntax: bytes
     meta: DataSet
@@ -72,53 +101,52 @@ class Memo:
 
     template: Template | None = None
     header: Header | None = None
-    hits: int = 0
     wait: int = 0
+    strangers: bool = False
+    """Whether the last two headers were alike, but of two series."""
+    series: object = None
+    alike: int = 0
+    """How many headers of one series in a row a template of several series was used for."""
+    reach: int = _LARGEST
+    """How many bytes of a file to read at first, after the length of the header before."""
 
     def follow(self, data: bytes, start: int, strict: bool) -> Hit | None:
         """The template and what varies in a header that begins at `start`; None where it does not fit."""
-        template = self.template
-        if template is None:
-            return None
-        if self.hits == _ONCE:
-            self.hits += 1
-            return None  # the first pair may have been of two series: learn again from neighbours
-        hit = _compared(template, data, start, strict)
-        if hit is None:
-            self.hits = 0
-            return None
-        if not self.hits:
-            self.hits = _ONCE
-            meta, top = {**template.meta, **hit.meta}, {**template.base, **hit.varying}
-            meta, top = dict(sorted(meta.items())), dict(sorted(top.items()))
-            self.header = Header(data[start : hit.after], hit.start - start, template.loop, template.syntax, meta, top)
-        return hit
+        hit = _compared(self.template, data, start, strict) if self.template else None
+        if hit is None or not self._is_too_wide(hit):
+            return hit
+        self.template = self.header = None
+        return None
+
+    def _is_too_wide(self, hit: Hit) -> bool:
+        """Whether a template that was made of two series could be narrower."""
+        series = hit.varying.get(_SERIES)
+        if series is None:
+            return False
+        self.alike = self.alike + 1 if series == self.series else 0
+        self.series = series
+        return self.alike >= _PATIENCE
 
     def learn(self, header: Header, strict: bool) -> None:
-        """Make a template from this header and the one before, if they have the same elements."""
+        """Make a template from this header and an earlier one with the same elements, of one series if it can be."""
         if len(header.data) > _LARGEST or not header.top or header.top.keys() & header.meta.keys():
             return
         before, self.header = self.header, header
         if self.wait:
             self.wait -= 1
-        elif before is not None and header.tags() == before.tags() and header.syntax == before.syntax:
+            return
+        alike = before is not None and header.tags() == before.tags() and header.syntax == before.syntax
+        if before is None or not alike:
+            self.strangers = False
+        elif header.top.get(_SERIES) != before.top.get(_SERIES) and not self.strangers:
+            self.strangers = True
+        else:
+            self.strangers, self.alike = False, 0
             self.template = _common(header, before, strict)
-            self.hits = self.hits if self.hits > _ONCE else 0
             self.wait = 0 if self.template else _PATIENCE
 
 
 _threads = threading.local()
-
-
-def first_read(strict: bool, most: int) -> int:
-    """How many bytes to read at first, after the length of the header before."""
-    reach: int = getattr(_threads, f"reach_{strict}", most)
-    return min(most, reach)
-
-
-def remember_reach(strict: bool, end: int) -> None:
-    """Note where a header ended; the next may be a little longer."""
-    setattr(_threads, f"reach_{strict}", (end + _MARGIN) & ~0xFFF)
 
 
 def of_thread(strict: bool) -> Memo:
@@ -134,66 +162,97 @@ def of_thread(strict: bool) -> Memo:
 def _compared(template: Template, data: bytes, start: int, strict: bool) -> Hit | None:
     meta: DataSet = {}
     varying: DataSet = {}
-    into, pos, end = meta, start, len(data)
-    loop: Loop = explicit
-    left = template.boundary
     try:
-        for part in template.parts:
-            if not left:
-                into, loop, start = varying, template.loop, pos
-            left -= 1
-            if isinstance(part, bytes):
-                if not data.startswith(part, pos):
-                    return None
-                pos += len(part)
-                continue
-            if loop is explicit and end - pos >= 8:
-                group, element, vr, length = explicit_head(data, pos)
-                after = pos + 8 + length
-                if group << 16 | element == part and not (WIDE.get(vr, True) or length & 1) and after <= end:
-                    into[part] = (vr, data[pos + 8 : after])
-                    pos = after
-                    continue
-            before = len(into)
-            pos = loop(data, pos, end, part + 1, strict, 0, into, part - 1)
-            if part not in into or len(into) != before + 1:
-                return None
+        begin = _along(template.head, data, start, strict, meta)
+        after = _along(template.body, data, begin, strict, varying) if begin else 0
     except Broken:
         return None  # the plain walk says what is wrong, and where
-    return Hit(template, meta, varying, start, pos)
+    return Hit(template, meta, varying, begin, after) if after else None
 
 
-def _cut(header: Header, strict: bool) -> Iterator[bytes]:
-    """The bytes of each element."""
-    data, pos = header.data, 0
-    for tag in header.tags():
-        loop = header.loop if pos >= header.start else explicit
-        after = loop(data, pos, len(data), tag + 1, strict, 0, {}, tag - 1)
-        yield data[pos:after]
-        pos = after
+def _along(stretch: Stretch, data: bytes, pos: int, strict: bool, into: DataSet) -> int:
+    """Where a stretch that begins at `pos` ends, 0 where it is another."""
+    return _at_once(stretch, data, pos, into) or _in_turn(stretch, data, pos, strict, into)
+
+
+def _at_once(stretch: Stretch, data: bytes, pos: int, into: DataSet) -> int:
+    """As `_along`, 0 too where values are of other lengths than last time."""
+    layout = stretch.last
+    if layout is None or len(data) - pos < layout.form.size:
+        return 0
+    parts = layout.form.unpack_from(data, pos)
+    if parts[::2] != layout.runs:
+        return 0
+    for (tag, vr), value in zip(stretch.heads, parts[1::2], strict=True):
+        into[tag] = vr, value
+    return pos + layout.form.size
+
+
+def _in_turn(stretch: Stretch, data: bytes, pos: int, strict: bool, into: DataSet) -> int:
+    loop, end = stretch.loop, len(data)
+    for run, tag, vr in stretch.slots:
+        if not data.startswith(run, pos):
+            return 0
+        pos += len(run)
+        if vr:
+            start = pos + 2
+            after = start + int.from_bytes(data[pos:start], "little")
+            if after > end or (after ^ start) & 1:
+                return 0
+            into[tag] = (vr, data[start:after])
+            pos = after
+            continue
+        before = len(into)
+        pos = loop(data, pos, end, tag + 1, strict, 0, into, tag - 1)
+        if tag not in into or len(into) != before + 1:
+            return 0
+    if not data.startswith(stretch.tail, pos):
+        return 0
+    stretch.last = _layout(stretch, into)
+    return pos + len(stretch.tail)
+
+
+def _layout(stretch: Stretch, found: DataSet) -> Layout | None:
+    """How a stretch with these values is taken apart; None if it holds more than short elements, or is never alike."""
+    values = [found[tag][1] for tag, vr in stretch.heads if vr]
+    lengths = tuple([len(value) for value in values if isinstance(value, bytes)])
+    known = stretch.layouts.get(lengths)
+    if known or len(lengths) < len(stretch.heads) or len(stretch.layouts) >= _LAYOUTS:
+        return known
+    runs = [slot.run + length.to_bytes(2, "little") for slot, length in zip(stretch.slots, lengths, strict=True)]
+    form = "".join(f"{len(run)}s{length}s" for run, length in zip(runs, lengths, strict=True))
+    made = Layout(struct.Struct(f"<{form}{len(stretch.tail)}s"), (*runs, stretch.tail))
+    stretch.layouts[lengths] = made
+    return made
 
 
 def _common(header: Header, before: Header, strict: bool) -> Template | None:
-    parts: list[bytes | int] = []
-    run: list[bytes] = []
-    fixed: DataSet = {}
-    boundary, first = 0, next(iter(header.top))
-    found = {**header.meta, **header.top}
-    for tag, old, now in zip(header.tags(), _cut(before, strict), _cut(header, strict), strict=True):
-        if run and (tag == first or old != now):
-            parts.append(b"".join(run))
-            run = []
-        if tag == first:
-            boundary = len(parts)
-        if old == now:
-            run.append(now)
-            fixed[tag] = found[tag]
-        else:
-            parts.append(tag)
-    if run:
-        parts.append(b"".join(run))
-    base = {tag: fixed[tag] for tag in header.top if tag in fixed}
+    """What may be a run is only guessed from values: it is the bytes of `header` that have to be there again."""
+    base = {tag: found for tag, found in header.top.items() if before.top[tag] == found}
     if 2 * len(base) < len(header.top):
         return None
-    meta = {tag: fixed[tag] for tag in header.meta if tag in fixed}
-    return Template(tuple(parts), boundary, header.loop, header.syntax, meta, base, next(reversed(header.top)))
+    meta = {tag: found for tag, found in header.meta.items() if before.meta[tag] == found and tag != _META_LENGTH}
+    head, start = _stretch(header.data, 0, header.meta, meta, before.meta, explicit, strict)
+    body, _ = _stretch(header.data, start, header.top, base, before.top, header.loop, strict)
+    return Template(head, body, header.syntax, meta, base, next(reversed(header.top)))
+
+
+def _stretch(
+    data: bytes, pos: int, elements: DataSet, fixed: DataSet, before: DataSet, loop: Loop, strict: bool
+) -> tuple[Stretch, int]:
+    """A stretch of a header that begins at `pos`, and where it ends."""
+    slots: list[Slot] = []
+    first = pos
+    for tag, (vr, value) in elements.items():
+        wide = WIDE.get(vr, True)
+        if isinstance(value, bytes):
+            after = pos + len(value) + (12 if wide and loop is explicit else 8)
+        else:
+            after = loop(data, pos, len(data), tag + 1, strict, 0, {}, tag - 1)
+        if tag not in fixed:
+            short = loop is explicit and not wide and before[tag][0] == vr
+            slots.append(Slot(data[first : pos + 6], tag, vr) if short else Slot(data[first:pos], tag, b""))
+            first = after
+        pos = after
+    heads = tuple((slot.tag, slot.vr) for slot in slots)
+    return Stretch(tuple(slots), data[first:pos], loop, heads), pos

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from stowgate.policy import Policy
 from stowgate.verify.elements import DataSet
@@ -15,6 +16,9 @@ from stowgate.verify.walk import Walked
 _NOTE = "judged"
 _CHARACTERISTICS = 0x00080300
 
+_shared = attrgetter("patient", "study", "series", "modality", "view", "laterality", "series_number")
+"""All names but those of the instance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
@@ -23,52 +27,88 @@ class Precedent:
     source: Template
     policy: Policy
     tokens: Tokens
-    patient: str
+    names: tuple[str, ...]
+    """Those that the series has in common."""
     runs: frozenset[bytes]
-    """Everything in the common elements that looks like a UID."""
+    """Everything in the common elements and names that looks like a UID."""
+    theirs: frozenset[int]
+    ours: frozenset[int]
+    """The tags that vary in the data set of the source, and of the output."""
+    varies: frozenset[int]
+    """Those of both, and of the output's File Meta Information."""
+    reopened: DataSet
+    """Common elements of the output that have another source each time."""
+    before: DataSet
+    """What the source always has where the output varies."""
+    private: bool
+    """Whether private elements are among what varies: their creators, which never vary, say what they are."""
     days: int
     successors: Mapping[bytes, bytes]
     origins: Mapping[bytes, bytes]
 
-    def holds(self, source: Walked, policy: Policy, case: Case, search: Search) -> bool:
+    def holds(self, clean: Walked, source: Walked, policy: Policy, case: Case, search: Search) -> bool:
         """Whether an output of this source would be judged alike where it has not changed."""
         return (
             self.source is source.template
             and self.policy is policy
             and self.tokens is search.tokens
-            and self.patient == case.names.patient
+            and self.names == _shared(case.names)
             and search.shares
             and self.runs.isdisjoint(case.uids)
-            and _CHARACTERISTICS not in source.varying
+            and self.theirs == source.varying.keys()
+            and self.ours == clean.varying.keys()
         )
 
+    def settles(self, tags: Iterable[int]) -> bool:
+        """Whether elements are the same each time, or absent each time, in the source and in the output."""
+        return self.varies.isdisjoint(tags)
 
-def left_to_judge(clean: Walked, source: Walked, policy: Policy, case: Case, search: Search) -> DataSet:
-    """The top-level elements that no precedent covers: those that differ here, or whose source differs."""
+
+def precedent_of(clean: Walked, source: Walked, policy: Policy, case: Case, search: Search) -> Precedent | None:
+    """What was judged before and holds for this output, too."""
     found = clean.template.notes.get(_NOTE) if clean.template else None
-    if not isinstance(found, Precedent) or not found.holds(source, policy, case, search):
+    if isinstance(found, Precedent) and found.holds(clean, source, policy, case, search):
+        return found
+    return None
+
+
+def left_to_judge(clean: Walked, known: Precedent | None, case: Case) -> DataSet:
+    """The top-level elements that no precedent covers: those that differ here, or whose source differs."""
+    if known is None:
         return clean.top
-    case.days, case.successors, case.origins = found.days, dict(found.successors), dict(found.origins)
-    changed = {tag: clean.top[tag] for tag in source.varying if tag in clean.top}
-    return changed | clean.varying
+    case.days, case.successors, case.origins = known.days, dict(known.successors), dict(known.origins)
+    return {**known.reopened, **clean.varying}
 
 
 def set_precedent(clean: Walked, source: Walked, policy: Policy, case: Case, search: Search) -> None:
     """Remember that everything in this output may stand as it does."""
-    template = clean.template
-    if template is None or source.template is None or not search.shares or _NOTE in template.notes:
+    template, theirs = clean.template, source.template
+    if template is None or theirs is None or not search.shares:
         return
-    runs = {run for value in _leaves(template.base) for run in uid_runs(value)}
+    if _CHARACTERISTICS in source.varying or any(map(_is_creator, clean.varying)):
+        return  # what elements that do not vary are judged by
+    names = _shared(case.names)
+    said = (*_leaves(template.base), *(name.encode("ascii", "replace") for name in names))
     template.notes[_NOTE] = Precedent(
-        source.template,
+        theirs,
         policy,
         search.tokens,
-        case.names.patient,
-        frozenset(runs),
+        names,
+        frozenset(said[-len(names) :]).union(*map(uid_runs, said)),
+        frozenset(source.varying),
+        frozenset(clean.varying),
+        frozenset((*source.varying, *clean.varying, *(slot.tag for slot in template.head.slots))),
+        {tag: template.base[tag] for tag in source.varying if tag in template.base},
+        {tag: theirs.base[tag] for tag in clean.varying if tag in theirs.base},
+        any(tag & 0x10000 for tag in clean.varying),
         case.days,
         dict(case.successors),
         dict(case.origins),
     )
+
+
+def _is_creator(tag: int) -> bool:
+    return bool(tag & 0x10000) and 0x10 <= tag & 0xFFFF <= 0xFF
 
 
 def _leaves(elements: DataSet) -> Iterator[bytes]:

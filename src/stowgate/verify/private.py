@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from stowgate.policy import Option, Policy
 from stowgate.standard.safe_private import is_safe, vm_of
-from stowgate.verify.elements import DataSet
+from stowgate.verify.elements import DataSet, Elements
 from stowgate.verify.expect import NOT_SOUGHT, Expectation
 from stowgate.verify.forms import private_form
 from stowgate.verify.search import CODE, NUMBER, OTHER, TEXT
@@ -33,11 +33,11 @@ _CREATOR_EXPECTED = Expectation("gate_private", None, TEXT, _NO_VRS)
 class Private:
     """Judges the private elements of one object under one policy."""
 
-    def __init__(self, policy: Policy, source_top: DataSet) -> None:
+    def __init__(self, policy: Policy, source: Elements) -> None:
         self.options = policy.options
         self.safe = Option.SAFE_PRIVATE in policy.options
         self.overrides = _overrides(policy) if policy.overrides else {}
-        self.declared = _declared(source_top) if self.safe and _CHARACTERISTICS in source_top else {}
+        self.declared = _declared(source) if self.safe else {}
 
     def expected(self, elements: DataSet, tag: int) -> Expectation | None:
         """What may stand in a private element of a data set; None if it may not be there at all."""
@@ -103,7 +103,7 @@ def _overrides(policy: Policy) -> dict[_Key, str]:
     return found
 
 
-def _declared(top: DataSet) -> dict[_Key, str]:
+def _declared(top: Elements) -> dict[_Key, str]:
     """What the source says of its own private elements: K for safe ones, else the action it asks for."""
     said: dict[_Key, str] = {}
     for item in _items(top, _CHARACTERISTICS):
@@ -120,7 +120,7 @@ def _declared(top: DataSet) -> dict[_Key, str]:
     return said
 
 
-def _items(elements: DataSet, tag: int) -> list[DataSet]:
+def _items(elements: Elements, tag: int) -> list[DataSet]:
     found = elements.get(tag)
     return found[1] if found is not None and isinstance(found[1], list) else []
 

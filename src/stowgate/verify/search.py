@@ -260,8 +260,8 @@ class Search:
 
     def __init__(self, tokens: Tokens, uids: AbstractSet[bytes]) -> None:
         self.tokens = tokens
-        self.uids = {uid.decode("latin-1") for uid in uids}
-        self.shares = all(uid.count(b".") >= _DOTS for uid in uids)
+        self.uids = uids
+        self.shares = min([uid.count(b".") for uid in uids], default=_DOTS) >= _DOTS
         """Whether what holds nothing for this object holds nothing for others of the series either."""
         self.cleared = tokens.cleared if self.shares else (set(), set(), set(), set())
         """Values of each kind that hold nothing, whatever the UIDs of this object are."""
@@ -278,7 +278,7 @@ class Search:
                 return code
             long = [run for run in runs if run.count(".") >= _DOTS]
             sought = [run for run in runs if "." in run] if kind == TEXT else long
-            if not self.uids.isdisjoint(sought):
+            if sought and not self.uids.isdisjoint([run.encode() for run in sought]):
                 return "gate_uid"
             if long:
                 return ""  # harmless for this object; another one may have just this UID

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from itertools import islice
 
 from stowgate.dicom.source import ByteSource
 from stowgate.standard.dictionary import implicit_vr
@@ -35,6 +34,9 @@ BULK = 256 * 1024
 LIMIT = 256 * 1024 * 1024
 """Most bytes of one top-level element that are held in memory."""
 
+_MARGIN = 0x17FF
+"""How much longer than the last one a header may be to be read at once."""
+
 _AFTER_META, _PIXELS = 0x00030000, 0x7F000000
 
 _PREFIX_END = 132
@@ -57,13 +59,27 @@ class Walked:
     """Where the data set begins."""
     syntax: bytes
     explicit: bool
-    top: DataSet
-    pixels: DataSet = field(default_factory=dict)
-    """Those of the elements that are pixel values."""
+    varying: DataSet
+    """The elements of the data set that the template does not hold: without one, all of them."""
     template: memo.Template | None = None
     """What this header has in common with the one before, if it was followed that way."""
-    varying: DataSet = field(default_factory=dict)
-    """The elements of the data set that the template does not hold."""
+    pixels: DataSet = field(default_factory=dict)
+    """Those of the elements that are pixel values."""
+    _top: DataSet | None = None
+
+    @property
+    def top(self) -> DataSet:
+        """All elements of the data set; of a header like the last one they are put together when first asked for."""
+        if self.template is None:
+            return self.varying
+        if self._top is None:
+            self._top = {**self.template.base, **self.varying}
+        return self._top
+
+    def get(self, tag: int) -> tuple[bytes, Value] | None:
+        """One element of the data set."""
+        found = self.varying.get(tag)
+        return found if found is not None or self.template is None else self.template.base.get(tag)
 
 
 def is_pixels(tag: int) -> bool:
@@ -87,30 +103,28 @@ class _Reader:
         self.source, self.strict = source, strict
         self.size = source.size
         self.base = 0
-        self.data = source.read(0, memo.first_read(strict, FIRST))
+        self.memo = memo.of_thread(strict)
+        self.data = source.read(0, min(FIRST, self.memo.reach))
         self.loop: Loop = explicit
         self.last = -1
         self.after = 0
         """Where the header ends in `data`."""
 
     def run(self) -> Walked:
-        remembered = memo.of_thread(self.strict)
-        hit = remembered.follow(self.data, _PREFIX_END, self.strict) if self.data[128:132] == b"DICM" else None
-        walked = self._whole_walk(remembered) if hit is None else self._recalled(hit)
+        hit = self.memo.follow(self.data, _PREFIX_END, self.strict) if self.data[128:132] == b"DICM" else None
+        walked = self._whole_walk() if hit is None else self._recalled(hit)
         self._rest(walked)
         return walked
 
     def _recalled(self, hit: memo.Hit) -> Walked:
         """A header that is as the one before but for some elements."""
         template, meta, varying, start, after = hit
-        self.loop, self.last, self.after = template.loop, template.last, after
-        top = template.base.copy()
-        top.update(varying)
+        self.loop, self.last, self.after = template.body.loop, template.last, after
         meta.update(template.meta)
-        is_explicit = template.loop is explicit
-        return Walked(self.size, self.data[:128], meta, start, template.syntax, is_explicit, top, {}, template, varying)
+        is_explicit = self.loop is explicit
+        return Walked(self.size, self.data[:128], meta, start, template.syntax, is_explicit, varying, template)
 
-    def _whole_walk(self, remembered: memo.Memo) -> Walked:
+    def _whole_walk(self) -> Walked:
         """A header that is followed element by element."""
         meta, start = self._meta()
         syntax = _plain(meta.get(0x00020010))
@@ -119,11 +133,9 @@ class _Reader:
         is_explicit = syntax != IMPLICIT
         self.loop = explicit if is_explicit else implicit
         walked = Walked(self.size, self.data[:128], meta, start, syntax, is_explicit, {})
-        self.after = self._run(self.data, start, _PIXELS, walked.top)
-        header = memo.Header(
-            self.data[_PREFIX_END : self.after], start - _PREFIX_END, self.loop, syntax, meta, walked.top.copy()
-        )
-        remembered.learn(header, self.strict)
+        self.after = self._run(self.data, start, _PIXELS, walked.varying)
+        header = memo.Header(self.data[_PREFIX_END : self.after], self.loop, syntax, meta, walked.varying.copy())
+        self.memo.learn(header, self.strict)
         return walked
 
     def _meta(self) -> tuple[DataSet, int]:
@@ -142,16 +154,16 @@ class _Reader:
 
     def _rest(self, walked: Walked) -> None:
         """What stands behind the header: pixels, bulk, and elements behind those."""
-        after, before = self.after, len(walked.top)
-        memo.remember_reach(self.strict, after)
+        after = self.after
+        self.memo.reach = (after + _MARGIN) & ~0xFFF
         while after < self.size:
             after = self._outlier(after, walked)
             at = after - self.base
             if 0 <= at < len(self.data):
-                after = self.base + self._run(self.data, at, _PIXELS, walked.top)
+                after = self.base + self._run(self.data, at, _PIXELS, walked.varying)
         if walked.template is not None:
-            more = len(walked.top) - before
-            walked.varying |= {tag: walked.top[tag] for tag in islice(reversed(walked.top), more)}
+            for tag in walked.template.base.keys() & walked.varying.keys():
+                raise Broken(tag)  # it stands in the header, too
 
     def _run(self, data: bytes, pos: int, stop: int, top: DataSet) -> int:
         before = len(top)
@@ -163,7 +175,7 @@ class _Reader:
     def _outlier(self, pos: int, walked: Walked) -> int:
         """One top-level element that the loop stopped before: pixels, bulk, or not all of it at hand."""
         tag, vr, start, length = self._head(pos)
-        top = walked.top
+        top = walked.varying
         if (self.strict and tag <= self.last) or tag in top or tag >= DELIMITERS:
             raise Broken(tag)
         if is_pixels(tag) or (length != UNDEFINED and length > BULK and vr != b"SQ"):

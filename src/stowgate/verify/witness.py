@@ -28,13 +28,21 @@ Verdict = CleanRef | Rejected
 
 
 def judge(claim: Claim, policy: Policy, secret: bytes) -> Verdict:
-    """What the gate says of one output; an original that is not the one that was read is `source_changed`."""
+    """What the gate says of one output; an original that is not the one that was read is `source_changed`.
+
+    It is looked at once, when all has been read: what changed before that, changed before then.
+    """
     try:
         with FileSource(claim.original) as raw, FileSource(claim.written) as written:
-            if raw.stamp() != claim.stamp:
-                return Rejected("source_changed")
-            ref = gate.check(raw, written, policy, claim.names, claim.written, secret)
-            return ref if raw.stamp() == claim.stamp else Rejected("source_changed")
+            verdict = _checked(raw, written, claim, policy, secret)
+            return verdict if raw.stamp() == claim.stamp else Rejected("source_changed")
+    except Rejected as rejected:
+        return rejected
+
+
+def _checked(raw: FileSource, written: FileSource, claim: Claim, policy: Policy, secret: bytes) -> Verdict:
+    try:
+        return gate.check(raw, written, policy, claim.names, claim.written, secret)
     except Rejected as rejected:
         return rejected
     except StowgateError:
