@@ -21,7 +21,7 @@ from pydicom.data import get_testdata_file
 
 import stowgate
 from stowgate.deident.profile import policy_from
-from stowgate.faces.cli.app import app
+from stowgate.faces.cli.commands import app_of
 from stowgate.faces.cli.exits import Exit
 from stowgate.lifecycle import State
 from stowgate.policy import Option, Override
@@ -56,7 +56,7 @@ def blocks(language: str) -> Iterator[tuple[Path, str]]:
 
 
 def commands(command: Any = None, path: tuple[str, ...] = ("stowgate",)) -> Iterator[tuple[tuple[str, ...], Any]]:
-    command = command or typer.main.get_command(app)
+    command = command or typer.main.get_command(app_of())
     yield path, command
     for name, inner in getattr(command, "commands", {}).items():
         yield from commands(inner, (*path, name))

@@ -594,7 +594,7 @@ def test_a_bug_leaves_with_1_and_tells_its_kind_and_place_but_not_its_text(
     def broken(*_: object) -> None:
         raise KeyError("CANARY")
 
-    monkeypatch.setattr("stowgate.faces.cli.deid.policy_and_settings", broken)
+    monkeypatch.setattr("stowgate.faces.cli.cleaning.policy_and_settings", broken)
     done = stowgate("deid", good, "-o", "clean")
     assert done.code == Exit.BUG
     assert re.fullmatch(r"internal_error: KeyError in broken, line \d+\. This is a bug; .*\n", done.err)

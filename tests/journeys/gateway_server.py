@@ -23,8 +23,9 @@ from stowgate.objects import Raw
 from stowgate.way import Bench, Passed, Way
 
 HEAVY = (
-    "stowgate.faces.service", "stowgate.settings", "stowgate.faces.cli.deid", "stowgate.ingest.acceptor",
-    "pynetdicom.sop_class", "starlette.applications", "uvicorn", "structlog", "prometheus_client", "watchfiles",
+    "stowgate.faces.service", "stowgate.settings", "stowgate.faces.cli.commands", "stowgate.faces.cli.gateway",
+    "stowgate.ingest.acceptor", "pynetdicom.sop_class", "starlette.applications", "uvicorn", "structlog",
+    "prometheus_client", "watchfiles",
 )  # fmt: skip
 POISON = b"KILLS-WHO-READS-IT"
 

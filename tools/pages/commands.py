@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from pages.markdown import code, listed, meanings, page, table
-from stowgate.faces.cli.app import app
+from stowgate.faces.cli.commands import app_of
 from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.reasons import REASONS
 
@@ -47,7 +47,7 @@ identified side and may carry a name: treat these lines as you treat the inputs.
 
 def commands(command: Any = None, path: str = "stowgate") -> Iterator[tuple[str, Any]]:
     """Every command as one types it, with what Typer made of it; groups come before what is in them."""
-    command = command or typer.main.get_command(app)
+    command = command or typer.main.get_command(app_of())
     yield path, command
     for name, inner in getattr(command, "commands", {}).items():
         yield from commands(inner, f"{path} {name}")

@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
-import typer
-
-from stowgate.batch import Settled
 from stowgate.errors import Misconfigured, disk_code
-from stowgate.folder_run import Tally
+
+if TYPE_CHECKING:  # most commands clean nothing
+    from stowgate.batch import Settled
+    from stowgate.folder_run import Tally
 
 _EVERY = 10.0
 """Seconds between plain progress lines."""
@@ -20,7 +21,24 @@ _EVERY = 10.0
 
 def say(text: str) -> None:
     """One line for a person; data goes to standard output, talk to standard error."""
-    typer.echo(text, err=True)
+    _line(sys.stderr, text)
+
+
+def tell(text: str) -> None:
+    """Data, seen by whoever reads along as soon as it is said."""
+    _line(sys.stdout, text)
+
+
+def _line(stream: TextIO, text: str) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+def version() -> str:
+    """What `--version` says."""
+    from importlib.metadata import version as installed
+
+    return f"stowgate {installed('stowgate')}"
 
 
 def when(seconds: float) -> str:
