@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from stowgate import layout
 from stowgate.desk import Desk
@@ -24,7 +24,11 @@ from stowgate.objects import CleanRef, Place, Raw
 from stowgate.pipeline import process, stopped
 from stowgate.store.sheet import Shelf
 from stowgate.store.store import Known, Ledger, Made, Outcome, Start, Target
+from stowgate.threads import Threads
 from stowgate.way import Bench, Passed, Way
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 GROUP = 200
 """Inputs that share one sync and one commit."""
@@ -130,7 +134,7 @@ class Batch:
 
     def run(self) -> Iterator[Settled]:
         """Take every input through. Raises `Temporary` or `Misconfigured` when the run itself cannot go on."""
-        with ThreadPoolExecutor(self._order.workers) as pool:
+        with closing(Threads(self._order.workers)) as pool:
             ahead = _Group()
             try:
                 for works in self._groups():
@@ -144,7 +148,7 @@ class Batch:
                     ahead = started
                 yield from self._settle(ahead)
             finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+                pool.close()
                 for desk in self._desks:
                     desk.close()
                 self._ledger.release(self._begun)  # an orderly stop is no fault of the objects
@@ -166,7 +170,7 @@ class Batch:
             if calm:
                 yield calm
 
-    def _start(self, works: list[_Work], pool: ThreadPoolExecutor) -> _Group:
+    def _start(self, works: list[_Work], pool: Threads) -> _Group:
         """Count the starts before any work (a start without an end is how poison is found), then begin."""
         for work in works:
             work.done = self._done_before(work.known)

@@ -9,10 +9,9 @@ import select
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-_ROOT = str(Path(__file__).parents[1])
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _LARGEST = 1 << 26
 """Bytes of a line."""
 _READY = b"ready\n"

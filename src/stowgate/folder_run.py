@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from stowgate import layout
 from stowgate.batch import Batch, KeepingShelf, Order, Settled
@@ -25,7 +23,7 @@ from stowgate.policy import Policy
 from stowgate.store.shelf import FolderShelf, ScratchShelf
 from stowgate.store.sqlite import open_ledger, rehearse
 from stowgate.store.store import Ledger
-from stowgate.vault.folder import KEY, default_folder
+from stowgate.vault.folder import KEY, default_folder, remove
 from stowgate.vault.key import Key, load, obtain
 from stowgate.verify.report import Summary, limitations_of
 from stowgate.way import Way
@@ -223,7 +221,7 @@ def _key(state: Path, request: Request) -> tuple[Key, bool]:
 def _sweep(state: Path) -> None:
     """Take away what a killed run left in the state folder, a second copy of the key included; we hold the lock."""
     for left in state.glob("scratch-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        remove(left)
     for part in state.glob(".*.part"):
         part.unlink(missing_ok=True)
 
@@ -231,11 +229,22 @@ def _sweep(state: Path) -> None:
 @contextmanager
 def _scratch(state: Path | None) -> Iterator[Path]:
     """Where normalised objects lie, which are identified: in the state folder, for a dry run in a private one."""
-    if state:
-        _sweep(state)
     try:
-        folder = TemporaryDirectory(prefix="scratch-", dir=state, ignore_cleanup_errors=True)
+        folder = _new_scratch(state)
     except OSError as error:
         raise Misconfigured(disk_code(error, "state_unwritable"), str(state or "")) from None
-    with folder as name:
-        yield Path(name)
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def _new_scratch(state: Path | None) -> Path:
+    if state is None:
+        from tempfile import mkdtemp  # loads much, and only a dry run asks for it
+
+        return Path(mkdtemp(prefix="scratch-"))
+    _sweep(state)
+    folder = state / f"scratch-{os.urandom(8).hex()}"
+    folder.mkdir(mode=0o700)
+    return folder

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 _NOBODY = "anonymous anonymized anonymised unknown none null test patient phantom name doctor removed unspecified"
 NOBODY = frozenset(_NOBODY.split())
@@ -19,9 +19,6 @@ _JOINED = 6
 """Characters from which on two names written as one word are sought; below, "Ng" and "Lu" would hit "lung"."""
 
 _words = re.compile(r"[^\W_]+").findall
-_unspaced = re.compile(
-    "[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]"
-).search
 _PLAIN = str.maketrans({"\u0131": "i", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 _UMLAUTS = {"a\u0308": "ae", "o\u0308": "oe", "u\u0308": "ue", "a\u030a": "aa", "ø": "oe"}
 """Letters apart from their marks, and how they are written where there are no marks."""
@@ -58,7 +55,13 @@ def squeeze(text: str) -> str:
 
 def is_unspaced(text: str) -> bool:
     """Whether text has letters of a script written without spaces between words (Han, kana, Hangul, Thai)."""
-    return _unspaced(text) is not None
+    return not text.isascii() and _unspaced().search(text) is not None
+
+
+@cache
+def _unspaced() -> re.Pattern[str]:
+    """Compiled when a text asks for it: that takes as long as cleaning an object."""
+    return re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
 from typing import Any
 
-TABLES = Path(__file__).with_name("tables")
+_TABLES = os.path.join(os.path.dirname(__file__), "tables")
 
 
 def table(name: str) -> dict[str, Any]:
     """The content of tables/NAME.json as it stands there; callers keep what they make of it."""
-    content: dict[str, Any] = json.loads((TABLES / f"{name}.json").read_text(encoding="utf-8"))
+    with open(os.path.join(_TABLES, f"{name}.json"), encoding="utf-8") as file:
+        content: dict[str, Any] = json.load(file)
     return content

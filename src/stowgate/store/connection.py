@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 
 from stowgate.errors import Temporary
@@ -42,6 +40,8 @@ def snapshot(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def untouched(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to the database of any process, living or dead, that neither writes nor makes a file beside it."""
+    from tempfile import TemporaryDirectory  # loads much, and a run over folders looks into no other ledger
+
     with TemporaryDirectory(prefix="stowgate-") as private, closing(_opened(path, Path(private))) as db:
         yield db
 
@@ -77,6 +77,8 @@ def _address(path: Path, private: Path) -> str:
     if shared.exists():
         # where the writer lives its index of the log is used; else SQLite makes one in memory
         return f"{path.absolute().as_uri()}?mode=ro&readonly_shm=1"
+    import shutil
+
     for left in (path, log):  # the log alone has to be applied to be read
         shutil.copy(left, private)
     return (private / path.name).as_uri()

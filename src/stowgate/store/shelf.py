@@ -5,8 +5,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
@@ -16,7 +14,7 @@ from stowgate.dicom.emit import FileEmitter
 from stowgate.dicom.source import ByteSource, DescriptorSource
 from stowgate.errors import Misconfigured, Temporary, disk_code
 from stowgate.objects import Place
-from stowgate.vault.folder import make
+from stowgate.vault.folder import make, remove
 
 _NO_SYNCFS = frozenset((errno.ENOSYS, errno.EINVAL, errno.EPERM))
 
@@ -50,6 +48,8 @@ class FolderShelf:
             with suppress(FileExistsError):
                 make(folder)
             if self._aside.exists():
+                import shutil  # only after a run that died
+
                 shutil.rmtree(self._aside)
             self._aside.mkdir(mode=0o700)
             self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -91,7 +91,7 @@ class FolderShelf:
 
     def close(self) -> None:
         """Leave nothing but clean objects behind."""
-        shutil.rmtree(self._aside, ignore_errors=True)
+        remove(self._aside)
         os.close(self._descriptor)
 
     def _folder_of(self, relative: str) -> set[str]:
@@ -126,6 +126,8 @@ class ScratchShelf:
     forgets = True
 
     def __init__(self) -> None:
+        import tempfile
+
         self._aside = tempfile.TemporaryDirectory(prefix="stowgate-")
         self._numbers = count()
 

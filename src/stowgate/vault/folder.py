@@ -66,6 +66,16 @@ def make(folder: Path, mode: int = 0o777) -> None:
         sync_folder(one.parent)
 
 
+def remove(folder: Path) -> None:
+    """Take a folder of ours away with what is left in it, as far as the disk lets us; as a rule it is empty."""
+    try:
+        folder.rmdir()
+    except OSError:
+        import shutil  # loads all archive formats
+
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable: a new file is safe only when its folder is, too."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from stowgate.dicom.charset import codecs_of, decode
 from stowgate.policy import Option
@@ -46,7 +46,6 @@ _long_runs = re.compile(rb"[0-9.]{7,}").findall
 _wide_runs = re.compile(rb"(?:[0-9.]\0){6,}[0-9.]").findall
 _TO_WORDS = bytes(c if c < 128 and bytes((c,)).isalnum() else 0x20 for c in bytes(range(256)).lower())
 _THAI_KANA, _HAN_HANGUL = "\u0e00-\u0e7f\u3040-\u30ff", "\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
-_unspaced = re.compile(f"[{_THAI_KANA}{_HAN_HANGUL}]").search
 NUMERIC = b"0123456789 +-.eE\\\0"
 """All that numbers, dates and UIDs are made of."""
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
@@ -63,6 +62,16 @@ def fold(text: str) -> str:
 def is_number(value: bytes) -> bool:
     """Whether a value may be numbers, dates or times and nothing else: of two dots in one, it is a UID or the like."""
     return not value.translate(None, NUMERIC) and not _dotted(value)
+
+
+def _unspaced(text: str) -> bool:
+    return not text.isascii() and _of_unspaced_scripts().search(text) is not None
+
+
+@cache
+def _of_unspaced_scripts() -> re.Pattern[str]:
+    """Compiled when a name asks for it: that takes as long as a tenth of the witness's start."""
+    return re.compile(f"[{_THAI_KANA}{_HAN_HANGUL}]")
 
 
 class Tokens:
