@@ -44,8 +44,9 @@ class Stretch:
     tail: bytes
     loop: Loop
     """How it is read."""
-    heads: tuple[tuple[int, bytes], ...]
-    """Tag and VR of each slot."""
+    tags: tuple[int, ...]
+    vrs: tuple[bytes, ...]
+    """Those of the slots."""
     layouts: dict[tuple[int, ...], Layout] = field(default_factory=dict)
     """By the lengths of the values. Where no run differs, those lengths stand in the file: nothing else fits it."""
     last: Layout | None = None
@@ -183,8 +184,7 @@ def _at_once(stretch: Stretch, data: bytes, pos: int, into: DataSet) -> int:
     parts = layout.form.unpack_from(data, pos)
     if parts[::2] != layout.runs:
         return 0
-    for (tag, vr), value in zip(stretch.heads, parts[1::2], strict=True):
-        into[tag] = vr, value
+    into.update(zip(stretch.tags, zip(stretch.vrs, parts[1::2], strict=True), strict=True))
     return pos + layout.form.size
 
 
@@ -214,10 +214,10 @@ def _in_turn(stretch: Stretch, data: bytes, pos: int, strict: bool, into: DataSe
 
 def _layout(stretch: Stretch, found: DataSet) -> Layout | None:
     """How a stretch with these values is taken apart; None if it holds more than short elements, or is never alike."""
-    values = [found[tag][1] for tag, vr in stretch.heads if vr]
+    values = [found[slot.tag][1] for slot in stretch.slots if slot.vr]
     lengths = tuple([len(value) for value in values if isinstance(value, bytes)])
     known = stretch.layouts.get(lengths)
-    if known or len(lengths) < len(stretch.heads) or len(stretch.layouts) >= _LAYOUTS:
+    if known or len(lengths) < len(stretch.slots) or len(stretch.layouts) >= _LAYOUTS:
         return known
     runs = [slot.run + length.to_bytes(2, "little") for slot, length in zip(stretch.slots, lengths, strict=True)]
     form = "".join(f"{len(run)}s{length}s" for run, length in zip(runs, lengths, strict=True))
@@ -254,5 +254,5 @@ def _stretch(
             slots.append(Slot(data[first : pos + 6], tag, vr) if short else Slot(data[first:pos], tag, b""))
             first = after
         pos = after
-    heads = tuple((slot.tag, slot.vr) for slot in slots)
-    return Stretch(tuple(slots), data[first:pos], loop, heads), pos
+    tags, vrs = tuple(slot.tag for slot in slots), tuple(slot.vr for slot in slots)
+    return Stretch(tuple(slots), data[first:pos], loop, tags, vrs), pos

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from stowgate.dicom.source import ByteSource
 from stowgate.standard.dictionary import implicit_vr
@@ -82,6 +83,15 @@ class Walked:
         return found if found is not None or self.template is None else self.template.base.get(tag)
 
 
+class _End(NamedTuple):
+    """Pixels that end a file: the bytes before the value, and the length they give it."""
+
+    head: bytes
+    tag: int
+    vr: bytes
+    length: int
+
+
 def is_pixels(tag: int) -> bool:
     """Float, Double Float and Pixel Data, and the retired Variable Pixel Data (7Fxx,0010)."""
     return tag in (0x7FE00008, 0x7FE00009) or tag & 0xFF01FFFF == 0x7F000010
@@ -156,6 +166,8 @@ class _Reader:
         """What stands behind the header: pixels, bulk, and elements behind those."""
         after = self.after
         self.memo.reach = (after + _MARGIN) & ~0xFFF
+        if walked.template is not None and self._ends_alike(walked, walked.template.notes.get("end")):
+            return
         while after < self.size:
             after = self._outlier(after, walked)
             at = after - self.base
@@ -164,6 +176,24 @@ class _Reader:
         if walked.template is not None:
             for tag in walked.template.base.keys() & walked.varying.keys():
                 raise Broken(tag)  # it stands in the header, too
+            self._note_end(walked, walked.template)
+
+    def _ends_alike(self, walked: Walked, end: object) -> bool:
+        """Whether pixels end this file as they did the last one: behind the same header, their head says all."""
+        if not isinstance(end, _End) or not self.data.startswith(end.head, self.after):
+            return False
+        start = self.after + len(end.head)
+        if start + end.length != self.size:
+            return False
+        walked.varying[end.tag] = walked.pixels[end.tag] = (end.vr, Bulk(start, end.length))
+        return True
+
+    def _note_end(self, walked: Walked, template: memo.Template) -> None:
+        for tag, (vr, value) in walked.pixels.items():
+            if isinstance(value, Bulk) and value.fragments is None and value.offset + value.length == self.size:
+                head = self.data[self.after : value.offset] if not self.base else b""
+                if len(head) == value.offset - self.after <= 12:
+                    template.notes["end"] = _End(head, tag, vr, value.length)
 
     def _run(self, data: bytes, pos: int, stop: int, top: DataSet) -> int:
         before = len(top)
