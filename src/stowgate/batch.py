@@ -284,16 +284,8 @@ class Batch:
     def _said(self, work: _Work, final: Passed, made: Made | None) -> Settled:
         duplicate = final.item.state is State.DUPLICATE
         relative = made.relative if made else ""
-        return Settled(
-            work.input.path,
-            self._order.out,
-            final.item,
-            work.input.size,
-            relative,
-            duplicate,
-            final.place,
-            final.counts,
-        )
+        size, out = work.input.size, self._order.out
+        return Settled(work.input.path, out, final.item, size, relative, duplicate, final.place, final.counts)
 
     def _already(self, work: _Work) -> Settled:
         item = Item(work.raw.id, State.CLEANED)

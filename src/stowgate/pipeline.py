@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -25,7 +25,7 @@ from stowgate.objects import Clean, CleanRef, Place, Raw
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
 from stowgate.store.sheet import Sheet
-from stowgate.validate.checks import Rest, check, check_rest, rest_of
+from stowgate.validate.checks import check, check_alike
 from stowgate.validate.values import Finding
 from stowgate.verify import gate
 from stowgate.verify.witness import Claim, Verdict
@@ -33,14 +33,8 @@ from stowgate.way import Begun, Bench, Passed, Way, Written
 
 Result = TypeVar("Result")
 
-_STATES = {
-    "rejected": State.REJECTED,
-    "quarantined": State.QUARANTINED,
-    "held": State.HELD,
-    "failed": State.QUARANTINED,
-}
-_REST = "rest"
-"""Where a template notes what the checks have to look at in objects like it."""
+_ASIDE = State.QUARANTINED
+_STATES = {"rejected": State.REJECTED, "held": State.HELD, "quarantined": _ASIDE, "failed": _ASIDE}
 
 
 def process(raw: Raw, way: Way, bench: Bench) -> Passed:
@@ -65,12 +59,11 @@ def begin(raw: Raw, way: Way, bench: Bench, buffer: Buffer) -> Passed | Begun:
         source = way.open(raw)
         try:
             return Begun(raw, source, source.stamp(), _cleaned(raw, source, way, bench, buffer))
-        except OddEncoding:
+        except BaseException as error:
             source.close()
-            return process(raw, way, bench)
-        except BaseException:
-            source.close()
-            raise
+            if not isinstance(error, OddEncoding):
+                raise
+        return process(raw, way, bench)
 
     return _told(raw, half)
 
@@ -162,8 +155,7 @@ def cleaned(
     for finding in findings:
         if finding.quarantines:
             raise Rejected(finding.code, finding.place)
-    code = why_held(found.text(0x00080016), found, policy)
-    if code:
+    if code := why_held(found.text(0x00080016), found, policy):
         raise Rejected(code)
     if memo:
         clean = memo.deidentify(found, policy, key, issuer, limits, buffer)
@@ -177,29 +169,22 @@ def cleaned(
 def findings_of(found: Scan) -> tuple[Finding, ...]:
     """What the checks say of a scanned object, once its character set is known."""
     found.codecs = codecs_of(found.get(0x00080005) or b"")
-    if not isinstance(found, Remembered):
-        return check(found)
-    notes = found.template.notes
-    if _REST not in notes:
-        notes[_REST] = rest_of(found, found.template.variable)
-    rest = notes[_REST]
-    return check_rest(found, rest) if isinstance(rest, Rest) else check(found)
+    if isinstance(found, Remembered):
+        return check_alike(found, found.template.notes, found.template.variable)
+    return check(found)
 
 
 def _journey(raw: Raw, source: ByteSource, way: Way, bench: Bench) -> Passed:
+    """Written aside, it is shown to the gate; what the gate stops is gone before anybody hears of it."""
     clean = _cleaned(raw, source, way, bench, bench.buffer)
-    return passed(raw, _written(source, clean, way), clean.findings, clean.counts)
+    with _sheet(way) as sheet:
+        sheet.emit(clean.pieces, source)
+        ref = gate.check(source, sheet.reread(), way.policy, clean.names, sheet.place, way.key)
+    return passed(raw, ref, clean.findings, clean.counts)
 
 
 def _cleaned(raw: Raw, source: ByteSource, way: Way, bench: Bench, buffer: Buffer) -> Clean:
     return cleaned(source, way.policy, way.key, raw.issuer, way.limits, buffer, memo=bench.memo)
-
-
-def _written(source: ByteSource, clean: Clean, way: Way) -> CleanRef:
-    """Write the object aside and show it to the gate; what the gate stops is gone before anybody hears of it."""
-    with _sheet(way) as sheet:
-        sheet.emit(clean.pieces, source)
-        return gate.check(source, sheet.reread(), way.policy, clean.names, sheet.place, way.key)
 
 
 @contextmanager
@@ -207,10 +192,8 @@ def _sheet(way: Way) -> Iterator[Sheet]:
     """A sheet that is gone if anything goes wrong before it is whole and judged."""
     sheet = way.shelf.new()
     try:
-        try:
+        with closing(sheet):
             yield sheet
-        finally:
-            sheet.close()
     except BaseException:
         way.shelf.drop(sheet.place)
         raise

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from stowgate.standard import dictionary
 
@@ -30,8 +30,7 @@ KINDS = {
 """What each kind of role means and what becomes of the value. An operator's date is removed under every option."""
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(NamedTuple):
     """What kind of value an unlisted attribute holds (a key of `KINDS`), and why somebody decided so."""
 
     kind: str

@@ -58,6 +58,8 @@ CHECKS: tuple[Check, ...] = (
 )
 """What an object's values must be to one another, the grave ones first. New rows go to the end of their part."""
 
+_REST = "rest"
+
 _CHANGING = frozenset(row.tag for row in INSTANCE) - {rel.SOP_CLASS}
 """Tags that differ from one object of a series to the next; what reads them is not remembered."""
 
@@ -123,6 +125,17 @@ def rest_of(values: Values, varying: AbstractSet[int]) -> Rest | None:
     steady = (row for row in CHECKS if row not in left and row.broken(values))
     found = tuple(Finding(row.code, place(row.place)) for row in steady)
     return Rest(found, left, tuple(row for row in rows if row.tag in varying))
+
+
+def check_alike(values: Values, notes: dict[str, object], varying: AbstractSet[int]) -> tuple[Finding, ...]:
+    """As `check`, for one of many objects that share all but the elements that vary.
+
+    notes -- kept beside what they share: what is left to look at is noted there by the first of them
+    """
+    if _REST not in notes:
+        notes[_REST] = rest_of(values, varying)
+    rest = notes[_REST]
+    return check_rest(values, rest) if isinstance(rest, Rest) else check(values)
 
 
 def check_rest(values: Values, rest: Rest) -> tuple[Finding, ...]:

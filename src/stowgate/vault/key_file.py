@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import stat
@@ -91,8 +90,9 @@ def write_new(content: bytes, path: Path) -> None:
 
 def sweep(path: Path) -> None:
     """Take away what a dead process left beside a key file that is there: it may be a second name of the key."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        part.unlink(missing_ok=True)
+    for part in list(path.parent.iterdir()):
+        if part.name.startswith(f".{path.name}.") and part.suffix == ".part":
+            part.unlink(missing_ok=True)
 
 
 def written_first(content: bytes, path: Path) -> bool:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from stowgate.batch import Settled
 from stowgate.faces.cli.asked import policy_and_settings
@@ -17,8 +17,10 @@ from stowgate.faces.cli.show import check_writable, progress, say, tell, write_w
 from stowgate.folder_run import FolderRun, Request, count_inputs, opened
 from stowgate.lifecycle import State
 from stowgate.reasons import REASONS
-from stowgate.verify.manifest import Row, row_of, write_manifest
 from stowgate.verify.report import render_html, summary_lines
+
+if TYPE_CHECKING:
+    from stowgate.verify.manifest import Row
 
 _STATE = {State.HELD: "quarantined"}
 
@@ -69,6 +71,8 @@ def clean(asked: Asked) -> int:
             elif asked.verbose:
                 tell(f"{settled.item.id}  {settled.item.state:<12} {settled.item.code or ''}")
         if asked.manifest:
+            from stowgate.verify.manifest import write_manifest  # takes time to load, and few ask for it
+
             write_manifest(outputs.rows(policy.digest), asked.manifest)
         summary = run.report().summary()
     if asked.report:
@@ -127,6 +131,8 @@ class Outputs:
 
     def rows(self, policy: str) -> Iterator[Row]:
         """What the manifest says of each, read from the clean files themselves."""
+        from stowgate.verify.manifest import row_of
+
         self._notes.seek(0)
         for line in self._notes:
             path, relative, *findings = json.loads(line)
