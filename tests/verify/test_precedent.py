@@ -88,6 +88,17 @@ def test_a_uid_is_found_in_what_stood_there_before() -> None:
     assert stopped(sample) == "gate_uid"
 
 
+def test_a_uid_in_wide_digits_is_found_in_what_stood_there_before() -> None:
+    sample = Sample()
+    wide = str.maketrans({chr(code): chr(code + 0xFEE0) for code in b"0123456789."})
+    sample.both(0x00080005, b"CS", b"ISO_IR 192")
+    sample.raw.top[0x00100010] = (b"PN", b"MULLER^JANE")
+    sample.both(0x00080070, b"LO", "1.2.826.0.1.3680043.8.498.899".translate(wide).encode())
+    series(sample)
+    instance(sample, 99)
+    assert stopped(sample) == "gate_uid"
+
+
 def test_a_uid_that_was_mapped_before_is_mapped_alike() -> None:
     sample = series(Sample())
     instance(sample, 20)

@@ -9,7 +9,7 @@ from operator import attrgetter
 from stowgate.policy import Policy
 from stowgate.verify.elements import DataSet
 from stowgate.verify.memo import Template
-from stowgate.verify.search import Search, Tokens, uid_runs
+from stowgate.verify.search import Search, Tokens
 from stowgate.verify.verdicts import Case
 from stowgate.verify.walk import Walked
 
@@ -88,13 +88,13 @@ def set_precedent(clean: Walked, source: Walked, policy: Policy, case: Case, sea
     if _CHARACTERISTICS in source.varying or any(map(_is_creator, clean.varying)):
         return  # what elements that do not vary are judged by
     names = _shared(case.names)
-    said = (*_leaves(template.base), *(name.encode("ascii", "replace") for name in names))
+    said = [*_leaves(template.base), *((b"UI", name.encode("ascii", "replace")) for name in names)]
     template.notes[_NOTE] = Precedent(
         theirs,
         policy,
         search.tokens,
         names,
-        frozenset(said[-len(names) :]).union(*map(uid_runs, said)),
+        frozenset(value for vr, value in said if vr == b"UI").union(*(search.tokens.runs(*one) for one in said)),
         frozenset(source.varying),
         frozenset(clean.varying),
         frozenset((*source.varying, *clean.varying, *(slot.tag for slot in template.head.slots))),
@@ -111,10 +111,10 @@ def _is_creator(tag: int) -> bool:
     return bool(tag & 0x10000) and 0x10 <= tag & 0xFFFF <= 0xFF
 
 
-def _leaves(elements: DataSet) -> Iterator[bytes]:
-    for _, value in elements.values():
+def _leaves(elements: DataSet) -> Iterator[tuple[bytes, bytes]]:
+    for vr, value in elements.values():
         if isinstance(value, bytes):
-            yield value
+            yield vr, value
         elif isinstance(value, list):
             for item in value:
                 yield from _leaves(item)

@@ -25,6 +25,8 @@ _FEW = 500
 _CLEARED, _CLEARED_VALUE = 1024, 128
 """Values remembered as harmless for one set of words; of those longer than this (in bytes) only a digest."""
 
+_BINARY = frozenset(b"OB OD OF OL OV OW US SS UL SL UV SV FL FD AT".split())
+"""VRs of values that are never read as text."""
 _DOTS = 3
 """Dots from which on a run of digits and dots is no number, date or version."""
 
@@ -175,6 +177,13 @@ class Tokens:
                 return "gate_birth_date", runs
             runs += [run.strip(".") for run in _runs(text)]
         return "", runs
+
+    def runs(self, vr: bytes, value: bytes) -> set[bytes]:
+        """Everything in a value that could be a UID, in whatever encoding it is sought there."""
+        found = set(uid_runs(value))
+        if not (value.isascii() or vr in _BINARY):
+            found.update(run.strip(".").encode() for text in self._readings(value) for run in _runs(text))
+        return found
 
     def _readings(self, value: bytes) -> Iterator[str]:
         """The value as text, folded, in every encoding it may be meant in."""
