@@ -131,7 +131,7 @@ def test_completion_is_offered_and_knows_the_commands() -> None:
     offered = subprocess.run([COMMAND], env={**os.environ, **typed}, capture_output=True, text=True, check=False)
     assert offered.stdout.split() == [
         *("deid", "explain", "inspect", "scan", "run", "status", "init", "check", "conformance", "demo"),
-        *("queue", "quarantine", "study", "source", "audit", "profile", "keys"),
+        *("queue", "quarantine", "study", "source", "dest", "audit", "profile", "keys"),
     ]
     help_text = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     assert "--install-completion" in help_text

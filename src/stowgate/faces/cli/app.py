@@ -14,6 +14,7 @@ from stowgate.faces.cli import (
     conformance,
     deid,
     demo,
+    dest,
     gateway,
     init,
     keys,
@@ -53,6 +54,7 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(study.app, name="study")
 app.add_typer(source.app, name="source")
+app.add_typer(dest.app, name="dest")
 app.add_typer(audit.app, name="audit")
 app.add_typer(profile.app, name="profile")
 app.add_typer(keys.app, name="keys")
