@@ -126,7 +126,8 @@ def backlog(
     places = view.deliveries.destinations()
     rows = pages(view, states)
     while group := list(islice(rows, 500)):
-        ways = view.deliveries.of_items([row.id for row in group if row.state is _S.WAITING])
+        left = [row.id for row in group if row.state is _S.WAITING and not row.delivered]
+        ways = view.deliveries.of_items(left) if left else {}
         for row in group:
             if not row.delivered:
                 yield _on_its_way(backlog_of(row), ways.get(row.id, []), places, closed)

@@ -541,6 +541,8 @@ class TestLooking:
         ledger.end([cleaned(1)])
         first = ledger.row(hex32(1))
         assert first and ledger.oldest_waiting() == first.arrived > second.arrived
+        deliver(ledger, 1)
+        assert ledger.oldest_waiting() == second.arrived, "what was delivered does not wait"
 
     def test_events_are_told_the_newest_first(self, ledger: Custody) -> None:
         told = [Event(float(n), "moved", hex32(n % 2), "ct", "uid_reuse") for n in range(6)]

@@ -41,10 +41,11 @@ class Sent:
         self.drain._sleep = self.passes  # type: ignore[method-assign]
         self.tries: list[float] = []
 
-    def passes(self, seconds: float) -> None:
+    def passes(self, seconds: float, _: int = 0) -> bool:
         self.hands.monotonic += seconds
         self.hands.wall += seconds
         self.minute += seconds / 60
+        return False
 
     def clean(self, *numbers: int, size: int = 100) -> None:
         """Items that wait and are bound for the destination."""

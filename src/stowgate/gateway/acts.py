@@ -57,9 +57,12 @@ def resolved(ledger: Custody, beginnings: Iterable[str]) -> list[str]:
 
 
 def hold(hands: Hands, ids: Sequence[str], actor: str) -> Done:
-    """Keep waiting items from going on."""
+    """Keep waiting items from going on; what was delivered cannot be held back any more."""
     _note(hands, "hold", ids, actor)
-    return _done(ids, hands.ledger.move(ids, State.HELD, "held_by_person"))
+    rows = ((id, hands.ledger.row(id)) for id in ids)
+    there = {id for id, row in rows if row and row.delivered}
+    left = hands.ledger.move([id for id in ids if id not in there], State.HELD, "held_by_person")
+    return _done(ids, there | left)
 
 
 def release(hands: Hands, ids: Sequence[str], actor: str, quarantined: bool = False) -> Done:

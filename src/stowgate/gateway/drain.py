@@ -62,7 +62,7 @@ class Drain:
         self.way, self._ledger, self._shelf, self._tell = way, ledger, shelf, tell
         self._times = times or Times()
         self._bell = Condition()
-        self._rung = self._stopping = False
+        self._rings, self._stopping = 0, False
         self._link, self._down_since, self._probed = Link(), 0.0, float("-inf")
         noted = ledger.deliveries.destinations().get(way.name)
         self._paused = noted.paused if noted else ""
@@ -92,7 +92,7 @@ class Drain:
     def ring(self) -> None:
         """Something may be due."""
         with self._bell:
-            self._rung = True
+            self._rings += 1
             self._bell.notify_all()
 
     def hurry(self) -> None:
@@ -113,9 +113,10 @@ class Drain:
         is_open = False
         try:
             while not self._stopping:
+                heard = self._rings
                 wait = self.rest(index, sink)
                 if wait > 0:
-                    self._sleep(wait)
+                    self._sleep(wait, heard)
                     continue
                 is_open = self.step(sink, is_open)
         finally:
@@ -143,13 +144,16 @@ class Drain:
 
     def step(self, sink: Sink, is_open: bool = True) -> bool:
         """One parcel, or a rest when nothing is due; whether the sink is open afterwards."""
+        heard = self._rings
         try:
             due = self._ledger.deliveries.lease(self.way.name, MOST, parcel_bytes(self._rate))
         except StowgateError:
-            self._sleep(LOOK)
+            self._sleep(LOOK, heard)
             return is_open
         if not due:
-            self._idle()
+            if not self._idle(heard) and is_open:
+                sink.close()  # nothing came for a while, and a peer keeps a place for us
+                return False
             return is_open
         try:
             if not is_open:
@@ -162,17 +166,18 @@ class Drain:
             return False
         return True
 
-    def _idle(self) -> None:
+    def _idle(self, heard: int) -> bool:
+        """Wait until something may be due; whether that is now."""
         try:
             next_due = self._ledger.deliveries.next_due(self.way.name)
         except StowgateError:
             next_due = None
-        self._sleep(LOOK if next_due is None else min(LOOK, next_due))
+        return self._sleep(LOOK if next_due is None else min(LOOK, next_due), heard) or next_due is not None
 
-    def _sleep(self, seconds: float) -> None:
+    def _sleep(self, seconds: float, heard: int) -> bool:
+        """Whether somebody rang after so many rings: each worker hears each of them."""
         with self._bell:
-            self._bell.wait_for(lambda: self._rung or self._stopping, seconds)
-            self._rung = False
+            return self._bell.wait_for(lambda: self._rings != heard or self._stopping, seconds)
 
     def _hand_over(self, sink: Sink, due: Sequence[Due]) -> None:
         parcel, sent, damaged = parcel_of(due, self._shelf)
@@ -225,7 +230,7 @@ class Drain:
             self._ledger.deliveries.record([Outcome(one.number, one.state, code) for one in due])
             self._fails(code, error.after if isinstance(error, Temporary) else None)
         except StowgateError:
-            self._sleep(LOOK)  # the ledger's disk is what is wrong; the next start gives it out again
+            self._sleep(LOOK, self._rings)  # the ledger's disk is what is wrong; the next start gives it out again
 
     def _fails(self, code: str, after: float | None) -> None:
         now = self._times.monotonic()

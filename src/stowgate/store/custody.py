@@ -247,7 +247,7 @@ class Custody(Protocol):
         """The newest events, of one item or all."""
 
     def oldest_waiting(self) -> float | None:
-        """When the oldest waiting item arrived."""
+        """When the oldest item arrived that waits and was not delivered."""
 
     def close(self) -> None:
         """Let go of it."""

@@ -177,11 +177,8 @@ SELECT at, kind, item, source, code FROM events ORDER BY number DESC LIMIT :most
 -- name: events_of_item -- the newest events of one item
 SELECT at, kind, item, source, code FROM events WHERE item = :item AND item <> '' ORDER BY number DESC LIMIT :most;
 
--- name: oldest_waiting -- when the oldest waiting item arrived
-SELECT arrived FROM items WHERE number = (
-    SELECT min((SELECT min(number) FROM items WHERE items.source = counts.source AND items.state = 'waiting'))
-    FROM counts WHERE state = 'waiting' AND n > 0
-);
+-- name: oldest_waiting -- when the oldest item arrived that waits and was not delivered
+SELECT arrived FROM items WHERE state = 'waiting' AND delivered = 0 ORDER BY number LIMIT 1;
 
 -- name: clean_of_item -- the clean object of an item
 SELECT cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id, cleans.sop_class,

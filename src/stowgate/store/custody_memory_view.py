@@ -157,7 +157,8 @@ class MemoryView:
     def oldest_waiting(self) -> float | None:
         """The first in the order of arrival."""
         with self._turn:
-            return next((item.arrived for item in self._items.values() if item.state is State.WAITING), None)
+            waits = (item for item in self._items.values() if item.state is State.WAITING and not item.delivered)
+            return next((item.arrived for item in waits), None)
 
     def _among(self, ids: Collection[str]) -> list[Item]:
         return [self._items[id] for id in ids if id in self._items]

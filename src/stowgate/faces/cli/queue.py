@@ -116,5 +116,5 @@ def export(
     settings = settings_of(config)
     if not ids:
         with view_of(settings) as view:
-            ids = [row.id for row in pages(view, (State.WAITING,))]
+            ids = [row.id for row in pages(view, (State.WAITING,)) if not row.delivered]
     return act(config, "export", ids, folder.expanduser())

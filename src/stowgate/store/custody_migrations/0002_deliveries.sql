@@ -68,6 +68,9 @@ CREATE INDEX cleans_unbound ON cleans (number) WHERE bound = 0 AND stands = 1;
 -- Whether every destination of an item gave the evidence that it was asked for.
 ALTER TABLE items ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0 CHECK (delivered = 0 OR delivered = 1);
 
+-- The oldest that has not arrived is the first of these.
+CREATE INDEX items_on_their_way ON items (number) WHERE state = 'waiting' AND delivered = 0;
+
 -- Names of the descriptions of the configuration that its header fitted.
 ALTER TABLE items ADD COLUMN marks TEXT NOT NULL DEFAULT '';
 
