@@ -148,6 +148,18 @@ bwlimit = "2M"
 hours = []
 workers = 4
 
+[[dest]]
+kind = "stow"
+name = "research"
+url = "https://research.example/dicom-web"
+auth = "file:token"
+user = "truck"
+evidence = "status"
+tls = { ca = "ca.pem" }
+bwlimit = ""
+hours = ["Sat-Sun"]
+workers = 2
+
 [[route]]
 dest = ["nas"]
 source = ["ct"]
@@ -198,7 +210,12 @@ class TestReading:
         for name in ("source", "dest", "route"):
             for written, table in zip(given[name], getattr(settings, name), strict=True):
                 assert set(written) == set(type(table).model_fields)
-        assert [dest.where for dest in settings.dest] == [str(tmp_path / "out"), "PACS@10.0.0.5:2762"]
+        assert [dest.where for dest in settings.dest] == [
+            str(tmp_path / "out"),
+            "PACS@10.0.0.5:2762",
+            "https://research.example/dicom-web",
+        ]
+        assert settings.dest[2].auth == f"file:{tmp_path / 'token'}"  # type: ignore[union-attr]
         assert settings.route[0].rule() == routing.Rule(
             ("nas",), ("ct",), ("MG",), ("1.2.840.10008.5.1.4.1.1.1.2",), ("*breast*",), Urgency.HIGH
         )
@@ -435,7 +452,10 @@ class TestDelivery:
             (DEST + 'bandwith = "1M"', "line 5: [[dest]] bandwith is no setting."),
             (DEST + "workers = 0", "line 5: [[dest]] workers must be at least 1."),
             ('[[dest]]\nkind = "dimse"\nname = "p"', "line 1: [[dest]] host is missing."),
-            ('[[dest]]\nkind = "ftp"\nname = "p"', 'line 1: [[dest]] needs a kind that is one of "folder", "dimse".'),
+            (
+                '[[dest]]\nkind = "ftp"\nname = "p"',
+                'line 1: [[dest]] needs a kind that is one of "folder", "dimse", "stow".',
+            ),
             (DEST + DEST, "line 7: [[dest]] name is that of another destination; each needs its own."),
             ('[[route]]\ndest = ["pacs"]', "line 2: [[route]] dest names a [[dest]] that is not there."),
             (DEST + '[[route]]\ndest = ["nas"]\nsource = ["mr"]', "[[route]] source names a [[source]] that is not "),
@@ -473,7 +493,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 98
+        assert len(fields) == 108
         assert all(field["description"] for field in fields)
 
 

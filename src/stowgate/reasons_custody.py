@@ -75,7 +75,7 @@ CUSTODY: dict[str, Reason] = {
         "Check the date of this machine, then ca, certificate and host of its tls; then `stowgate dest resume`.",
     ),
     "peer_cannot_be_asked": failed(
-        "The destination cannot be asked by C-FIND what it has.",
+        "The destination cannot be asked what it has.",
         'Have it allow queries of this gateway, or set evidence = "status"; then `stowgate dest resume`.',
     ),
     "peer_unauthorised": failed(

@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stowgate.deliver.cstore import DimseDest
 from stowgate.deliver.folder import FolderDest
+from stowgate.deliver.stow import StowDest
 from stowgate.outbox.policy import Urgency
 from stowgate.outbox.routing import Rule
 from stowgate.toml_lines import Where
 
-Dest = Annotated[FolderDest | DimseDest, Field(discriminator="kind")]
+Dest = Annotated[FolderDest | DimseDest | StowDest, Field(discriminator="kind")]
 """Every kind of destination: the union is the registry."""
 
 

@@ -124,7 +124,7 @@ _PATHS = (
     ("log", "file", ""),
 )  # fmt: skip
 _SOURCE_PATHS = (("path", ""), ("moved_to", ""))
-_DEST_PATHS = (("path", ""),)
+_DEST_PATHS = (("path", ""), ("auth", "file:"))
 _TLS_PATHS = (("certificate", ""), ("key", ""), ("ca", ""))
 
 
@@ -139,7 +139,7 @@ def anchor(data: object, folder: Path) -> None:
         for table in tables if isinstance(tables, list) else ():
             if not isinstance(table, dict):
                 continue
-            for key, prefix in paths if table.get("kind") == "folder" else ():
+            for key, prefix in paths if name == "dest" or table.get("kind") == "folder" else ():
                 _anchored(table, key, prefix, folder)
             for key, prefix in _TLS_PATHS:
                 _anchored(table.get("tls"), key, prefix, folder)

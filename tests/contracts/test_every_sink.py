@@ -15,10 +15,12 @@ from stowgate.deliver.cstore import CStoreSink
 from stowgate.deliver.folder import FolderSink
 from stowgate.deliver.memory import MemoryPeer, MemorySink
 from stowgate.deliver.sink import Answer, Instance, Parcel, Sink
+from stowgate.deliver.stow import StowSink
 from stowgate.errors import StowgateError, Temporary
 from stowgate.lifecycle import Delivery, Evidence
 from tests.deliver.node import Node, data_set
 from tests.deliver.parcels import Notebook, bytes_of, letter, parcel
+from tests.deliver.web import Web
 
 ACKNOWLEDGED = Answer(Delivery.ACKNOWLEDGED)
 
@@ -143,7 +145,38 @@ class Dimse:
             self.node.stop()
 
 
-@pytest.fixture(params=[Memory, Folder, Dimse])
+class Stow:
+    best = Evidence.PRESENCE
+
+    def __init__(self, _: Path) -> None:
+        self.web = Web()
+        self.sink: Sink = StowSink(self.web.url)
+
+    def held(self, uid: str) -> bytes | None:
+        return self.web.held.get(uid)
+
+    def whole(self, file: bytes) -> bytes:
+        return file
+
+    def lose(self, uid: str) -> None:
+        del self.web.held[uid]
+
+    def alter(self, uid: str) -> None:
+        self.web.held[uid] += b"!"
+
+    def go_away(self) -> None:
+        self.web.stop()
+        self.sink.close()  # a server that ends leaves no connection open
+
+    def come_back(self) -> None:
+        self.web.start()
+
+    def end(self) -> None:
+        with suppress(Exception):
+            self.web.stop()
+
+
+@pytest.fixture(params=[Memory, Folder, Dimse, Stow])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     made: Place = request.param(tmp_path)
     made.sink.open()

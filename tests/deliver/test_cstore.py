@@ -21,8 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from stowgate.deliver.connection import Peer
-from stowgate.deliver.cstore import CStoreSink, DestTls, DimseDest, answer_of
+from stowgate.deliver.cstore import CStoreSink, DimseDest
+from stowgate.deliver.dest_tls import DestTls
 from stowgate.deliver.sink import Answer, Parcel
+from stowgate.deliver.status import answer_of
 from stowgate.errors import Misconfigured, Temporary
 from stowgate.lifecycle import Delivery, Evidence
 from tests.builder import CT, MG, MR
@@ -322,12 +324,16 @@ class TestTls:
             sinks(port, tls=DestTls(ca=ca)).deliver(parcel(1), NOTES)
         assert refused.value.code == "peer_certificate"
 
-    def test_a_node_that_speaks_in_clear_is_not_spoken_to(
-        self, certificates: Certificates, node: Node, sinks: Sinks
-    ) -> None:
-        with pytest.raises((Misconfigured, Temporary)):
-            sinks(node.port, tls=DestTls(ca=certificates.ca)).deliver(parcel(1), NOTES)
-        assert node.held == {}
+    def test_a_node_that_speaks_in_clear_is_not_spoken_to(self, certificates: Certificates, sinks: Sinks) -> None:
+        heard: list[bytes] = []
+
+        def speak(connection: socket.socket) -> None:
+            heard.append(connection.recv(1 << 16))
+            connection.sendall(b"\x07\x00\x00\x00\x00\x04\x00\x00\x00\x00")  # an A-ABORT
+
+        with _answering(speak) as port, pytest.raises(Misconfigured) as refused:
+            sinks(port, tls=DestTls(ca=certificates.ca)).deliver(parcel(1), NOTES)
+        assert refused.value.code == "peer_certificate" and b"STOWGATE" not in heard[0]
 
     def test_files_that_cannot_be_read_are_said(self, tmp_path: Path, sinks: Sinks) -> None:
         with pytest.raises(Misconfigured) as refused:

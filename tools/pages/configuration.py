@@ -67,7 +67,7 @@ def _sources(models: dict[str, Any]) -> Iterator[str]:
 
 def _delivery(models: dict[str, Any]) -> Iterator[str]:
     """The kinds of [[dest]], and [[route]]."""
-    for name in ("FolderDest", "DimseDest", "DestTls", "Route"):
+    for name in ("FolderDest", "DimseDest", "StowDest", "DestTls", "Route"):
         model = models[name]
         kind = model["properties"].get("kind", {}).get("const")
         title = {"Route": "[[route]]", "DestTls": "tls of [[dest]]"}.get(name, f'[[dest]] of kind "{kind}"')

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from stowgate.deliver import dimse_command as commands
 from stowgate.deliver.association import (
@@ -21,27 +19,16 @@ from stowgate.deliver.association import (
 )
 from stowgate.deliver.connection import Peer, reachable
 from stowgate.deliver.dest import Dest
+from stowgate.deliver.dest_tls import DestTls, context_of
 from stowgate.deliver.sink import Answer, Found, Instance, Journal, Parcel, Sink, Trial
+from stowgate.deliver.status import answer_of
 from stowgate.errors import Misconfigured, Temporary
 from stowgate.lifecycle import Delivery, Evidence
 
 AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")]
 _STATUS, _PENDING = 0x0900, (0xFF00, 0xFF01)
 _BROKE = Answer(Delivery.QUEUED, "peer_broke_off")
-_STORED, _BUSY, _REFUSED = Answer(Delivery.ACKNOWLEDGED), Answer(Delivery.QUEUED, "peer_busy"), "peer_refused_object"
 _QUERY, _FIND = (FIND, IMPLICIT), 0x00080018
-
-
-class DestTls(BaseModel):
-    """TLS to a destination (PS3.15 B.12)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    ca: Path | None = Field(
-        default=None, description="PEM file of the authorities its certificate is by; else the system's."
-    )
-    certificate: Path | None = Field(default=None, description="PEM file of our certificate, where it wants one.")
-    key: Path | None = Field(default=None, description="PEM file of our private key.")
 
 
 class DimseDest(Dest):
@@ -80,7 +67,7 @@ class CStoreSink:
         """Read the certificates; the association begins with the first parcel."""
         if self._tls:
             plain = self._peer
-            self._peer = Peer(plain.host, plain.port, plain.called, plain.calling, _context(self._tls))
+            self._peer = Peer(plain.host, plain.port, plain.called, plain.calling, context_of(self._tls))
 
     def close(self) -> None:
         """Release the association."""
@@ -223,19 +210,6 @@ class CStoreSink:
             self._held = None
 
 
-def answer_of(status: int) -> Answer:
-    """What a status of C-STORE means for what happens next (PS3.4 B.2.3, PS3.7 annex C)."""
-    if status in (0x0000, 0xB000, 0xB006, 0xB007, 0x0001) or status >> 12 == 0xB:
-        return _STORED
-    if status == 0x0124:
-        raise Misconfigured("peer_unauthorised")
-    if status == 0x0111:  # it knows the UID already: by asking we learn whether it is ours
-        return Answer(Delivery.SENT)
-    if status >> 8 == 0xA9 or status >> 12 == 0xC or status in (0x0122, 0x0117, 0x0119, 0x0211):
-        return Answer(Delivery.REFUSED, _REFUSED)
-    return _BUSY
-
-
 def _data_set(instance: Instance) -> tuple[Iterator[bytes], int]:
     """The data set of a stored file as it is, without preamble and file meta information (PS3.10 7.1), and its size."""
     chunks = instance.chunks()
@@ -249,15 +223,3 @@ def _data_set(instance: Instance) -> tuple[Iterator[bytes], int]:
         yield from chunks
 
     return pieces(), instance.ref.size - start
-
-
-def _context(tls: DestTls) -> ssl.SSLContext:
-    """Certificates are checked, and so is the name in them."""
-    try:
-        context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if tls.certificate:
-            context.load_cert_chain(tls.certificate, tls.key, password=lambda: b"")
-    except (OSError, ValueError):
-        raise Misconfigured("peer_certificate", "files of [[dest]] tls") from None
-    return context
