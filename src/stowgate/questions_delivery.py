@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from stowgate.lifecycle import Delivery
@@ -30,12 +31,14 @@ def ways_out(view: View | None, destinations: Sequence[str] = ()) -> dict[str, d
 def waits(way: OnItsWay, place: Destination | None, opens: float | None = None) -> tuple[str, float | None, str]:
     """Why one delivery is where it is, when it moves next (seconds since 1970), and who has to act.
 
-    opens -- when its destination is sent to again, None where that is now
+    opens -- when its destination is sent to again, None where that is now, infinity where nobody knows it any more
     """
     name = way.destination
     if way.stand == "over":
         arrived = way.state is not Delivery.REFUSED
         return f"{name}: {_STEPS[way.state]}", None, "nobody" if arrived else "a person"
+    if opens == math.inf:
+        return f"{name} is in the configuration no more. Put its [[dest]] back, or drop the item.", None, "a person"
     if place and place.paused:
         return f"{name} is paused. {_said(place.paused)}", None, "a person"
     if opens is not None:

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pynetdicom import _config
 
 from stowgate.deliver.connection import Peer
 from stowgate.deliver.cstore import CStoreSink, DimseDest
@@ -85,7 +86,10 @@ class TestAnswers:
         ]  # fmt: skip
         assert sorted(node.held) == ["2.25.1", "2.25.4"]
 
-    def test_what_it_takes_no_context_for_is_refused_with_its_reason(self, node: Node, sinks: Sinks) -> None:
+    def test_what_it_takes_no_context_for_is_refused_with_its_reason(
+        self, node: Node, sinks: Sinks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_config, "UNRESTRICTED_STORAGE_SERVICE", False)  # a source in this process sets it
         others = (letter(bytes_of(2), "2.25.2", MR), letter(bytes_of(3), "2.25.3", CT, "1.2.840.10008.1.2.4.90"))
         answers = sinks(node.port).deliver(Parcel((*parcel(1).instances, *others)), NOTES)
         refused = Answer(Delivery.REFUSED, "peer_takes_no_such_object")
@@ -148,7 +152,7 @@ class TestAssociation:
         assert sink._held
         told = sink._held._socket
         assert told.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert told.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 30_000
+        assert told.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 25_000
         assert told.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 

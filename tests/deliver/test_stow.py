@@ -174,7 +174,7 @@ class TestWays:
     def test_the_socket_notices_a_dead_link_in_half_a_minute(self, sink: StowSink) -> None:
         assert sink._client
         options = sink._client._transport._pool._socket_options  # type: ignore[attr-defined]
-        assert (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000) in options
+        assert (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000) in options
         assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in options
 
 

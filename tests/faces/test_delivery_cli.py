@@ -161,6 +161,33 @@ def test_what_waited_before_there_was_a_destination_goes_to_it_when_there_is_one
         eventually(lambda: delivered(now) == 2)
 
 
+def test_a_destination_that_was_taken_out_of_the_configuration_is_for_a_person(
+    config: Path, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    (tmp_path / "out").rmdir()
+    with running(load(config, environ={}), tmp_path) as now:
+        sent(now, tmp_path / "series", 1)
+        eventually(now.gateway.ledger.deliveries.counts)
+    config.write_text(TEXT.partition("[[dest]]")[0], encoding="utf-8")
+    (listed,) = [json.loads(line) for line in stowgate("queue", "list", "--json").out.splitlines()]
+    assert listed["who_acts"] == "a person" and listed["reason"].startswith("nas is in the configuration no more.")
+    assert "in the configuration no more" in stowgate("dest", "list").out
+
+
+def test_the_check_says_what_is_wrong_with_the_ways_out(config: Path, tmp_path: Path, stowgate: Stowgate) -> None:
+    def said() -> list[dict[str, str]]:
+        lines = [json.loads(line) for line in stowgate("check", "--json").out.splitlines()]
+        return [line for line in lines if line["what"] == "destinations"]
+
+    assert [line["mark"] for line in said()] == ["ok"]
+    (tmp_path / "out").rmdir()
+    (away,) = said()
+    assert (away["mark"], away["said"]) == ("warning", "nas cannot be reached.")
+    config.write_text(TEXT.partition("[[route]]")[0], encoding="utf-8")
+    (unrouted,) = said()
+    assert (unrouted["mark"], unrouted["said"]) == ("warning", "No [[route]] names nas.")
+
+
 def test_a_description_decides_where_something_goes_and_nothing_of_it_stays(config: Path, tmp_path: Path) -> None:
     from stowgate.ingest.source import Announced, Arrival
     from tests.builder import el

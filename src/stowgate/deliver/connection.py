@@ -11,8 +11,8 @@ from stowgate.errors import Misconfigured, Temporary
 CONNECT, ANSWER = 10.0, 120.0
 """Seconds to connect, and to wait for an answer."""
 
-_DEAD = 30
-"""Seconds after which a link that carries nothing any more is given up (TCP_USER_TIMEOUT)."""
+_DEAD = 25
+"""Seconds after which a link that carries nothing any more is given up (TCP_USER_TIMEOUT); it is late by up to five."""
 
 
 @dataclass(frozen=True, slots=True)

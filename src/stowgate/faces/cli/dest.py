@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -23,13 +24,13 @@ _COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("left", 8), ("verified", 
 
 
 def opens(settings: Settings) -> Callable[[str], float | None]:
-    """When a destination is sent to again, in seconds since 1970; None where that is now."""
+    """When a destination is sent to again, in seconds since 1970; None where that is now, infinity where it is gone."""
     from stowgate.gateway.drain import minute_of_week
     from stowgate.outbox.timetable import hours_of
 
     minute, now = minute_of_week(), time.time()
     waits = {dest.name: hours_of(dest.hours).minutes_until_open(minute) * 60 for dest in settings.dest}
-    return lambda name: now + waits[name] if waits.get(name) else None
+    return lambda name: (now + waits[name] if waits[name] else None) if name in waits else math.inf
 
 
 @app.command("list")
