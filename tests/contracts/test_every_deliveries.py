@@ -361,6 +361,37 @@ class TestPeople:
         assert ledger.deliveries.retry([hex32(1)]) == frozenset()
         assert lease(ledger) == [1] and way(ledger).code == ""
 
+    def test_what_was_verified_is_asked_for_again_and_counts_as_that_until_the_answer(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        deliver(ledger, 1)
+        bound(ledger, 2)
+        assert ledger.deliveries.recheck([hex32(1), hex32(2), hex32(9)]) == {hex32(2), hex32(9)}
+        assert state_of(ledger, 1)[2] and counts(ledger) == {"verified": 1, "queued": 1}
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        assert (due.item, due.state) == (hex32(1), D.VERIFIED)
+        assert not ledger.deliveries.record([Outcome(due.number, D.QUEUED, "peer_lost_object")])
+        assert state_of(ledger, 1) == (State.WAITING, "", False) and way(ledger).evidence is E.NONE
+
+    def test_what_is_still_there_stays_delivered_and_what_is_refused_now_is_quarantined(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        for _ in range(2):
+            assert ledger.deliveries.recheck([hex32(1)]) == frozenset()
+            assert lease(ledger) == [1]
+            assert not ledger.deliveries.record([Outcome(1, D.VERIFIED, **DONE)])  # type: ignore[arg-type]
+            assert state_of(ledger, 1) == (State.WAITING, "", True)
+        ledger.deliveries.recheck([hex32(1)])
+        for outcome in (Outcome(1, D.QUEUED, "peer_has_other_bytes"), Outcome(1, D.REFUSED, "peer_has_other_bytes")):
+            lease(ledger)
+            assert not ledger.deliveries.record([outcome])
+        assert state_of(ledger, 1) == (State.QUARANTINED, REFUSED, False)
+
+    def test_what_has_no_bytes_here_any_more_is_not_asked_for(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        ledger.forget_payload([hex32(1)], raw=True, clean=True)
+        assert ledger.deliveries.recheck([hex32(1)]) == {hex32(1)}
+
     def test_what_is_noted_of_a_destination_is_there_for_others(self, ledger: Custody) -> None:
         ledger.deliveries.link("pacs", "peer_unreachable", 3, 99.0)
         ledger.deliveries.pause("pacs", "peer_unauthorised")

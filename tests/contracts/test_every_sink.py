@@ -22,6 +22,9 @@ from tests.deliver.node import Node, data_set
 from tests.deliver.parcels import Notebook, bytes_of, letter, parcel
 from tests.deliver.web import Web
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+"""A node of pynetdicom stumbles in a thread of its own over connections that end early."""
+
 ACKNOWLEDGED = Answer(Delivery.ACKNOWLEDGED)
 
 

@@ -33,6 +33,9 @@ from tests.deliver.node import Node, data_set
 from tests.deliver.parcels import STUDY, Notebook, bytes_of, letter, parcel
 from tests.ingest.orthanc import is_installed, orthanc
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+"""A node of pynetdicom stumbles in a thread of its own over connections that end early."""
+
 STORESCP, DCMQRSCP = "/usr/bin/storescp", "/usr/bin/dcmqrscp"
 needs_dcmtk = pytest.mark.skipif(not (Path(STORESCP).exists() and Path(DCMQRSCP).exists()), reason="dcmtk is absent")
 ACKNOWLEDGED, NOTES = Answer(Delivery.ACKNOWLEDGED), Notebook()

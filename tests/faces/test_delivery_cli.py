@@ -188,6 +188,24 @@ def test_the_check_says_what_is_wrong_with_the_ways_out(config: Path, tmp_path: 
     assert (unrouted["mark"], unrouted["said"]) == ("warning", "No [[route]] names nas.")
 
 
+def test_what_is_deleted_there_is_found_by_verify_and_sent_again(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    assert stowgate("verify").err == "Nothing was delivered in this time.\n"
+    sent(gateway, tmp_path / "series", 2)
+    eventually(lambda: delivered(gateway) == 2)
+    first, _ = sorted((tmp_path / "out").glob("*.dcm"))
+    kept = first.read_bytes()
+    first.unlink()
+    done = stowgate("verify", "--since", "1d", "--dest", "nas")
+    assert done.code == 0 and "2 done" in done.err
+    eventually(lambda: first.exists() and delivered(gateway) == 2)
+    assert first.read_bytes() == kept
+    assert '"verify"' in stowgate("audit", "show", "--json").out
+    assert stowgate("verify", "--dest", "pacs").code == 10
+    assert stowgate("verify", "--since", "soon").code == 2
+
+
 def test_a_description_decides_where_something_goes_and_nothing_of_it_stays(config: Path, tmp_path: Path) -> None:
     from stowgate.ingest.source import Announced, Arrival
     from tests.builder import el

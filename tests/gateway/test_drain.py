@@ -8,6 +8,7 @@ import random
 import pytest
 
 from stowgate import events
+from stowgate.gateway import drain
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import LEAST
 from stowgate.outbox.timetable import hours_of
@@ -38,10 +39,15 @@ def test_where_the_peers_word_is_enough_it_is_done_with_that_and_called_no_more(
     assert (sent.way().evidence, sent.way().stand) == (Evidence.STATUS, "over")
 
 
-def test_ten_days_without_a_link_lose_nothing_and_the_first_try_comes_soon_after(sent: Sent) -> None:
-    sent.clean(*range(1, 50))
+def test_ten_days_without_a_link_lose_nothing_and_the_first_try_comes_soon_after(
+    sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent.clean(*range(1, 6))
     sent.peer.up = False
-    sent.go(864_000)
+    with monkeypatch.context() as patch:  # ten days of looks every five seconds take this test too long
+        patch.setattr(drain, "PROBE", 120.0)
+        patch.setattr(drain, "LOOK", 120.0)
+        sent.go(864_000)
     assert sent.delivered == 0 and sent.state() == (S.WAITING, D.QUEUED, "peer_unreachable", False)
     noted = sent.ledger.deliveries.destinations()["pacs"]
     assert noted.code == "peer_unreachable" and noted.failures > 1000 and noted.next_try
@@ -50,9 +56,23 @@ def test_ten_days_without_a_link_lose_nothing_and_the_first_try_comes_soon_after
     back = sent.hands.monotonic
     sent.go(60)
     assert sent.tries[0] - back <= 10
-    assert sent.delivered == 49
+    assert sent.delivered == 5
     assert sent.ledger.deliveries.destinations()["pacs"].code == ""
     assert len(sent.events(events.DestinationDown)) == len(sent.events(events.DestinationUp)) == 1
+
+
+def test_a_new_start_in_the_middle_of_an_outage_knows_of_it_and_forgets_it_when_it_is_over(sent: Sent) -> None:
+    sent.clean(1)
+    sent.peer.up = False
+    sent.go(60)
+    sent.begin()
+    assert sent.drain.rest(1, sent.sink) > 0, "one worker alone tries"
+    sent.peer.up = True
+    sent.go()
+    assert sent.state() == VERIFIED
+    noted = sent.ledger.deliveries.destinations()["pacs"]
+    assert (noted.code, noted.failures, noted.next_try) == ("", 0, None)
+    assert sent.events(events.DestinationUp)
 
 
 def test_a_link_that_flaps_every_three_seconds_brings_no_storm_and_still_progress(sent: Sent) -> None:
@@ -102,6 +122,25 @@ def test_a_peer_that_says_yes_and_does_not_store_is_found_out_and_sent_to_again(
     sent.peer.forgets = set()
     sent.go(3600)
     assert sent.state(1) == VERIFIED
+
+
+@pytest.mark.parametrize("fault", ["gone", "altered"])
+def test_what_is_removed_or_altered_there_later_is_found_by_the_next_question(sent: Sent, fault: str) -> None:
+    sent.clean(1, 2)
+    sent.go()
+    assert sent.delivered == 2
+    if fault == "gone":
+        del sent.peer.held["2.25.1"]
+    else:
+        sent.peer.held["2.25.1"] += b"!"
+    assert sent.ledger.deliveries.recheck([sent.way(1).item, sent.way(2).item]) == frozenset()
+    sent.go()
+    assert sent.state(2) == VERIFIED
+    assert sent.state(1)[3] is False
+    assert sent.way(1).code == {"gone": "peer_lost_object", "altered": "peer_has_other_bytes"}[fault]
+    if fault == "gone":
+        sent.go(3600)
+        assert sent.state(1) == VERIFIED
 
 
 def test_a_peer_that_is_slow_to_put_away_is_asked_again_before_anything_is_sent_again(sent: Sent) -> None:
@@ -197,6 +236,22 @@ def test_a_bug_in_a_sink_is_a_failure_that_passes_and_rings_once(sent: Sent) -> 
     sent.sink.deliver = right  # type: ignore[method-assign]
     sent.go(3600)
     assert sent.state() == VERIFIED
+
+
+def test_a_fault_of_ours_leaves_no_destination_without_its_workers(sent: Sent) -> None:
+    sent.clean(1)
+    right, fails = sent.drain.step, [True]
+
+    def step(*how: object) -> bool:
+        if fails.pop() if fails else False:
+            raise KeyError
+        sent.drain._stopping = True
+        return right(*how)  # type: ignore[arg-type]
+
+    sent.drain.step = step  # type: ignore[method-assign, assignment]
+    sent.drain._run(0)
+    assert sent.events(events.DestinationDown) == [events.DestinationDown("pacs", "internal_error")]
+    assert sent.peer.held
 
 
 def test_a_person_need_not_wait(sent: Sent) -> None:

@@ -165,6 +165,10 @@ class Ledgers(RuleBasedStateMachine):
     def retry(self, ids: list[int]) -> None:
         self.both("retry", [hex32(n) for n in ids], of="deliveries")
 
+    @rule(ids=IDS)
+    def recheck(self, ids: list[int]) -> None:
+        self.both("recheck", [hex32(n) for n in ids], of="deliveries")
+
     @rule(source=SOURCES, calling=st.sampled_from("ABC"))
     def turn_away(self, source: str, calling: str) -> None:
         self.both("turned_away", source, calling, "10.0.0.1")

@@ -95,6 +95,15 @@ def retry(hands: Hands, ids: Sequence[str], actor: str, now: bool = False) -> Do
     return done
 
 
+def verify(hands: Hands, ids: Sequence[str], actor: str) -> Done:
+    """Have destinations asked again for what was delivered to them."""
+    _note(hands, "verify", ids, actor)
+    done = _done(ids, hands.ledger.deliveries.recheck(ids))
+    for drain in hands.outbox.drains.values() if hands.outbox else ():
+        drain.ring()
+    return done
+
+
 def pause(hands: Hands, names: Sequence[str], actor: str, resume: bool = False) -> Done:
     """Send nothing to destinations, by name, until they are resumed; or resume them."""
     known = hands.outbox.drains if hands.outbox else {}

@@ -40,6 +40,7 @@ ACTS: dict[str, _Act] = {
     "quarantine_release": lambda hands, ids, _, actor: acts.release(hands, ids, actor, quarantined=True),
     "retry": lambda hands, ids, _, actor: acts.retry(hands, ids, actor),
     "retry_now": lambda hands, ids, _, actor: acts.retry(hands, ids, actor, now=True),
+    "verify": lambda hands, ids, _, actor: acts.verify(hands, ids, actor),
     "drop": lambda hands, ids, _, actor: acts.drop(hands, ids, actor),
     "export": lambda hands, ids, folder, actor: acts.export_clean(hands, ids, Path(folder or "."), actor),
     "quarantine_export": lambda hands, ids, folder, actor: acts.export_originals(

@@ -18,11 +18,14 @@ from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import Delivery, State
 from stowgate.outbox.policy import Link, failed, hurried, parcel_bytes, seen
 from stowgate.store.custody import Custody
-from stowgate.store.deliveries import Due, Outcome
+from stowgate.store.deliveries import Destination, Due, Outcome
 from stowgate.store.spool import CleanView
 
 MOST = 64
 """Objects of one parcel."""
+
+LONG = 60.0
+"""Seconds that a worker rests after a fault of ours."""
 
 LOOK, PROBE = 5.0, 5.0
 """Seconds between looks into the ledger when nothing is known to wait, and at a place that cannot be reached."""
@@ -63,9 +66,9 @@ class Drain:
         self._times = times or Times()
         self._bell = Condition()
         self._rings, self._stopping = 0, False
-        self._link, self._down_since, self._probed = Link(), 0.0, float("-inf")
-        noted = ledger.deliveries.destinations().get(way.name)
-        self._paused = noted.paused if noted else ""
+        noted = ledger.deliveries.destinations().get(way.name, Destination(way.name))
+        self._paused, self._link = noted.paused, Link(noted.failures, code=noted.code)
+        self._down_since, self._probed = self._times.monotonic(), float("-inf")
         self._rate = float(_RATE)
         self._bucket = Bucket(lambda: way.bandwidth.at(self._times.minute()), self._times.monotonic, self._times.sleep)
         self._threads = [
@@ -118,7 +121,12 @@ class Drain:
                 if wait > 0:
                     self._sleep(wait, heard)
                     continue
-                is_open = self.step(sink, is_open)
+                try:
+                    is_open = self.step(sink, is_open)
+                except Exception as error:  # noqa: BLE001 - a bug must not leave a destination without its workers
+                    is_open = False
+                    self._tell(events.DestinationDown(self.way.name, "internal_error"))
+                    self._sleep(LOOK if isinstance(error, StowgateError) else LONG, heard)
         finally:
             sink.close()
 

@@ -75,7 +75,10 @@ class Alerts:
                 self.tell(event.code, event.destination)
             case events.DestinationDown(code="internal_error"):
                 self.tell(event.code, event.destination)
-            case events.Delivered(state=Delivery.QUEUED | Delivery.REFUSED) if event.code:
+            case (
+                events.Delivered(state=Delivery.REFUSED)
+                | events.Delivered(code="peer_lost_object" | "peer_has_other_bytes")
+            ):
                 self.tell(event.code, event.destination, event.item)
             case events.Settled(state=State.QUARANTINED):
                 self.tell(event.code, event.source, event.item)

@@ -155,6 +155,13 @@ class Deliveries(DeliveriesView, Protocol):
         Returns the ids that nothing could be done for.
         """
 
+    def recheck(self, ids: Collection[str]) -> frozenset[str]:
+        """Have destinations asked again for what was verified there; what is gone is then queued again.
+
+        Until the answer an item counts as what it was. Returns the ids of which nothing was verified, or nothing is
+        left here to compare with.
+        """
+
     def note(self, number: int, text: str) -> None:
         """Keep a sink's note about a delivery."""
 

@@ -93,7 +93,7 @@ UPDATE items SET delivered = 0 WHERE number = :item AND delivered = 1;
 
 -- name: stuck -- whether an item was refused somewhere and is on its way nowhere else
 SELECT 1 FROM items
-WHERE number = :item AND state = 'waiting' AND NOT EXISTS (
+WHERE number = :item AND state = 'waiting' AND delivered = 0 AND NOT EXISTS (
     SELECT 1 FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
     WHERE cleans.item = :item AND cleans.stands = 1 AND deliveries.stand <> 'over'
 );
@@ -102,6 +102,13 @@ WHERE number = :item AND state = 'waiting' AND NOT EXISTS (
 UPDATE deliveries SET stand = 'ready', due = 0, next_try = NULL, updated = :now
 WHERE stand IN ('ready', 'later') AND clean IN (
     SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item WHERE items.id = :id AND cleans.stands = 1
+);
+
+-- name: recheck -- what was verified of an item is asked for again
+UPDATE deliveries SET stand = 'ready'
+WHERE stand = 'over' AND state = 'verified' AND clean IN (
+    SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item
+    WHERE items.id = :id AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1
 );
 
 -- name: refused_of -- deliveries of an item that waits, refused by their destination

@@ -172,6 +172,22 @@ class MemoryDeliveries(MemoryDeliveriesView):
                 self._stand(one, "ready")
         return done
 
+    def recheck(self, ids: Collection[str]) -> frozenset[str]:
+        """One after the other."""
+        with self.ledger._turn:
+            return frozenset(id for id in ids if not self._rechecked(id))
+
+    def _rechecked(self, id: str) -> bool:
+        found = [
+            one
+            for one in self._all.values()
+            if one.item.coming.id == id and self._stands(one) and (one.state, one.stand) == (Delivery.VERIFIED, "over")
+            if one.item.state is State.WAITING and one.item.has_clean
+        ]
+        for one in found:
+            self._stand(one, "ready")
+        return bool(found)
+
     def note(self, number: int, text: str) -> None:
         """Beside it."""
         with self.ledger._turn:

@@ -60,6 +60,10 @@ class SqliteDeliveries(SqliteDeliveriesView):
         """One commit."""
         return self._writer.run(lambda db: steps.retry(db, ids, self._clocks.wall()))
 
+    def recheck(self, ids: Collection[str]) -> frozenset[str]:
+        """One commit."""
+        return self._writer.run(lambda db: steps.recheck(db, ids))
+
     def note(self, number: int, text: str) -> None:
         """One commit."""
         self._writer.run(lambda db: steps.note(db, number, text))

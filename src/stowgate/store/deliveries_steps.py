@@ -152,6 +152,11 @@ def _retried(db: sqlite3.Connection, id: str, now: float) -> bool:
     )
 
 
+def recheck(db: sqlite3.Connection, ids: Collection[str]) -> frozenset[str]:
+    """See `store.deliveries.Deliveries.recheck`."""
+    return frozenset(id for id in ids if not _tell(db, "recheck", id=id))
+
+
 def note(db: sqlite3.Connection, number: int, text: str) -> None:
     """See `store.deliveries.Deliveries.note`."""
     _tell(db, "keep_note", number=number, note=text)

@@ -26,6 +26,7 @@ from stowgate.faces.cli import (
     source,
     status,
     study,
+    verify,
 )
 from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.faces.cli.show import say
@@ -50,6 +51,7 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("conformance")(conformance.conformance)
 app.command("demo")(demo.demo)
+app.command("verify")(verify.verify)
 app.add_typer(queue.app, name="queue")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(study.app, name="study")
