@@ -52,6 +52,10 @@ CUSTODY: dict[str, Reason] = {
         "The connection broke before the destination had answered for everything.",
         "It is asked what has arrived, and the rest is sent again by itself.",
     ),
+    "peer_said_nothing": failed(
+        "The destination took what was sent and did not say what became of this object.",
+        "It is asked, or sent again, by itself.",
+    ),
     "peer_lost_object": failed(
         "The destination had said that it stored this, and does not have it.", "It is sent again by itself."
     ),

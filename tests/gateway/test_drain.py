@@ -12,6 +12,7 @@ from stowgate.gateway import drain
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import LEAST
 from stowgate.outbox.timetable import hours_of
+from stowgate.store.deliveries import Outcome
 from tests.gateway.sending import Sent
 
 D, S = Delivery, State
@@ -37,6 +38,32 @@ def test_where_the_peers_word_is_enough_it_is_done_with_that_and_called_no_more(
     sent.go()
     assert sent.state() == (S.WAITING, D.ACKNOWLEDGED, "", True)
     assert (sent.way().evidence, sent.way().stand) == (Evidence.STATUS, "over")
+
+
+def test_where_the_peers_word_is_enough_nobody_is_asked_and_what_broke_off_is_sent_again() -> None:
+    """A node that cannot be asked must not be paused for it."""
+    sent = Sent(Evidence.STATUS)
+    sent.sink.verify = lambda *_: 1 / 0  # type: ignore[method-assign, assignment, misc, return-value]
+    sent.clean(1, 2, 3, size=1000)
+    sent.peer.breaks = 1500
+    sent.go()
+    assert [sent.state(n)[1] for n in (1, 2, 3)] == [D.ACKNOWLEDGED, D.QUEUED, D.QUEUED]
+    sent.peer.up = True
+    sent.go(60)
+    assert sent.delivered == 3 and not sent.events(events.DestinationPaused)
+
+
+@pytest.mark.parametrize("state", [D.SENT, D.ACKNOWLEDGED, D.VERIFIED])
+def test_what_was_to_be_asked_for_before_the_word_was_enough_is_settled_without(state: Delivery) -> None:
+    sent = Sent(Evidence.STATUS)
+    sent.sink.verify = lambda *_: 1 / 0  # type: ignore[method-assign, assignment, misc, return-value]
+    sent.clean(1)
+    sent.ledger.deliveries.lease("pacs", 1, 1 << 20)
+    known = Evidence.NONE if state is D.SENT else Evidence.STATUS
+    assert not sent.ledger.deliveries.record([Outcome(1, state, evidence=known)])
+    sent.go()
+    assert sent.delivered == 1
+    assert len(sent.peer.held) == (1 if state is D.SENT else 0)
 
 
 def test_ten_days_without_a_link_lose_nothing_and_the_first_try_comes_soon_after(

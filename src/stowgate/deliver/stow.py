@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _JSON = {"Accept": "application/dicom+json"}
 _UNKNOWN, _LATER = Answer(Delivery.SENT, "peer_broke_off"), Answer(Delivery.QUEUED, "peer_broke_off")
+_UNSAID = Answer(Delivery.SENT, "peer_said_nothing")
 _AT_ONCE = 20
 """UIDs of one question: an address has to stay short."""
 
@@ -166,7 +167,7 @@ class StowSink:
         if answered.code < 300:
             if not is_json(answered):  # a log-in page says 200, too
                 raise Temporary("peer_not_dicom", self._url)
-            return {**dict.fromkeys(unsaid, Answer(Delivery.SENT)), **said}, set()
+            return {**dict.fromkeys(unsaid, _UNSAID), **said}, set()
         if answered.code == 409 and len(uids) == 1:  # some say so of what they have: asking tells whether it is ours
             return {**dict.fromkeys(unsaid, Answer(Delivery.SENT)), **said}, set()
         if answered.code == 404 and not said:

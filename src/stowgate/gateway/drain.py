@@ -13,9 +13,9 @@ from stowgate import events
 from stowgate.deliver.sink import Answer, Sink
 from stowgate.deliver.throttle import Bucket, Throttled
 from stowgate.errors import Misconfigured, StowgateError, Temporary
-from stowgate.gateway.parcels import LedgerJournal, after_asking, after_sending, parcel_of
+from stowgate.gateway.parcels import LedgerJournal, after_asking, after_sending, parcel_of, without_asking
 from stowgate.gateway.ways import WayOut
-from stowgate.lifecycle import Delivery, State
+from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import Link, failed, hurried, parcel_bytes, seen
 from stowgate.store.custody import Custody
 from stowgate.store.deliveries import Destination, Due, Outcome
@@ -199,6 +199,8 @@ class Drain:
             answers = sink.deliver(parcel, journal)
             outcomes = after_sending(sent, answers, self.way.evidence, chance)
             self._note(answers)
+        elif self.way.evidence is Evidence.STATUS:
+            outcomes = without_asking(sent)
         else:
             outcomes = after_asking(sent, sink.verify(parcel, journal), self.way.evidence, chance)
             self._works()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from stowgate.deliver.sink import Answer, Found, Instance, Parcel
 from stowgate.errors import Rejected
@@ -64,6 +65,8 @@ def after_sending(
     outcomes = []
     for uid, one in sent.items():
         answer = answers.get(uid, Answer(Delivery.SENT, "peer_broke_off"))
+        if wanted is Evidence.STATUS and answer.state is Delivery.SENT:
+            answer = _unasked(answer)
         known = Evidence.STATUS if answer.state is Delivery.ACKNOWLEDGED else Evidence.NONE
         done = known is not Evidence.NONE and known.worth >= wanted.worth
         wait = pause(one.attempts, chance, answer.after) if answer.state is Delivery.QUEUED else None
@@ -71,6 +74,21 @@ def after_sending(
             wait = None  # the way to it is what has to wait, not the object
         outcomes.append(Outcome(one.number, answer.state, answer.code, known, wait, done))
     return outcomes
+
+
+def _unasked(answer: Answer) -> Answer:
+    """Where only the peer's word counts nobody is asked: what it knows is there, the rest is sent again."""
+    return replace(answer, state=Delivery.QUEUED if answer.code else Delivery.ACKNOWLEDGED)
+
+
+def without_asking(left: Mapping[str, Due]) -> list[Outcome]:
+    """The same of what was to be asked for when more than the peer's word was wanted, or a process died."""
+    return [
+        Outcome(one.number, Delivery.QUEUED)
+        if one.state is Delivery.SENT
+        else Outcome(one.number, one.state, evidence=Evidence.STATUS, done=True)
+        for one in left.values()
+    ]
 
 
 def after_asking(
