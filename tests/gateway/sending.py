@@ -75,6 +75,7 @@ class Sent:
             before = self.peer.calls
             now = self.hands.monotonic
             self.drain.step(self.sink)
+            self.drain.ended(0)
             if self.peer.calls > before:
                 self.tries.append(now)
             if self.hands.monotonic > until:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
-from stowgate.deliver.connection import ANSWER, Peer, connected
+from stowgate.deliver.connection import ANSWER, NEGOTIATE, Peer, connected
 from stowgate.errors import Misconfigured, Temporary
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -133,8 +133,10 @@ def associate(peer: Peer, contexts: Iterable[Context]) -> Association:
     wanted = list(dict.fromkeys(contexts))[:MOST_CONTEXTS]
     connection = connected(peer)
     try:
+        connection.settimeout(NEGOTIATE)
         connection.sendall(_request(peer, wanted))
         kind, body = _read_pdu(connection)
+        connection.settimeout(ANSWER)
     except ssl.SSLError:  # with TLS 1.3 a server says only now that it wants another certificate
         connection.close()
         raise Misconfigured("peer_certificate", f"{peer.host}:{peer.port}") from None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from stowgate.errors import Misconfigured, Temporary
 
-CONNECT, ANSWER = 10.0, 120.0
-"""Seconds to connect, and to wait for an answer."""
+CONNECT, NEGOTIATE, ANSWER = 10.0, 30.0, 120.0
+"""Seconds to connect, to agree on an association, and to wait for the answer to an object."""
 
 _DEAD = 25
 """Seconds after which a link that carries nothing any more is given up (TCP_USER_TIMEOUT); it is late by up to five."""

@@ -30,6 +30,9 @@ LONG = 60.0
 LOOK, PROBE = 5.0, 5.0
 """Seconds between looks into the ledger when nothing is known to wait, and at a place that cannot be reached."""
 
+_SOON = 0.1
+"""Seconds that a worker rests at least."""
+
 _RATE = 1 << 20
 """Bytes each second that a line is taken to have before it was measured."""
 
@@ -52,7 +55,7 @@ class Times:
 
 
 class Drain:
-    """The workers of one destination. The first alone tries whether a place that was down has come back."""
+    """The workers of one destination. One at a time tries whether a place that was down has come back."""
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Drain:
         self._times = times or Times()
         self._bell = Condition()
         self._rings, self._stopping = 0, False
+        self._trying: int | None = None
         noted = ledger.deliveries.destinations().get(way.name, Destination(way.name))
         self._paused, self._link = noted.paused, Link(noted.failures, code=noted.code)
         self._down_since, self._probed = self._times.monotonic(), float("-inf")
@@ -123,12 +127,20 @@ class Drain:
                     continue
                 try:
                     is_open = self.step(sink, is_open)
+                    self.ended(index)
                 except Exception as error:  # noqa: BLE001 - a bug must not leave a destination without its workers
                     is_open = False
+                    self.ended(index)
                     self._tell(events.DestinationDown(self.way.name, "internal_error"))
                     self._sleep(LOOK if isinstance(error, StowgateError) else LONG, heard)
         finally:
             sink.close()
+
+    def ended(self, index: int) -> None:
+        """This worker's try is over; another may try next, also while this one hangs on a link that is dead."""
+        with self._bell:
+            if self._trying == index:
+                self._trying = None
 
     def rest(self, index: int, sink: Sink) -> float:
         """Seconds until this worker may take something; 0 for now."""
@@ -138,17 +150,20 @@ class Drain:
             return LOOK if self._paused else min(closed, LOOK)
         if not self._link.failures:
             return 0.0
-        if index:
-            return LOOK
+        with self._bell:
+            if self._trying not in (None, index):
+                return LOOK
         if not self._link.may_try(now) and now - self._probed >= PROBE:
             self._probed = now
             reachable = sink.reachable()
             with self._bell:
                 self._link = seen(self._link, self._times.monotonic(), reachable=reachable)
         now = self._times.monotonic()
-        return (
-            0.0 if self._link.may_try(now) else min(self._link.until - now, max(0.0, self._probed + PROBE - now), LOOK)
-        )
+        with self._bell:
+            if self._link.may_try(now) and self._trying in (None, index):
+                self._trying = index
+                return 0.0
+        return min(max(_SOON, self._link.until - now), max(_SOON, self._probed + PROBE - now), LOOK)
 
     def step(self, sink: Sink, is_open: bool = True) -> bool:
         """One parcel, or a rest when nothing is due; whether the sink is open afterwards."""
