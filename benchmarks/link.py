@@ -68,10 +68,17 @@ class Relay:
 
     def serve(self) -> None:
         while True:
-            near, _ = self.listening.accept()
-            if self.is_away(time.monotonic()):
-                near.close()
+            if self.is_away(time.monotonic()):  # nobody gets through, as on a link that is down
+                self.listening.close()
+                while self.is_away(time.monotonic()):
+                    time.sleep(0.05)
+                self.listening = socket.create_server(("127.0.0.1", self.port))
+            self.listening.settimeout(0.1)
+            try:
+                near, _ = self.listening.accept()
+            except TimeoutError:
                 continue
+            near.setblocking(True)
             near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
             far = socket.create_connection(("127.0.0.1", self.target))
             far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -118,7 +125,7 @@ def main(folder: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     server = subprocess.Popen(
-        [STORESCP, "--ignore", "-pdu", "131072", str(port)],
+        [STORESCP, "--fork", "--ignore", "-pdu", "131072", str(port)],
         cwd=folder, env={**os.environ, "TCP_NODELAY": "1"}, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     shelf, size = MemoryCleanShelf(), 0

@@ -26,7 +26,12 @@ class Dest(BaseModel):
     hours: tuple[str, ...] = Field(
         default=(), description='When something is sent, such as "Mon-Fri 20:00-06:00" or "Sat-Sun"; empty for always.'
     )
-    workers: int = Field(default=2, ge=1, le=16, description="How many parcels are under way at a time.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="How many parcels are under way at a time; more only where the place takes several connections.",
+    )
 
     @field_validator("bwlimit")
     @classmethod

@@ -33,7 +33,7 @@ LOOK, PROBE = 5.0, 5.0
 _SOON = 0.1
 """Seconds that a worker rests at least."""
 
-_RATE = 1 << 20
+_RATE = 1 << 18
 """Bytes each second that a line is taken to have before it was measured."""
 
 

@@ -23,4 +23,4 @@ class WayOut:
     evidence: Evidence
     hours: Hours = field(default_factory=Hours)
     bandwidth: Bandwidth = field(default_factory=Bandwidth)
-    workers: int = 2
+    workers: int = 1
