@@ -118,6 +118,17 @@ def test_a_link_that_flaps_every_three_seconds_brings_no_storm_and_still_progres
     assert all(later - earlier >= LEAST for earlier, later in itertools.pairwise(sent.tries))
 
 
+def test_a_link_that_carried_something_before_it_broke_is_tried_again_soon(sent: Sent) -> None:
+    sent.chance = 1.0
+    sent.clean(*range(1, 30), size=1000)
+    for n in range(1, 8):
+        sent.peer.up, sent.peer.breaks = True, sent.peer.sent + 2500
+        sent.passes(5)
+        sent.go()
+        assert sent.drain._link.failures == 1, f"break {n} came after progress"
+    assert len(sent.peer.held) >= 14
+
+
 def test_what_broke_off_is_asked_for_before_it_is_sent_again(sent: Sent) -> None:
     sent.clean(1, 2, 3, size=1000)
     sent.peer.breaks = 1500

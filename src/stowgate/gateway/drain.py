@@ -235,6 +235,8 @@ class Drain:
         broke = next((one for one in answers.values() if one.code == "peer_broke_off"), None)
         taken = any(one.state in (Delivery.ACKNOWLEDGED, Delivery.REFUSED) for one in answers.values())
         if broke:
+            if taken:  # it worked until just now, so this is the first failure in a row
+                self._works()
             self._fails(broke.code, broke.after)
         elif taken or not answers:
             self._works()
