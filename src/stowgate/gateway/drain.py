@@ -27,7 +27,7 @@ MOST = 64
 LONG = 60.0
 """Seconds that a worker rests after a fault of ours."""
 
-LOOK, PROBE = 5.0, 5.0
+LOOK, PROBE = 5.0, 2.0
 """Seconds between looks into the ledger when nothing is known to wait, and at a place that cannot be reached."""
 
 _SOON = 0.1
