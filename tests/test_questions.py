@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stowgate.lifecycle import NEXT, State
+from stowgate.lifecycle import NEXT, Delivery, State
 from stowgate.questions import (
     PLACES,
     backlog_of,
@@ -29,7 +29,8 @@ from stowgate.reasons import REASONS
 from stowgate.store.custody import Custody, Event, Row
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
-from tests.store.custody_sample import KEY, Hands, bring, cleaned, coming, ended, hex32
+from stowgate.store.deliveries import Bound
+from tests.store.custody_sample import KEY, Hands, bring, cleaned, coming, deliver, ended, hex32
 
 PLACE_NAMES = ["waiting", "delivered", "held", "quarantined", "rejected", "duplicates", "dropped"]
 A_PERSON = {State.HELD, State.QUARANTINED}
@@ -73,7 +74,7 @@ def test_the_status_is_the_object_that_scripts_rely_on(ledger: Custody) -> None:
     whole = {"waiting": 3, "delivered": 2, "held": 1, "quarantined": 1, "rejected": 2, "duplicates": 1, "dropped": 1}
     assert {name: found[name] for name in PLACE_NAMES} == whole
     assert found["received"] == 11
-    assert found["destinations"] == {}
+    assert found["destinations"]["pacs"]["verified"] == 2  # type: ignore[index]
     assert list(found["sources"]) == ["ct", "upload", "drop"]  # type: ignore[call-overload]
     assert found["sources"]["drop"] == line_of({State.REJECTED: 1})  # type: ignore[index]
 
@@ -82,6 +83,41 @@ def test_what_is_not_decided_yet_waits(ledger: Custody) -> None:
     bring(ledger, 1, State.CLEANED)
     bring(ledger, 2, State.RECEIVED)
     assert status(ledger)["waiting"] == 2
+
+
+def test_what_is_gone_was_delivered_or_given_up_and_only_evidence_makes_the_difference(ledger: Custody) -> None:
+    bring(ledger, 1, State.PURGED)
+    bring(ledger, 2, State.DROPPED)
+    for step in (State.PURGING, State.PURGED):
+        assert not ledger.move([hex32(2)], step)
+    bring(ledger, 3, State.WAITING)
+    bring(ledger, 4, State.WAITING)
+    deliver(ledger, 4)
+    found = status(ledger)
+    assert {name: found[name] for name in ("received", "waiting", "delivered", "dropped")} == {
+        "received": 4, "waiting": 1, "delivered": 2, "dropped": 1,
+    }  # fmt: skip
+    (study,) = studies(ledger)
+    assert (study.line["delivered"], study.line["dropped"]) == (2, 1)
+    (source,) = ways_in(ledger, [("ct", "dimse", "")])
+    assert source.line["delivered"] == 2
+    told = story(ledger, hex32(4))
+    assert told and told.who_acts == "nobody" and told.reason.startswith("It is where it belongs")
+
+
+def test_each_destination_says_how_many_are_how_far_and_what_is_wrong_with_it(ledger: Custody) -> None:
+    bring(ledger, 1, State.WAITING)
+    deliver(ledger, 1)
+    ledger.deliveries.bind({hex32(1, 5): [Bound("research")]})
+    ledger.deliveries.pause("research", "peer_unauthorised")
+    found = status(ledger, ["ct"], ["pacs", "later"])["destinations"]
+    assert list(found) == ["pacs", "later", "research"]  # type: ignore[call-overload]
+    assert found["pacs"]["verified"] == 1 and found["pacs"]["paused"] == ""  # type: ignore[index]
+    assert found["research"] == {  # type: ignore[index]
+        "queued": 1, "sent": 0, "acknowledged": 0, "verified": 0, "refused": 0,
+        "paused": "peer_unauthorised", "code": "", "next_try": None,
+    }  # fmt: skip
+    assert sum(found["later"][state] for state in Delivery) == 0  # type: ignore[index]
 
 
 def test_a_source_of_the_configuration_that_took_nothing_is_there_with_zeros(ledger: Custody) -> None:

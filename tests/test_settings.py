@@ -15,6 +15,8 @@ from stowgate import layout
 from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
 from stowgate.objects import Names
+from stowgate.outbox import routing
+from stowgate.outbox.policy import Urgency
 from stowgate.policy import CLEAN, RETAIN
 from stowgate.policy import Override as Rule
 from stowgate.settings import Clean, Override, Retain, Settings, load, needs, schema
@@ -122,6 +124,49 @@ parts = 10
 at_once = 2
 silence = 5.0
 slowest = 100
+
+[[dest]]
+kind = "folder"
+name = "nas"
+path = "out"
+layout = "{study}/{instance}.dcm"
+evidence = "content"
+bwlimit = "08:00,512K 20:00,off"
+hours = ["Mon-Fri 20:00-06:00"]
+workers = 1
+
+[[dest]]
+kind = "dimse"
+name = "pacs"
+host = "10.0.0.5"
+port = 2762
+called = "PACS"
+calling = "TRUCK07"
+evidence = "presence"
+tls = { ca = "ca.pem", certificate = "own.pem", key = "own.key" }
+bwlimit = "2M"
+hours = []
+workers = 4
+
+[[dest]]
+kind = "stow"
+name = "research"
+url = "https://research.example/dicom-web"
+auth = "file:token"
+user = "truck"
+evidence = "status"
+tls = { ca = "ca.pem" }
+bwlimit = ""
+hours = ["Sat-Sun"]
+workers = 2
+
+[[route]]
+dest = ["nas"]
+source = ["ct"]
+modality = ["MG"]
+sop_class = ["1.2.840.10008.5.1.4.1.1.1.2"]
+description = ["*breast*"]
+urgency = "high"
 """
 
 
@@ -160,10 +205,20 @@ class TestReading:
         assert (settings.spool.reserve, settings.workers.count) == ("20GiB", 4)
         assert [source.kind for source in settings.source] == ["dimse", "folder", "stow"]
         given = tomllib.loads(FULL)
-        sections = [(name, table) for name, table in settings if name != "source"]
+        sections = [(name, table) for name, table in settings if name not in ("source", "dest", "route")]
         assert all(set(given[name]) == set(type(table).model_fields) for name, table in sections)
-        for written, source in zip(given["source"], settings.source, strict=True):
-            assert set(written) == set(type(source).model_fields)
+        for name in ("source", "dest", "route"):
+            for written, table in zip(given[name], getattr(settings, name), strict=True):
+                assert set(written) == set(type(table).model_fields)
+        assert [dest.where for dest in settings.dest] == [
+            str(tmp_path / "out"),
+            "PACS@10.0.0.5:2762",
+            "https://research.example/dicom-web",
+        ]
+        assert settings.dest[2].auth == f"file:{tmp_path / 'token'}"  # type: ignore[union-attr]
+        assert settings.route[0].rule() == routing.Rule(
+            ("nas",), ("ct",), ("MG",), ("1.2.840.10008.5.1.4.1.1.1.2",), ("*breast*",), Urgency.HIGH
+        )
 
     def test_paths_in_a_file_count_from_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "/home/someone")
@@ -378,6 +433,43 @@ class TestMistakes:
         assert str(refused.value).startswith(f"{path} line 2: [deid] a is no setting.")
 
 
+DEST = '[[dest]]\nkind = "folder"\nname = "nas"\npath = "out"\n'
+
+
+class TestDelivery:
+    """What is wrong with [[dest]] and [[route]] is said in sentences, with its line."""
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (
+                DEST + 'bwlimit = "fast"',
+                'line 5: [[dest]] bwlimit has a rate that is none; write "512K", "2M" or "off".',
+            ),
+            (DEST + 'hours = ["night"]', 'line 5: [[dest]] hours must be hours such as "Mon-Fri 20:00-06:00", '),
+            (DEST + 'evidence = "presence"', 'line 5: [[dest]] evidence must be one of "status" or "content", not'),
+            (DEST + 'layout = "x"', "line 5: [[dest]] layout cannot be used: "),
+            (DEST + 'bandwith = "1M"', "line 5: [[dest]] bandwith is no setting."),
+            (DEST + "workers = 0", "line 5: [[dest]] workers must be at least 1."),
+            ('[[dest]]\nkind = "dimse"\nname = "p"', "line 1: [[dest]] host is missing."),
+            (
+                '[[dest]]\nkind = "ftp"\nname = "p"',
+                'line 1: [[dest]] needs a kind that is one of "folder", "dimse", "stow".',
+            ),
+            (DEST + DEST, "line 7: [[dest]] name is that of another destination; each needs its own."),
+            ('[[route]]\ndest = ["pacs"]', "line 2: [[route]] dest names a [[dest]] that is not there."),
+            (DEST + '[[route]]\ndest = ["nas"]\nsource = ["mr"]', "[[route]] source names a [[source]] that is not "),
+            (DEST + "[[route]]\ndest = []", "line 6: [[route]] dest"),
+            (DEST + '[[route]]\ndest = ["nas"]\nurgency = "now"', "line 7: [[route]] urgency must be one of "),
+            (DEST + '[[route]]\ndest = ["nas"]\nprofile = "x"', "line 7: [[route]] profile is no setting."),
+            ('[spool]\npath = "out/spool"\n' + DEST, "[[dest]] path and the spool are inside one another"),
+            ('[[source]]\nkind = "folder"\nname = "in"\npath = "."\n' + DEST, "[[dest]] path is watched by a source"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, tmp_path: Path, text: str, said: str) -> None:
+        assert any(said in problem for problem in problems(tmp_path, text)), problems(tmp_path, text)
+
+
 class TestSchema:
     def test_the_published_one_is_the_models_own(self) -> None:
         assert PUBLISHED.read_text("utf-8") == schema(), (
@@ -401,7 +493,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 70
+        assert len(fields) == 108
         assert all(field["description"] for field in fields)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from stowgate.item import Item
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,49 @@ class Association:
     opened: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A clean object is this far on its way to a destination: acknowledged, verified, refused, or queued again.
+
+    size    -- of its file, in bytes
+    seconds -- that its part of the parcel took
+    """
+
+    destination: str
+    item: str
+    state: Delivery
+    code: str = ""
+    size: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationDown:
+    """A destination cannot be reached or takes nothing; it is tried again and again."""
+
+    destination: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationUp:
+    """A destination that was down takes things again. `seconds` it was down."""
+
+    destination: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationPaused:
+    """Nothing is sent to a destination until a person has acted and resumes it."""
+
+    destination: str
+    code: str
+
+
 ACTS = frozenset(
     "hold release drop export quarantine_export quarantine_release quarantine_drop audit_export keys_rotate "
+    "retry verify dest_pause dest_resume "
     "caller_allowed intake_closed intake_opened settings_changed".split()
 )
 """What a person can do that is recorded."""
@@ -173,6 +214,10 @@ GatewayEvent = (
     | PayloadLost
     | CallerTurnedAway
     | Association
+    | Delivered
+    | DestinationDown
+    | DestinationUp
+    | DestinationPaused
     | Act
 )
 Watcher = Callable[[GatewayEvent], None]

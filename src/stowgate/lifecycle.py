@@ -31,6 +31,20 @@ class Delivery(StrEnum):
     REFUSED = "refused"
 
 
+class Evidence(StrEnum):
+    """What is known of a clean object at its destination; each is worth more than the one before."""
+
+    NONE = ""
+    STATUS = "status"  # the peer said that it stored the instance
+    PRESENCE = "presence"  # the peer was asked afterwards, and has it
+    CONTENT = "content"  # its bytes were read again there, and are the same
+
+    @property
+    def worth(self) -> int:
+        """Its place on the ladder, from 0."""
+        return list(Evidence).index(self)
+
+
 _S, _D = State, Delivery
 
 NEXT: Mapping[State, frozenset[State]] = {
@@ -60,3 +74,15 @@ NEXT_DELIVERY: Mapping[Delivery, frozenset[Delivery]] = {
 def may_move(old: State, new: State) -> bool:
     """Whether an item may go from `old` to `new`."""
     return new in NEXT[old]
+
+
+def delivery_way(old: Delivery, new: Delivery) -> tuple[Delivery, ...] | None:
+    """The moves that take a delivery from `old` to `new`; none where it is there, None where it cannot get there.
+
+    What was acknowledged was sent before, in the same breath.
+    """
+    if new is old:
+        return ()
+    if new in NEXT_DELIVERY[old]:
+        return (new,)
+    return (Delivery.SENT, new) if old is Delivery.QUEUED and new in NEXT_DELIVERY[Delivery.SENT] else None

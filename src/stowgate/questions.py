@@ -2,48 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, State
+from stowgate.questions_delivery import UNKNOWN, View, waits, ways_out
 from stowgate.reason import Reason
 from stowgate.reasons import REASONS
-from stowgate.store.custody import Caller, Custody, Event, Row, Study
+from stowgate.store.custody import Caller, Event, Row, Study
 from stowgate.store.custody_rows import is_beginning
-from stowgate.store.custody_view import CustodyView
+from stowgate.store.deliveries import Destination, OnItsWay
 
 _S = State
 PLACES: Mapping[str, frozenset[State]] = {
     "waiting": frozenset({_S.RECEIVED, _S.CLEANED, _S.WAITING}),
-    "delivered": frozenset({_S.PURGING, _S.PURGED}),
+    "delivered": frozenset(),
     "held": frozenset({_S.HELD}),
     "quarantined": frozenset({_S.QUARANTINED}),
     "rejected": frozenset({_S.REJECTED}),
     "duplicates": frozenset({_S.DUPLICATE}),
-    "dropped": frozenset({_S.DROPPED}),
+    "dropped": frozenset({_S.DROPPED, _S.PURGING, _S.PURGED}),
 }
-"""The places of the conservation line; each state is in exactly one, so the line always adds up."""
+"""The places of the conservation line; each state is in exactly one, so the line always adds up.
+
+What was delivered leaves the place of its state: evidence alone counts, and without it what is gone was given up.
+"""
 
 
-View = Custody | CustodyView
-"""Whoever answers the query half of `store.custody.Custody`: an open ledger, or one that is only read."""
+def line_of(states: Mapping[State, int], delivered: Mapping[State, int] | None = None) -> dict[str, int]:
+    """The conservation line of one source: received, and every place an item can be in.
 
-
-def line_of(states: Mapping[State, int]) -> dict[str, int]:
-    """The conservation line of one source: received, and every place an item can be in."""
-    places = {name: sum(states.get(state, 0) for state in members) for name, members in PLACES.items()}
+    delivered -- of the items in each state, those that every destination gave its evidence for
+    """
+    there = delivered or {}
+    left = {state: states.get(state, 0) - there.get(state, 0) for state in State}
+    places = {name: sum(left[state] for state in members) for name, members in PLACES.items()}
+    places["delivered"] = sum(there.values())
     return {"received": sum(places.values()), **places}
 
 
-def status(view: View | None, sources: Sequence[str] = ()) -> dict[str, object]:
-    """The line of the whole gateway and of each source; `sources` are those of the configuration, zeros included.
+def status(view: View | None, sources: Sequence[str] = (), destinations: Sequence[str] = ()) -> dict[str, object]:
+    """The line of the whole gateway and of each source; names are those of the configuration, zeros included.
 
     view -- None for a gateway that has not run yet
     """
-    counts = view.counts() if view else {}
-    lines = {name: line_of(counts.get(name, {})) for name in dict.fromkeys((*sources, *counts))}
+    counts, there = (view.counts(), view.deliveries.delivered()) if view else ({}, {})
+    lines = {name: line_of(counts.get(name, {}), there.get(name)) for name in dict.fromkeys((*sources, *counts))}
     whole = {key: sum(line[key] for line in lines.values()) for key in line_of({})}
-    return {**whole, "sources": lines, "destinations": {}}
+    return {**whole, "sources": lines, "destinations": ways_out(view, destinations)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +84,24 @@ _WAITS = {
     _S.CLEANED: "It is clean and will be queued.",
     _S.WAITING: "It is clean and waits for a destination.",
 }
+_DELIVERED = "It is where it belongs: every destination gave the evidence that it is asked for."
 _DONE = {
     _S.DUPLICATE: "The same object came before.",
     _S.DROPPED: "A person gave it up.",
-    _S.PURGING: "It is safe elsewhere or was given up, and its payload is being deleted.",
-    _S.PURGED: "It is safe elsewhere or was given up, and its payload was deleted.",
+    _S.PURGING: "It was given up, and its payload is being deleted.",
+    _S.PURGED: "It was given up, and its payload was deleted.",
 }
-_UNKNOWN = Reason("failed", "This version does not know the reason.", "Use the version that wrote it, or a newer one.")
 
 
 def explained(row: Row) -> Reason:
     """What the code of an item means; a sentence of its own where there is none, or a newer version's."""
-    return REASONS.get(row.code, _UNKNOWN) if row.code else Reason("held", "It was stopped.", "Release or drop it.")
+    return REASONS.get(row.code, UNKNOWN) if row.code else Reason("held", "It was stopped.", "Release or drop it.")
 
 
 def reason_of(row: Row) -> tuple[str, str]:
     """Why an item is where it is, and who has to act: "the gateway", "a person" or "nobody"."""
+    if row.delivered:
+        return _DELIVERED, "nobody"
     if row.state in _WAITS:
         return _WAITS[row.state], "the gateway"
     if row.state in _DONE:
@@ -107,6 +116,38 @@ def backlog_of(row: Row) -> Backlog:
     return Backlog(row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who)
 
 
+def backlog(
+    view: View, states: Iterable[State], closed: Callable[[str], float | None] = lambda _: None
+) -> Iterator[Backlog]:
+    """Every item in these states that has not arrived, with what the ways to its destinations say.
+
+    closed -- of a destination's name: when it is sent to again (seconds since 1970), None where that is now
+    """
+    places = view.deliveries.destinations()
+    rows = pages(view, states)
+    while group := list(islice(rows, 500)):
+        left = [row.id for row in group if row.state is _S.WAITING and not row.delivered]
+        ways = view.deliveries.of_items(left) if left else {}
+        for row in group:
+            if not row.delivered:
+                yield _on_its_way(backlog_of(row), ways.get(row.id, []), places, closed)
+
+
+def _on_its_way(
+    item: Backlog,
+    ways: Sequence[OnItsWay],
+    places: Mapping[str, Destination],
+    closed: Callable[[str], float | None],
+) -> Backlog:
+    """The same, with the first reason why it has not arrived at one of its destinations."""
+    left = [way for way in ways if way.stand != "over" or way.state is Delivery.REFUSED]
+    if not left:
+        return item
+    told = [waits(way, places.get(way.destination), closed(way.destination)) for way in left]
+    reason, next_try, who = min(told, key=lambda one: (one[2] != "a person", one[1] or 0.0))
+    return replace(item, reason=reason, next_try=next_try, who_acts=who)
+
+
 def quarantined_of(row: Row) -> Quarantined:
     """One quarantined row as it is listed: sentence and advice are those of `reasons.REASONS`."""
     reason, who = reason_of(row)
@@ -119,12 +160,13 @@ def quarantined_of(row: Row) -> Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One item, why it is where it is, and what happened to it, the oldest first."""
+    """One item, why it is where it is, how far it is on its ways, and what happened to it, the oldest first."""
 
     row: Row
     reason: str
     who_acts: str
     events: tuple[Event, ...]
+    ways: tuple[OnItsWay, ...] = ()
 
 
 def story(view: View, id: str, most: int = 1_000) -> Story | None:
@@ -138,7 +180,8 @@ def story(view: View, id: str, most: int = 1_000) -> Story | None:
     came = Event(row.arrived, str(_S.RECEIVED), row.id, row.source)
     now = Event(row.updated, str(row.state), row.id, row.source, row.code)
     noted = sorted(view.events(row.id, most), key=lambda event: event.at)
-    return Story(row, *reason_of(row), (came, *noted, *([now] if row.state is not _S.RECEIVED else [])))
+    ways = tuple(view.deliveries.of_items([row.id]).get(row.id, ()))
+    return Story(row, *reason_of(row), (came, *noted, *([now] if row.state is not _S.RECEIVED else [])), ways)
 
 
 def pages(view: View, states: Iterable[State], source: str = "", study: str = "", page: int = 500) -> Iterator[Row]:
@@ -175,7 +218,7 @@ def studies(view: View, page: int = 500) -> Iterator[StudyLine]:
 
 def _study_line(study: Study) -> StudyLine:
     counts = {str(state): count for state, count in study.counts.items() if count}
-    line = line_of(study.counts)
+    line = line_of(study.counts, study.delivered)
     return StudyLine(
         study.alias, study.source, study.modality, line["received"], counts, line,
         study.first, study.last, study.complete, study.expected,
@@ -211,12 +254,13 @@ def ways_in(view: View | None, sources: Iterable[tuple[str, str, str]]) -> list[
     What came through sources that are no longer configured follows, of kind "". `view` is None before the first run.
     """
     counts, callers = (view.counts(), view.callers()) if view else ({}, [])
+    there = view.deliveries.delivered() if view else {}
     known = list(sources)
     names = {name for name, _, _ in known}
     gone = sorted({*counts, *(one.source for one in callers)} - names)
     found = []
     for name, kind, where in (*known, *((name, "", "") for name in gone)):
-        line = line_of(counts.get(name, {}))
+        line = line_of(counts.get(name, {}), there.get(name))
         away = tuple(one for one in callers if one.source == name)
         found.append(WayIn(name, kind, where, line["received"], line, away))
     return found

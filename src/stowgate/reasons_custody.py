@@ -37,6 +37,58 @@ CUSTODY: dict[str, Reason] = {
     ),
     "config_exists": failed("There is a configuration already, and it is never changed.", "Name another file with -c."),
     "no_spool": failed("The gateway has not run yet, so there is nothing to look at.", "Start it with `stowgate run`."),
+    "destination_refused": quarantined(
+        "Its destination will not have this object; others go on.",
+        "When the cause is gone, `stowgate quarantine release` lets it be judged and sent again.",
+    ),
+    # delivery: what destinations and the ways to them say
+    "peer_unreachable": failed(
+        "The destination cannot be reached.", "Nothing is lost: it is tried again by itself as soon as there is a way."
+    ),
+    "peer_busy": failed(
+        "The destination has no room or no time right now.", "It is tried again by itself, when the destination said."
+    ),
+    "peer_broke_off": failed(
+        "The connection broke before the destination had answered for everything.",
+        "It is asked what has arrived, and the rest is sent again by itself.",
+    ),
+    "peer_said_nothing": failed(
+        "The destination took what was sent and did not say what became of this object.",
+        "It is asked, or sent again, by itself.",
+    ),
+    "peer_lost_object": failed(
+        "The destination had said that it stored this, and does not have it.", "It is sent again by itself."
+    ),
+    "peer_has_other_bytes": quarantined(
+        "The destination holds other bytes under this name than were sent.",
+        "It is never written over: find out there whose it is. Nothing is deleted here.",
+    ),
+    "peer_refused_object": quarantined(
+        "The destination refused this object for good.", "Look there for the reason; nothing is deleted here."
+    ),
+    "peer_takes_no_such_object": quarantined(
+        "The destination takes no objects of this SOP class in this transfer syntax.",
+        "Have it accept them, or route them elsewhere; then `stowgate quarantine release`.",
+    ),
+    "peer_not_dicom": failed(
+        "What answers at the address of the destination does not speak DICOM.",
+        "Check host and port; on a guest network a log-in page may stand in between. It is tried again by itself.",
+    ),
+    "peer_certificate": failed(
+        "The destination and this gateway do not trust each other's certificates.",
+        "Check the date of this machine, then ca, certificate and host of its tls; then `stowgate dest resume`.",
+    ),
+    "peer_cannot_be_asked": failed(
+        "The destination cannot be asked what it has.",
+        'Have it allow queries of this gateway, or set evidence = "status"; then `stowgate dest resume`.',
+    ),
+    "peer_unauthorised": failed(
+        "The destination does not let this gateway in.",
+        "Correct name, password or certificate on either side, then `stowgate dest resume`. Nothing is lost.",
+    ),
+    "paused_by_person": failed(
+        "A person has paused this destination.", "`stowgate dest resume` lets it go on. Nothing is lost."
+    ),
     "held_by_person": held("A person holds this object back.", "`stowgate queue release` lets it go on."),
     "not_confirmed": failed(
         "This cannot be taken back, and nobody is at a terminal to confirm it; nothing was done.",

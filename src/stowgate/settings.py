@@ -12,9 +12,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from stowgate import layout
+from stowgate import layout, settings_delivery
 from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
+from stowgate.settings_delivery import Dest, Route
 from stowgate.settings_gateway import Alerts, Log, Section, Source, Spool, Web, Workers, anchor, clashes
 from stowgate.settings_problems import Given
 
@@ -154,6 +155,8 @@ class Settings(Section):
     alerts: Alerts = Field(default=Alerts(), description="Who is told when a person has to act.")
     log: Log = Field(default=Log(), description="What is written while the gateway runs.")
     source: tuple[Source, ...] = Field(default=(), description="Where images come in, as [[source]] tables.")
+    dest: tuple[Dest, ...] = Field(default=(), description="Where clean images go, as [[dest]] tables.")
+    route: tuple[Route, ...] = Field(default=(), description="What goes where, as [[route]] tables.")
 
 
 def load(
@@ -174,7 +177,7 @@ def load(
         anchor(given.data, path.parent)
     given.lay(_from_environment(environ), lambda section, key: f"STOWGATE_{section}__{key}".upper())
     given.lay(flags or {}, lambda section, key: f"flag for [{section}] {key}")
-    among = list(clashes(given.data))
+    among = [*clashes(given.data), *settings_delivery.clashes(given.data)]
     try:
         settings = Settings.model_validate_json(given.as_json())
     except ValidationError as error:

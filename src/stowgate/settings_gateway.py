@@ -124,6 +124,7 @@ _PATHS = (
     ("log", "file", ""),
 )  # fmt: skip
 _SOURCE_PATHS = (("path", ""), ("moved_to", ""))
+_DEST_PATHS = (("path", ""), ("auth", "file:"))
 _TLS_PATHS = (("certificate", ""), ("key", ""), ("ca", ""))
 
 
@@ -133,14 +134,15 @@ def anchor(data: object, folder: Path) -> None:
         return
     for section, key, prefix in _PATHS:
         _anchored(data.get(section), key, prefix, folder)
-    sources = data.get("source")
-    for source in sources if isinstance(sources, list) else ():
-        if not isinstance(source, dict):
-            continue
-        for key, prefix in _SOURCE_PATHS if source.get("kind") == "folder" else ():
-            _anchored(source, key, prefix, folder)
-        for key, prefix in _TLS_PATHS:
-            _anchored(source.get("tls"), key, prefix, folder)
+    for name, paths in (("source", _SOURCE_PATHS), ("dest", _DEST_PATHS)):
+        tables = data.get(name)
+        for table in tables if isinstance(tables, list) else ():
+            if not isinstance(table, dict):
+                continue
+            for key, prefix in paths if name == "dest" or table.get("kind") == "folder" else ():
+                _anchored(table, key, prefix, folder)
+            for key, prefix in _TLS_PATHS:
+                _anchored(table.get("tls"), key, prefix, folder)
 
 
 def _anchored(table: object, key: str, prefix: str, folder: Path) -> None:

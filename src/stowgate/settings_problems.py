@@ -98,8 +98,8 @@ def _subject(where: Where) -> str:
     match [part for part in where if isinstance(part, str)]:
         case ["deid", "override", *rest]:
             return " ".join(["[[deid.override]]", *rest])
-        case ["source", *rest]:
-            return " ".join(["[[source]]", *rest])
+        case ["source" | "dest" | "route" as table, *rest]:
+            return " ".join([f"[[{table}]]", *rest])
         case [section, *rest]:
             return " ".join([f"[{section}]", *rest])
         case _:
@@ -181,4 +181,4 @@ def _kind(model: type[BaseModel]) -> str:
 
 def _untagged(where: Where) -> Where:
     """A place as it is in the file: pydantic puts the kind of a [[source]] behind its number."""
-    return (*where[:2], *where[3:]) if where[:1] == ("source",) and len(where) > 2 else where
+    return (*where[:2], *where[3:]) if where[:1] in (("source",), ("dest",)) and len(where) > 2 else where

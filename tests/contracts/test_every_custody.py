@@ -23,6 +23,7 @@ from tests.store.custody_sample import (
     clean,
     cleaned,
     coming,
+    deliver,
     ended,
     hex32,
 )
@@ -404,6 +405,7 @@ class TestMoving:
             fits = (new is not State.RECEIVED or before.has_raw) and (
                 new not in (State.CLEANED, State.WAITING) or before.has_clean
             )
+            fits = fits and (new is not State.PURGING or old is State.DROPPED)  # else it takes evidence
             moved = may_move(old, new) and fits
             assert left == ({hex32(99)} if moved else {hex32(n), hex32(99)})
             assert state_of(ledger, n) is (new if moved else old)
@@ -443,6 +445,8 @@ class TestMoving:
 
     def test_purging_ends_without_payload_and_the_row_stays(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
+        assert ledger.move([hex32(1)], State.PURGING) == {hex32(1)}, "nobody has verified it anywhere"
+        deliver(ledger, 1)
         assert not ledger.move([hex32(1)], State.PURGING)
         assert list(ledger.payloads()) == [], "while it is being deleted nothing has to be there"
         assert ledger.unpayloaded([hex32(1)]) == {hex32(1)}
@@ -537,6 +541,8 @@ class TestLooking:
         ledger.end([cleaned(1)])
         first = ledger.row(hex32(1))
         assert first and ledger.oldest_waiting() == first.arrived > second.arrived
+        deliver(ledger, 1)
+        assert ledger.oldest_waiting() == second.arrived, "what was delivered does not wait"
 
     def test_events_are_told_the_newest_first(self, ledger: Custody) -> None:
         told = [Event(float(n), "moved", hex32(n % 2), "ct", "uid_reuse") for n in range(6)]

@@ -27,6 +27,7 @@ from stowgate.lifecycle import State
 from stowgate.policy import Option, Override
 from stowgate.reasons import REASONS
 from stowgate.settings import Settings, load
+from stowgate.settings_delivery import Route
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tools"))
@@ -89,17 +90,19 @@ def test_every_command_and_option_is_mentioned() -> None:
 def test_every_setting_is_mentioned_with_its_variable() -> None:
     reference = TEXTS[ROOT / "docs" / "reference" / "settings.md"]
     for name, field in Settings.model_fields.items():
-        if name == "source":
+        if name in ("source", "dest", "route"):
             continue  # kinds of their own, below
         section = reference.split(f"\n## [{name}]\n")[1].split("\n## ")[0]
         for key in field.annotation.model_fields:
             assert f"`{key}`" in section, f"[{name}] {key}"
             assert key == "override" or f"`STOWGATE_{name}__{key}`".upper() in section.upper(), f"[{name}] {key}"
-    for kind in get_args(get_args(get_args(Settings.model_fields["source"].annotation)[0])[0]):
-        section = reference.split(f'of kind "{get_args(kind.model_fields["kind"].annotation)[0]}"\n')[1].split("\n## ")[
-            0
-        ]
-        assert [key for key in kind.model_fields if f"`{key}`" not in section] == []
+    for name in ("source", "dest"):
+        for kind in get_args(get_args(get_args(Settings.model_fields[name].annotation)[0])[0]):
+            head = f'## [[{name}]] of kind "{get_args(kind.model_fields["kind"].annotation)[0]}"\n'
+            section = reference.split(head)[1].split("\n## ")[0]
+            assert [key for key in kind.model_fields if f"`{key}`" not in section] == []
+    section = reference.split("## [[route]]\n")[1]
+    assert [key for key in Route.model_fields if f"`{key}`" not in section] == []
 
 
 @pytest.mark.parametrize("page", ["codes.md"])

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from stowgate import events
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, State
 from stowgate.observe.alerts import Alerts, webhook
 
 
@@ -34,6 +34,24 @@ class Told:
         while not wanted() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert wanted()
+
+
+def test_of_delivery_a_person_hears_what_does_not_mend_itself() -> None:
+    told = Told()
+    alerts = Alerts(told, unit="TRUCK07")
+    alerts.watch(events.DestinationPaused("pacs", "peer_certificate"))
+    alerts.watch(events.Delivered("pacs", "a" * 32, Delivery.REFUSED, "peer_refused_object"))
+    alerts.watch(events.Delivered("pacs", "b" * 32, Delivery.QUEUED, "peer_lost_object"))
+    alerts.watch(events.DestinationDown("pacs", "internal_error"))
+    for quiet in (
+        events.Delivered("pacs", "c" * 32, Delivery.QUEUED, "peer_broke_off"), events.DestinationUp("pacs", 3.0),
+        events.Delivered("pacs", "c" * 32, Delivery.VERIFIED), events.DestinationDown("pacs", "peer_unreachable"),
+    ):  # fmt: skip
+        alerts.watch(quiet)
+    alerts.close()
+    assert {body["code"] for body in told.bodies} == {
+        "peer_certificate", "peer_refused_object", "peer_lost_object", "internal_error",
+    }  # fmt: skip
 
 
 def test_what_a_person_must_do_is_told_in_codes() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stowgate import events
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, State
 from stowgate.observe.metrics import Asked, Metrics
 
 
@@ -44,6 +44,23 @@ def test_what_passes_by_is_counted() -> None:
     assert 'stowgate_associations{source="ct"} 1.0' in found
     assert "stowgate_payload_lost_total 1.0" in found
     assert "stowgate_intake_open 1.0" in found
+
+
+def test_the_ways_out_are_shown_by_destination() -> None:
+    ways = {"pacs": dict.fromkeys(Delivery, 0) | {Delivery.QUEUED: 2, Delivery.VERIFIED: 5}}
+    metrics = Metrics(Asked(dict, lambda: 0, lambda: None, lambda: ways))
+    for event in (
+        events.Delivered("pacs", "a" * 32, Delivery.ACKNOWLEDGED, "", 700), events.DestinationDown("pacs", "peer_busy"),
+        events.Delivered("pacs", "a" * 32, Delivery.VERIFIED, "", 700),
+    ):  # fmt: skip
+        metrics.watch(event)
+    found = lines(metrics)
+    assert 'stowgate_deliveries{destination="pacs",state="queued"} 2.0' in found
+    assert 'stowgate_deliveries{destination="pacs",state="refused"} 0.0' in found
+    assert 'stowgate_sent_bytes_total{destination="pacs"} 700.0' in found
+    assert 'stowgate_destination_up{destination="pacs"} 0.0' in found
+    metrics.watch(events.DestinationUp("pacs", 3.0))
+    assert 'stowgate_destination_up{destination="pacs"} 1.0' in lines(metrics)
 
 
 def test_intake_is_shown_as_closed_at_the_reserve_and_for_good_when_the_disk_failed() -> None:

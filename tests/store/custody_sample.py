@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, Evidence, State
+from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Clocks
-from stowgate.store.custody import CleanObject, Coming, Custody, Ended
+from stowgate.store.custody import Coming, Custody, Ended
+from stowgate.store.deliveries import Bound, Outcome
 from stowgate.vault.key import Key
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(32))
@@ -67,6 +69,13 @@ def ended(n: int, state: State, code: str = "uid_reuse") -> Ended:
     return Ended(hex32(n), state, code=code, place="(0008,0018)")
 
 
+def deliver(ledger: Custody, n: int, destination: str = "pacs") -> None:
+    """Clean object `n`, which waits, is verified at the only place it goes to."""
+    ledger.deliveries.bind({hex32(n, 5): [Bound(destination)]})
+    (due,) = ledger.deliveries.lease(destination, 1, 1 << 30)
+    assert not ledger.deliveries.record([Outcome(due.number, Delivery.VERIFIED, evidence=Evidence.CONTENT, done=True)])
+
+
 def bring(ledger: Custody, n: int, state: State) -> None:
     """A fresh item `n`, taken to `state` by legal moves."""
     id = [hex32(n)]
@@ -88,6 +97,8 @@ def bring(ledger: Custody, n: int, state: State) -> None:
         State.PURGED: (State.WAITING, State.PURGING, State.PURGED),
     }[state]
     for step in way:
+        if step is State.PURGING and state is not State.DROPPED:
+            deliver(ledger, n)
         if step is State.WAITING:
             assert [item.id for item in ledger.lease("w", 1)] == id
             assert not ledger.end([cleaned(n)])

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from stowgate.lifecycle import State
-from stowgate.store.custody import CleanObject, Coming, Ended
+from stowgate.store.clean_object import CleanObject
+from stowgate.store.custody import Coming, Ended
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.vault.key import Key
 

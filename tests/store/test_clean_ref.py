@@ -10,8 +10,8 @@ import pytest
 from stowgate.dicom.source import MemorySource
 from stowgate.errors import Rejected
 from stowgate.objects import Names
+from stowgate.store.clean_object import CleanObject
 from stowgate.store.clean_ref import ref_of
-from stowgate.store.custody import CleanObject
 from stowgate.store.spool import CleanShelf
 from stowgate.store.spool_folder import open_spool
 from stowgate.store.spool_memory import MemoryCleanShelf

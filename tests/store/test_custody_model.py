@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from stowgate.lifecycle import NEXT, State
+from stowgate.lifecycle import NEXT, Delivery, Evidence, State
+from stowgate.outbox.policy import Urgency
 from stowgate.store.custody import Custody, Event
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
+from stowgate.store.deliveries import Bound, Outcome
 from tests.store.custody_sample import KEY, OTHER_POLICY, POLICY, Hands, cleaned, coming, ended, hex32
 
 SOAK = bool(os.environ.get("STOWGATE_SOAK"))
@@ -27,6 +29,14 @@ N = st.integers(0, 5)
 IDS = st.lists(N, unique=True, max_size=4)
 SOURCES = st.sampled_from(["ct", "drop"])
 STATES = st.sampled_from(sorted(State))
+URGENCY = st.sampled_from(Urgency)
+OUTCOMES = st.builds(
+    lambda number, state, evidence, wait, done: Outcome(
+        number, state, "peer_refused_object", evidence, wait, done and evidence is not Evidence.NONE
+    ),
+    st.integers(0, 6), st.sampled_from(Delivery), st.sampled_from(Evidence), st.sampled_from([None, 5.0]),
+    st.booleans(),
+)  # fmt: skip
 ENDS = st.sampled_from(sorted(NEXT[State.RECEIVED]))
 
 
@@ -45,14 +55,14 @@ class Ledgers(RuleBasedStateMachine):
     def opened(self) -> SqliteCustody:
         return open_custody(self.room / f"{self.lives}.db", KEY, self.hands.clocks, longest_lease=60)
 
-    def both(self, method: str, *values: object, **named: object) -> object:
-        """What both say to it; a mistake of the caller is one to both."""
+    def both(self, method: str, *values: object, of: str = "", **named: object) -> object:
+        """What both, or their part `of`, say to it; a mistake of the caller is one to both."""
         for hands in (self.hands, self.twins_hands):
             hands.wall += 1
         said = []
         for ledger in (self.ledger, self.twin):
             try:
-                said.append(getattr(ledger, method)(*values, **named))
+                said.append(getattr(getattr(ledger, of) if of else ledger, method)(*values, **named))
             except ValueError as error:
                 said.append(str(error))
         assert said[0] == said[1], method
@@ -121,6 +131,43 @@ class Ledgers(RuleBasedStateMachine):
     @rule(ct=st.integers(0, 100), drop=st.one_of(st.none(), st.integers(0, 100)))
     def complete(self, ct: int, drop: int | None) -> None:
         self.both("complete_studies", {"ct": ct} | ({} if drop is None else {"drop": drop}))
+
+    @rule(n=N, to=st.lists(st.sampled_from(["pacs", "nas"]), unique=True, max_size=2), urgency=URGENCY)
+    def come_and_go_out(self, n: int, to: list[str], urgency: Urgency) -> None:
+        """What a gateway does with most arrivals: received, cleaned, bound for somewhere."""
+        self.both("receive", [coming(n)])
+        self.both("lease", "w", 4)
+        self.end_what_is_leased([(State.CLEANED, n)])
+        waiting = [one.clean for one in self.twin.deliveries.unbound()]
+        self.both("bind", {id: [Bound(place, urgency) for place in to] for id in waiting}, of="deliveries")
+
+    @rule(made=st.lists(st.integers(1, 40), max_size=3), to=st.sampled_from(["pacs", "nas"]), urgency=URGENCY)
+    def bind(self, made: list[int], to: str, urgency: Urgency) -> None:
+        self.both("bind", {hex32(10 * n + at, 5): [Bound(to, urgency)] for n in made for at in (0, 1)}, of="deliveries")
+
+    @rule(to=st.sampled_from(["pacs", "nas"]), most=st.integers(0, 3), size=st.integers(1, 3000))
+    def lease_deliveries(self, to: str, most: int, size: int) -> None:
+        self.both("lease", to, most, size, of="deliveries")
+
+    @rule(group=st.lists(OUTCOMES, unique_by=lambda one: one.number, max_size=4))
+    def record(self, group: list[Outcome]) -> None:
+        self.both("record", group, of="deliveries")
+
+    @rule(ids=IDS)
+    def give_deliveries_back(self, ids: list[int]) -> None:
+        self.both("release", ids, of="deliveries")
+
+    @rule()
+    def release_all_deliveries(self) -> None:
+        self.both("release_all", of="deliveries")
+
+    @rule(ids=IDS)
+    def retry(self, ids: list[int]) -> None:
+        self.both("retry", [hex32(n) for n in ids], of="deliveries")
+
+    @rule(ids=IDS)
+    def recheck(self, ids: list[int]) -> None:
+        self.both("recheck", [hex32(n) for n in ids], of="deliveries")
 
     @rule(source=SOURCES, calling=st.sampled_from("ABC"))
     def turn_away(self, source: str, calling: str) -> None:
@@ -198,6 +245,11 @@ def everything(ledger: Custody) -> list[object]:
         ledger.events(most=3),
         ledger.events(hex32(1)),
         ledger.oldest_waiting(),
+        ledger.deliveries.counts(),
+        ledger.deliveries.delivered(),
+        ledger.deliveries.unbound(),
+        ledger.deliveries.of_items([hex32(n) for n in range(10)]),
+        [ledger.deliveries.next_due(to) for to in ("pacs", "nas")],
     ]
 
 

@@ -10,15 +10,32 @@ from pathlib import Path
 import pytest
 
 from stowgate.lifecycle import NEXT, NEXT_DELIVERY, Delivery, State
-from stowgate.store import custody_damage, custody_steps, custody_view
+from stowgate.store import (
+    custody_damage,
+    custody_steps,
+    custody_view,
+    deliveries_sqlite,
+    deliveries_steps,
+    deliveries_view,
+)
 from stowgate.store.migrate import shipped
 from stowgate.store.queries import queries
 from tests.store.custody_sample import hex32
 
 SQL = queries("custody.sql")
+DELIVERIES = queries("deliveries.sql")
 LITERAL = re.compile(r"'([a-z]+)'")
 STATES = {state.value for state in State}
-SMALL = {"counts", "callers", "forget_callers", "owner", "counted", "oldest_waiting"}
+SMALL = {
+    "counts",
+    "callers",
+    "forget_callers",
+    "owner",
+    "counted",
+    "destinations",
+    "delivery_counts",
+    "delivered_counts",
+}
 """These read a table that has at most a few hundred rows, or a thousand."""
 
 
@@ -78,7 +95,7 @@ def test_no_statement_whatever_moves_a_delivery_against_the_lifecycle(
 ) -> None:
     db.execute("PRAGMA foreign_keys = OFF")
     ways = {Delivery.QUEUED: (), Delivery.ACKNOWLEDGED: ("sent",), Delivery.VERIFIED: ("sent",)}
-    db.execute("INSERT INTO deliveries (clean, destination, updated) VALUES (1, 'pacs', 1)")
+    db.execute("INSERT INTO deliveries (clean, line, destination, queued, updated) VALUES (1, 1, 'pacs', 1, 1)")
     for step in (*ways.get(old, ()), *(() if old is Delivery.QUEUED else (old,))):
         db.execute("UPDATE deliveries SET state = ?, code = 'graphics'", (step,))
     if new in NEXT_DELIVERY[old]:
@@ -150,26 +167,35 @@ def test_what_is_not_the_original_of_anything_is_what_nobody_holds() -> None:
     assert named == {"rejected", "duplicate", "dropped", "purging", "purged"}
 
 
-@pytest.mark.parametrize("name", sorted(set(SQL) - SMALL))
+@pytest.mark.parametrize("name", sorted({*SQL, *DELIVERIES} - SMALL))
 def test_no_query_reads_a_whole_table_or_sorts_one(db: sqlite3.Connection, name: str) -> None:
-    wanted = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
-    plan = [line[3] for line in db.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", wanted)]
-    in_order = r"SCAN (items USING (COVERING )?INDEX items_(ready|leased)|studies USING INDEX studies_open|events$)"
+    sql = DELIVERIES.get(name) or SQL[name]
+    wanted = dict.fromkeys(re.findall(r":(\w+)", sql))
+    plan = [line[3] for line in db.execute(f"EXPLAIN QUERY PLAN {sql}", wanted)]
+    in_order = (
+        r"SCAN (items USING (COVERING )?INDEX items_(ready|leased|on_their_way)"
+        r"|studies USING INDEX studies_open|events$"
+        r"|deliveries USING (COVERING )?INDEX deliveries_(out|later)$|cleans USING INDEX cleans_unbound$)"
+    )
     scans = [line for line in plan if line.startswith("SCAN") and "VIRTUAL TABLE" not in line]
     assert [line for line in scans if not re.match(in_order, line)] == []
     assert not any("ORDER BY" in line for line in plan)
 
 
 def test_only_callers_are_ever_deleted() -> None:
-    assert [name for name, sql in SQL.items() if "DELETE" in sql.upper() or "REPLACE" in sql.upper()] == [
-        "forget_callers"
-    ]
+    assert set(SQL) & set(DELIVERIES) == set(), "one name, one query"
+    assert [
+        name for name, sql in (*SQL.items(), *DELIVERIES.items()) if "DELETE" in sql.upper() or "REPLACE" in sql.upper()
+    ] == ["forget_callers"]
 
 
 def test_every_query_is_used_and_every_used_one_is_there() -> None:
-    modules = (custody_steps, custody_view, custody_damage)
-    source = "".join(Path(module.__file__ or "").read_text() for module in modules)
-    assert [name for name in SQL if f'"{name}"' not in source] == []
+    for sql, modules in (
+        (SQL, (custody_steps, custody_view, custody_damage)),
+        (DELIVERIES, (deliveries_steps, deliveries_view, deliveries_sqlite)),
+    ):
+        source = "".join(Path(module.__file__ or "").read_text() for module in modules)
+        assert [name for name in sql if f'"{name}"' not in source] == []
 
 
 def test_the_migrations_are_numbered_without_a_gap() -> None:

@@ -34,7 +34,7 @@ def settings() -> str:
         [code(key), _values(one, models), _default(one), one["description"]] for key, one in rule["properties"].items()
     )
     parts += ["## [[deid.override]]", rule["description"], table(["key", "values", "default", "meaning"], keys)]
-    parts += list(_sources(models))
+    parts += [*_sources(models), *_delivery(models)]
     parts.append("How to write them: [write-overrides.md](../how-to/write-overrides.md).")
     return page("Settings", *parts)
 
@@ -43,7 +43,7 @@ def sections() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, description and keys of each table."""
     whole = Settings.model_json_schema()
     for section, found in whole["properties"].items():
-        if section == "source":
+        if section in ("source", "dest", "route"):
             continue
         model = found.get("$ref") or found["allOf"][0]["$ref"]
         definition = whole["$defs"][model.rpartition("/")[2]]
@@ -57,6 +57,21 @@ def _sources(models: dict[str, Any]) -> Iterator[str]:
         title = {"Caller": "allow of [[source]]", "DimseTls": "tls of [[source]]"}.get(name)
         kind = model["properties"].get("kind", {}).get("const")
         yield f"## {title}" if title else f'## [[source]] of kind "{kind}"'
+        yield model["description"]
+        keys = (
+            [code(key), _values(one, models), _default(one), one.get("description", "")]
+            for key, one in model["properties"].items()
+        )
+        yield table(["key", "values", "default", "meaning"], keys)
+
+
+def _delivery(models: dict[str, Any]) -> Iterator[str]:
+    """The kinds of [[dest]], and [[route]]."""
+    for name in ("FolderDest", "DimseDest", "StowDest", "DestTls", "Route"):
+        model = models[name]
+        kind = model["properties"].get("kind", {}).get("const")
+        title = {"Route": "[[route]]", "DestTls": "tls of [[dest]]"}.get(name, f'[[dest]] of kind "{kind}"')
+        yield f"## {title}"
         yield model["description"]
         keys = (
             [code(key), _values(one, models), _default(one), one.get("description", "")]

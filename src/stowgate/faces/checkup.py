@@ -6,20 +6,19 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 from stowgate.errors import Misconfigured, StowgateError
+from stowgate.faces.checkup_delivery import destinations
 from stowgate.faces.disk import existing, file_system, fsync_seconds
+from stowgate.faces.result import Result
 from stowgate.faces.service import listen_of, plan_of
 from stowgate.settings import Settings, needs
 from stowgate.settings_gateway import is_loopback
 from stowgate.store.lock import is_held
 from stowgate.store.room import Room, free_of, room_of
-
-Mark = Literal["ok", "warning", "problem"]
 
 _EARLIEST = 1_767_225_600.0
 """2026-01-01: a clock before this was never set."""
@@ -28,26 +27,14 @@ _SLOW, _DISHONEST = 0.1, 0.00005
 """Seconds of one fsync: above the first scanners wait, below the second nothing reached a disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One line. `code` of `reasons.REASONS` decides the exit code, "" where nothing is wrong."""
-
-    what: str
-    mark: Mark
-    said: str
-    means: str = ""
-    fix: str = ""
-    code: str = ""
-
-
 def checkup(settings: Settings, base: Path) -> Iterator[Result]:
     """Everything, in the order of the way of an object; one problem does not hide the next, and is said once."""
     for missing in needs(settings):
         said = f"{missing[:1].upper()}{missing[1:]}."
         yield Result("settings", "problem", said, "The gateway cannot start.", code="bad_setting")
     disk, keys = ((_plan, _spool, _room, _sync), (_keys, _project_key)) if settings.spool.path else ((), ())
-    for look in (_parts, *disk, _clock, *keys, _ports, _certificates, _web, _folders, _alerts):
-        what = look.__name__[1:].replace("_", " ")
+    for look in (_parts, *disk, _clock, *keys, _ports, _certificates, _web, _folders, destinations, _alerts):
+        what = look.__name__.lstrip("_").replace("_", " ")
         try:
             yield from look(settings, base)
         except StowgateError as error:

@@ -22,6 +22,7 @@ from stowgate.gateway.control import ControlServer
 from stowgate.gateway.opened import Ears, Gateway, opened
 from stowgate.gateway.plan import Plan
 from stowgate.gateway.sources import Sources
+from stowgate.gateway.ways import WayOut
 from stowgate.ingest.cstore import CStoreSource
 from stowgate.ingest.dimse_settings import Dimse
 from stowgate.ingest.seen import SeenFiles
@@ -29,11 +30,14 @@ from stowgate.ingest.source import Source
 from stowgate.ingest.stow import Stow
 from stowgate.ingest.stow_routes import StowRoutes
 from stowgate.ingest.watch import Folder, WatchedFolder
+from stowgate.lifecycle import Evidence
 from stowgate.observe import logs, service
 from stowgate.observe.alerts import Alerts, webhook
 from stowgate.observe.metrics import Asked, Metrics
+from stowgate.outbox.timetable import bandwidth_of, hours_of
 from stowgate.policy import Override
 from stowgate.settings import Settings, needs
+from stowgate.settings_delivery import Dest
 from stowgate.settings_gateway import bytes_of
 from stowgate.settings_problems import BadSettings
 from stowgate.vault.secret import Secret, load
@@ -69,6 +73,15 @@ def plan_of(settings: Settings, base: Path = Path()) -> Plan:
         Limits(**settings.limits.model_dump()),
         {source.name: source.complete_after for source in settings.source},
         {source.name: source.issuer for source in settings.source if source.issuer},
+        tuple(way_of(dest) for dest in settings.dest),
+        tuple(route.rule() for route in settings.route),
+    )
+
+
+def way_of(dest: Dest) -> WayOut:
+    """What a [[dest]] asks for."""
+    return WayOut(
+        dest.name, dest.sink, Evidence(dest.evidence), hours_of(dest.hours), bandwidth_of(dest.bwlimit), dest.workers
     )
 
 
@@ -84,13 +97,13 @@ def listen_of(settings: Settings) -> Listen | None:
 
 def hands_of(settings: Settings, gateway: Gateway) -> Hands:
     """What a person's acts are done with."""
-    spool = gateway.spool
-    return Hands(gateway.ledger, spool.raw, spool.clean, gateway.audit, settings.output.path, gateway.backlog.came)
+    raw, clean, woken = gateway.spool.raw, gateway.spool.clean, gateway.backlog.came
+    return Hands(gateway.ledger, raw, clean, gateway.audit, settings.output.path, woken, gateway.outbox)
 
 
 def names_of(settings: Settings) -> list[str]:
     """Every name of the configuration that a log may show."""
-    names = [source.name for source in settings.source]
+    names = [one.name for one in (*settings.source, *settings.dest)]
     return [*names, "unknown", *([settings.unit.name] if settings.unit.name else [])]
 
 
@@ -107,7 +120,9 @@ class Running:
         self.sources = Sources(dict(self._made()), gateway.intake, tell)
         self._stow = [StowRoutes(one, gateway.intake, tell) for one in settings.source if isinstance(one, Stow)]
         ledger = gateway.ledger
-        self.metrics = Metrics(Asked(ledger.counts, gateway.room, ledger.oldest_waiting), lost=gateway.found.lost)
+        self.metrics = Metrics(
+            Asked(ledger.counts, gateway.room, ledger.oldest_waiting, ledger.deliveries.counts), lost=gateway.found.lost
+        )
         gateway.ears.add(self.metrics.watch)
         if self._server and listen:
             routes = [route for one in self._stow for route in one.routes()]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stowgate import events, layout
 from stowgate.errors import Misconfigured, Rejected, disk_code
+from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.recovery import let_go
 from stowgate.lifecycle import State
 from stowgate.observe.audit import AuditLog
@@ -33,6 +34,7 @@ class Hands:
     layout: str = layout.DEFAULT
     woken: Callable[[int], None] = lambda _: None
     """Told how many items were given back to the workers."""
+    outbox: Outbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,12 @@ def resolved(ledger: Custody, beginnings: Iterable[str]) -> list[str]:
 
 
 def hold(hands: Hands, ids: Sequence[str], actor: str) -> Done:
-    """Keep waiting items from going on."""
+    """Keep waiting items from going on; what was delivered cannot be held back any more."""
     _note(hands, "hold", ids, actor)
-    return _done(ids, hands.ledger.move(ids, State.HELD, "held_by_person"))
+    rows = ((id, hands.ledger.row(id)) for id in ids)
+    there = {id for id, row in rows if row and row.delivered}
+    left = hands.ledger.move([id for id in ids if id not in there], State.HELD, "held_by_person")
+    return _done(ids, there | left)
 
 
 def release(hands: Hands, ids: Sequence[str], actor: str, quarantined: bool = False) -> Done:
@@ -76,6 +81,40 @@ def drop(hands: Hands, ids: Sequence[str], actor: str) -> Done:
     done = _done(ids, hands.ledger.move(ids, State.DROPPED))
     let_go(done.ids, hands.raw, hands.clean, hands.ledger)
     return done
+
+
+def retry(hands: Hands, ids: Sequence[str], actor: str, now: bool = False) -> Done:
+    """Let what waits for its time be tried, and what was refused be sent again; `now`: whatever the link looks like."""
+    _note(hands, "retry", ids, actor)
+    done = _done(ids, hands.ledger.deliveries.retry(ids))
+    for drain in hands.outbox.drains.values() if hands.outbox else ():
+        if now:
+            drain.hurry()
+        else:
+            drain.ring()
+    return done
+
+
+def verify(hands: Hands, ids: Sequence[str], actor: str) -> Done:
+    """Have destinations asked again for what was delivered to them."""
+    _note(hands, "verify", ids, actor)
+    done = _done(ids, hands.ledger.deliveries.recheck(ids))
+    for drain in hands.outbox.drains.values() if hands.outbox else ():
+        drain.ring()
+    return done
+
+
+def pause(hands: Hands, names: Sequence[str], actor: str, resume: bool = False) -> Done:
+    """Send nothing to destinations, by name, until they are resumed; or resume them."""
+    known = hands.outbox.drains if hands.outbox else {}
+    if unknown := [name for name in names if name not in known]:
+        raise Misconfigured("bad_setting", f"there is no [[dest]] called {unknown[0]}")
+    kind, code = ("dest_resume", "") if resume else ("dest_pause", "paused_by_person")
+    for name in names:
+        hands.audit.append(Entry(kind, actor, name))
+        hands.ledger.deliveries.pause(name, code)
+        known[name].paused(code)
+    return Done(tuple(names))
 
 
 def export_clean(hands: Hands, ids: Sequence[str], folder: Path, actor: str) -> Done:

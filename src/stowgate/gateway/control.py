@@ -38,6 +38,9 @@ ACTS: dict[str, _Act] = {
     "hold": lambda hands, ids, _, actor: acts.hold(hands, ids, actor),
     "release": lambda hands, ids, _, actor: acts.release(hands, ids, actor),
     "quarantine_release": lambda hands, ids, _, actor: acts.release(hands, ids, actor, quarantined=True),
+    "retry": lambda hands, ids, _, actor: acts.retry(hands, ids, actor),
+    "retry_now": lambda hands, ids, _, actor: acts.retry(hands, ids, actor, now=True),
+    "verify": lambda hands, ids, _, actor: acts.verify(hands, ids, actor),
     "drop": lambda hands, ids, _, actor: acts.drop(hands, ids, actor),
     "export": lambda hands, ids, folder, actor: acts.export_clean(hands, ids, Path(folder or "."), actor),
     "quarantine_export": lambda hands, ids, folder, actor: acts.export_originals(
@@ -46,8 +49,16 @@ ACTS: dict[str, _Act] = {
 }
 
 
+ON_DESTINATIONS: dict[str, Callable[[Hands, list[str], str], Done]] = {
+    "dest_pause": acts.pause,
+    "dest_resume": lambda hands, names, actor: acts.pause(hands, names, actor, resume=True),
+}
+
+
 def carry_out(hands: Hands, act: str, ids: list[str], folder: str | None, actor: str) -> Done:
-    """Do one act; ids may be beginnings of ids."""
+    """Do one act; ids may be beginnings of ids. Acts on destinations take their names."""
+    if on_destinations := ON_DESTINATIONS.get(act):
+        return on_destinations(hands, ids, actor)
     return ACTS[act](hands, acts.resolved(hands.ledger, ids), folder, actor)
 
 

@@ -11,7 +11,8 @@ from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.same import same_content
 from stowgate.errors import Rejected, Temporary
 from stowgate.lifecycle import State
-from stowgate.store.custody import CleanObject, Custody, Ended
+from stowgate.store.clean_object import CleanObject
+from stowgate.store.custody import Custody, Ended
 from stowgate.store.spool import CleanShelf, RawShelf
 from stowgate.way import Passed
 

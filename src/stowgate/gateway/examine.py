@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
 from stowgate.framing import mac
 from stowgate.ingest.peek import FIRST, data_set_start
+from stowgate.outbox.routing import marks_of
 from stowgate.standard.uids import is_registered
 from stowgate.store.custody import Coming
 from stowgate.vault.key import Key
 
 _STATION, _SERIAL, _MODEL = 0x00081010, 0x00181000, 0x00081090
+_DESCRIPTIONS = (0x00081030, 0x0008103E)
+"""Study Description, Series Description."""
 _PROTOCOL, _BODY_PART, _KERNEL = 0x00181030, 0x00180015, 0x00181210
 
 
@@ -33,6 +37,7 @@ class Examined:
     sop_class: str = ""
     scanner: str = ""
     protocol: str = ""
+    marks: tuple[str, ...] = ()
 
 
 class Content:
@@ -67,8 +72,11 @@ class Content:
 class Examiner:
     """Looks at instances under one project key. Calls come from any thread."""
 
-    def __init__(self, key: Key, scratch: Path, limits: Limits = DEFAULT) -> None:
-        """scratch -- a folder on the identified side for what has to be normalised"""
+    def __init__(self, key: Key, scratch: Path, limits: Limits = DEFAULT, patterns: Sequence[str] = ()) -> None:
+        """scratch  -- a folder on the identified side for what has to be normalised
+        patterns -- of descriptions, that routes are decided by
+        """
+        self._patterns = tuple(patterns)
         self._instance, self._study = key.sub(b"custody-instance"), key.sub(b"custody-study")
         self._scanner, self._protocol = key.sub(b"custody-scanner"), key.sub(b"custody-protocol")
         self._content = key.sub(b"custody-content")
@@ -115,6 +123,7 @@ class Examiner:
             _uid(raw(0x00080016)),
             self._alias(self._scanner, b"scanner", raw(_STATION, _SERIAL, _MODEL)),
             self._alias(self._protocol, b"protocol", raw(0x00080060, _PROTOCOL, _BODY_PART, _KERNEL)),
+            marks_of(self._patterns, map(raw, _DESCRIPTIONS)) if self._patterns else (),
         )
 
     def _buffer(self) -> Buffer:
@@ -132,7 +141,7 @@ def coming(id: str, source: str, size: int, content: str, seen: Examined, peer: 
     """The row an examined instance is about to get."""
     return Coming(
         id, source, size, seen.instance, content, seen.study, seen.modality, seen.sop_class,
-        seen.scanner, seen.protocol, peer,
+        seen.scanner, seen.protocol, peer, marks=seen.marks,
     )  # fmt: skip
 
 

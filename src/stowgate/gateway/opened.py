@@ -16,6 +16,7 @@ from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.ending import Desk
 from stowgate.gateway.examine import Examiner
 from stowgate.gateway.intake import SpoolIntake
+from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.plan import Plan
 from stowgate.gateway.recovery import Found, recover
 from stowgate.gateway.workers import Station, Workers
@@ -30,6 +31,8 @@ from stowgate.vault.unit_key import Keyring, obtain_unit_key
 from stowgate.way import Way
 
 SCRATCH = "scratch"
+_LAST = 2.0
+"""Seconds a parcel gets to end after the workers: it is sent again, and the same bytes twice have no effect."""
 _IN_TIME = 6.0
 """Seconds the workers get to finish what is under way, once the sources have ended: together less than 30."""
 
@@ -73,6 +76,7 @@ class Gateway:
     workers: Workers
     backlog: Backlog
     found: Found
+    outbox: Outbox
     made: tuple[Path, ...] = field(default=())
     """Key files that were made just now: a person has to be told to back them up."""
 
@@ -119,8 +123,9 @@ def opened(
         scratch = held.enter_context(_scratch(spool.folder))
         audit = AuditLog(spool.folder, key.sub(b"audit"))
         ears.add(audit.watch)
-        examiner = Examiner(key, scratch, plan.limits)
+        examiner = Examiner(key, scratch, plan.limits, plan.patterns)
         found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
+        outbox = held.enter_context(_outbox(plan, spool, ledger, ears))
         backlog = Backlog(found.received)
         intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
         desk = Desk(ledger, spool.raw, spool.clean, plan.policy.digest, key.id, plan.limits)
@@ -133,9 +138,22 @@ def opened(
         workers = Workers(station, plan.workers)
         held.callback(workers.stop, _IN_TIME)
         held.callback(intake.stop)
+        held.callback(outbox.stop, 0.0)
         if work:
             workers.start()
-        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, tuple(paths))
+            outbox.start()
+        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, outbox, tuple(paths))
+
+
+@contextmanager
+def _outbox(plan: Plan, spool: Spool, ledger: SqliteCustody, ears: Ears) -> Iterator[Outbox]:
+    """What leads out; it is waited for when the workers have ended."""
+    outbox = Outbox(plan.ways, plan.rules, ledger, spool.clean, ears.tell)
+    ears.add(outbox.watch)
+    try:
+        yield outbox
+    finally:
+        outbox.stop(_LAST)
 
 
 def _note(path: Path, paths: list[Path], made: Callable[[Path], None]) -> None:

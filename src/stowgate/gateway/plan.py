@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.gateway.ways import WayOut
+from stowgate.outbox.routing import Rule
 from stowgate.policy import Policy
 from stowgate.store.spool_folder import RESERVE
 
@@ -20,6 +22,7 @@ class Plan:
     project_key   -- reference of the project's key; empty: SPOOL/project.key, made on first use
     complete_after -- by source: seconds without a new object after which a study counts as complete
     issuers       -- by source: default Issuer of Patient ID
+    ways, rules   -- where clean objects can go, and which go where
     """
 
     spool: Path
@@ -33,3 +36,10 @@ class Plan:
     limits: Limits = DEFAULT
     complete_after: Mapping[str, float] = field(default_factory=dict)
     issuers: Mapping[str, str] = field(default_factory=dict)
+    ways: tuple[WayOut, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The descriptions that headers are looked at for."""
+        return tuple(dict.fromkeys(pattern for rule in self.rules for pattern in rule.descriptions))

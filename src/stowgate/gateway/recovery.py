@@ -45,6 +45,7 @@ def recover(
     is an alarm. Runs before anything else works on the spool.
     """
     leases = ledger.release_all()
+    ledger.deliveries.release_all()
     has_raw: set[bytes] = set()
     has_clean: set[bytes] = set()
     for raw_id, clean_id in ledger.payloads():

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stowgate import events
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, State
 from stowgate.reasons import REASONS
 
 _MOST = 256
@@ -71,6 +71,15 @@ class Alerts:
                 self.tell("spool_reserve")
             case events.PayloadLost():
                 self.tell("payload_lost", item=event.item)
+            case events.DestinationPaused():
+                self.tell(event.code, event.destination)
+            case events.DestinationDown(code="internal_error"):
+                self.tell(event.code, event.destination)
+            case (
+                events.Delivered(state=Delivery.REFUSED)
+                | events.Delivered(code="peer_lost_object" | "peer_has_other_bytes")
+            ):
+                self.tell(event.code, event.destination, event.item)
             case events.Settled(state=State.QUARANTINED):
                 self.tell(event.code, event.source, event.item)
             case _:

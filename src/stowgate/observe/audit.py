@@ -83,6 +83,8 @@ class AuditLog:
                 return Entry("payload_lost", code="payload_lost", ids=(event.item,), count=1)
             case events.CallerTurnedAway():
                 return self._turned(event)
+            case events.DestinationPaused():
+                return Entry("destination_paused", source=event.destination, code=event.code)
             case _:
                 return None
 

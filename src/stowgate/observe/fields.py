@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Collection, Mapping
 
 from stowgate.events import ACTS
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, State
 from stowgate.reasons import REASONS
 
 EVENTS = frozenset(
-    "started stopping received refused settled reserve intake_stopped source_failed payload_lost caller_turned_away "
-    "association act library_message uncaught uncaught_in_thread unraisable upload_failed request_failed".split()
+    "started stopping received refused settled reserve intake_stopped source_failed payload_lost "
+    "caller_turned_away association act delivered destination_down destination_up destination_paused "
+    "library_message uncaught uncaught_in_thread unraisable upload_failed request_failed".split()
 )
 """Every event a line may name: a word that is not here could be anybody's name."""
 
@@ -25,7 +26,7 @@ _PLACE = re.compile(r"stowgate(?:\.[a-z_]{1,32}){0,4}:[0-9]{1,5}")
 _VERSION = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4}){1,3}")
 _LEVELS = frozenset(("debug", "info", "warning", "error", "critical"))
 _LIBRARIES = ("pynetdicom", "pydicom", "uvicorn", "asyncio", "watchfiles", "httpx", "httpcore", "starlette", "h11")
-_STATES = frozenset(map(str, State))
+_STATES = frozenset((*map(str, State), *map(str, Delivery)))
 
 Judge = Callable[[object], bool]
 

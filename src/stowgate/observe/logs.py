@@ -21,14 +21,19 @@ _EVENT_NAMES = {
     events.Settled: "settled", events.Reserve: "reserve", events.IntakeStopped: "intake_stopped",
     events.SourceFailed: "source_failed",
     events.PayloadLost: "payload_lost", events.CallerTurnedAway: "caller_turned_away",
-    events.Association: "association", events.Act: "act",
+    events.Association: "association", events.Act: "act", events.Delivered: "delivered",
+    events.DestinationDown: "destination_down", events.DestinationUp: "destination_up",
+    events.DestinationPaused: "destination_paused",
 }  # fmt: skip
 _LOUD = {
     events.Refused: "warning", events.IntakeStopped: "critical", events.PayloadLost: "critical",
-    events.CallerTurnedAway: "warning", events.SourceFailed: "error",
+    events.CallerTurnedAway: "warning", events.SourceFailed: "error", events.DestinationDown: "warning",
+    events.DestinationPaused: "error",
 }  # fmt: skip
 _KNOWN = ("pynetdicom", "pydicom", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "py.warnings")
-_QUIET = {events.Received: "debug", events.Settled: "debug", events.Association: "debug"}
+_QUIET = {
+    events.Received: "debug", events.Settled: "debug", events.Association: "debug", events.Delivered: "debug",
+}  # fmt: skip
 
 
 class Log:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stowgate import events
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, State
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Bounds of the histograms; 0.15 is what a scanner may have to wait for at most."""
@@ -21,11 +21,13 @@ class Asked:
     counts         -- items by source and state, as `Custody.counts` gives them
     room           -- free bytes of the spool's file system above the reserve
     oldest_waiting -- seconds since 1970 when the oldest waiting item arrived, None if nothing waits
+    deliveries     -- clean objects by destination and how far they are, as `DeliveriesView.counts` gives them
     """
 
     counts: Callable[[], Mapping[str, Mapping[State, int]]]
     room: Callable[[], int]
     oldest_waiting: Callable[[], float | None]
+    deliveries: Callable[[], Mapping[str, Mapping[Delivery, int]]] = dict
 
 
 class Metrics:
@@ -51,6 +53,8 @@ class Metrics:
         self._open = Gauge("intake_open", "1 while instances are taken in.", **named())
         self._lost = Counter("payload_lost", "Objects of the ledger that are not on their shelf.", **named())
         self._lost.inc(lost)
+        self._sent = Counter("sent_bytes", "Bytes that destinations acknowledged.", **named("destination"))
+        self._up = Gauge("destination_up", "1 while a destination takes things.", **named("destination"))
         self._stopped = False
         self._open.set(1)
         self._registry.register(_Ledger(asked, clock))
@@ -76,6 +80,12 @@ class Metrics:
                 self._open.set(0)
             case events.PayloadLost():
                 self._lost.inc()
+            case events.Delivered(state=Delivery.ACKNOWLEDGED):
+                self._sent.labels(event.destination).inc(event.size)
+            case events.DestinationDown() | events.DestinationPaused():
+                self._up.labels(event.destination).set(0)
+            case events.DestinationUp():
+                self._up.labels(event.destination).set(1)
             case _:
                 pass
 
@@ -102,6 +112,13 @@ class _Ledger:
             received.add_metric([source], sum(states.values()))
             for state in State:
                 items.add_metric([source, str(state)], states.get(state, 0))
+        ways = GaugeMetricFamily(
+            "stowgate_deliveries", "Clean objects by destination and state.", labels=["destination", "state"]
+        )
+        for destination, steps in sorted(self._asked.deliveries().items()):
+            for step, n in steps.items():
+                ways.add_metric([destination, str(step)], n)
+        yield ways
         oldest = self._asked.oldest_waiting()
         age = max(0.0, self._clock() - oldest) if oldest is not None else 0.0
         yield items

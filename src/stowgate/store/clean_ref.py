@@ -6,7 +6,7 @@ import hashlib
 
 from stowgate.errors import Rejected
 from stowgate.objects import CleanRef, Names
-from stowgate.store.custody import CleanObject
+from stowgate.store.clean_object import CleanObject
 from stowgate.store.spool import CleanView
 
 _STEP = 256 * 1024

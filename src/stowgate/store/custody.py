@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from stowgate.lifecycle import State
+from stowgate.store.clean_object import CleanObject
+from stowgate.store.deliveries import Deliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Coming:
     study    -- alias of the Study Instance UID
     scanner, protocol -- aliases of station and protocol, for fleet quality
     code     -- why it was rejected (then nothing lies on the shelf), "" for one that is taken into custody
+    marks    -- names of the descriptions of the configuration that its header fits
     """
 
     id: str
@@ -36,6 +39,7 @@ class Coming:
     protocol: str = ""
     peer: str = ""
     code: str = ""
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +50,6 @@ class Leased:
     source: str
     attempts: int
     """Starts without an end before this one: 2 means that this is the third."""
-
-
-@dataclass(frozen=True, slots=True)
-class CleanObject:
-    """A clean object on the clean shelf, as the gate passed it.
-
-    id       -- on the clean shelf, 32 random hex digits
-    instance -- its new SOP Instance UID
-    digest   -- SHA-256 (hex) of its bytes
-    policy, key_id -- what it was made with
-    study    -- its new Study Instance UID; series likewise
-    names    -- the fields of `objects.Names`, clean values only, for paths and listings
-    """
-
-    id: str
-    instance: str
-    study: str
-    series: str
-    size: int
-    digest: str
-    policy: str
-    key_id: str
-    sop_class: str
-    transfer_syntax: str
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +73,7 @@ class Row:
     arrived, updated -- seconds since 1970, UTC, for display only
     next_try -- seconds since 1970 of the next move by itself, None if a person has to act or nothing is due
     has_raw, has_clean -- whether the payload is still there
+    delivered -- whether it has come everywhere it goes
     """
 
     number: int
@@ -112,11 +92,12 @@ class Row:
     has_raw: bool
     has_clean: bool
     next_try: float | None = None
+    delivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One study of one source: how many of its instances are in each state."""
+    """One study of one source: how many of its instances are in each state, and how many of these were delivered."""
 
     alias: str
     source: str
@@ -127,6 +108,7 @@ class Study:
     complete: bool
     """Nothing came for the idle time of its source, or the expected number is there."""
     expected: int | None = None
+    delivered: Mapping[State, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +140,10 @@ class Custody(Protocol):
     Every member passes tests/contracts/test_every_custody.py. `State` moves are legal by `lifecycle.NEXT` alone: a
     guarded statement that finds its row elsewhere leaves it and says so.
     """
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Where its clean objects go."""
 
     def receive(self, group: Sequence[Coming]) -> list[str]:
         """Give each a row in received (rejected if it has a code); one commit, waited for together with others'.
@@ -205,10 +191,11 @@ class Custody(Protocol):
     def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
         """A person's or the gateway's decision: hold, release (back to received or waiting), drop, purge.
 
-        Returns the ids that the lifecycle table does not let go there, and those that lack the payload for it: the
-        raw object to be received again, the clean one to wait. Releasing from held or quarantined goes to
-        received and is judged again; a waiting item that was held goes back to received as well. What each was before,
-        since when and why, is appended to the events unless it was received; so is that it was received again.
+        Returns the ids that the lifecycle table does not let go there, and those that lack what it takes: the raw
+        object to be received again, the clean one to wait, evidence of its delivery (or a drop before) to be purged.
+        Releasing from held or quarantined goes to received and is judged again; a waiting item that was held goes back
+        to received as well. What each was before, since when and why, is appended to the events unless it was
+        received; so is that it was received again.
         """
 
     def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
@@ -260,7 +247,7 @@ class Custody(Protocol):
         """The newest events, of one item or all."""
 
     def oldest_waiting(self) -> float | None:
-        """When the oldest waiting item arrived."""
+        """When the oldest item arrived that waits and was not delivered."""
 
     def close(self) -> None:
         """Let go of it."""

@@ -19,9 +19,9 @@ ORDER BY number LIMIT 1;
 
 -- name: arrive -- give an arrival its row
 INSERT INTO items (id, source, state, size, instance, content, study, modality, sop_class, scanner, protocol, peer,
-                   has_raw, arrived, updated)
+                   marks, has_raw, arrived, updated)
 VALUES (:id, :source, 'received', :size, :instance, :content, :study, :modality, :sop_class, :scanner, :protocol, :peer,
-        :has_raw, :now, :now);
+        :marks, :has_raw, :now, :now);
 
 -- name: turn_back -- take an arrival on from received at once: a rejected one, or a duplicate of another
 UPDATE items SET state = :state, code = :code, original = :original WHERE id = :id AND state = 'received';
@@ -92,9 +92,11 @@ SELECT state, code, source, updated FROM items WHERE id = :id;
 -- name: move -- a decision about an item, where the lifecycle and its payload allow it
 UPDATE items
 SET state = :state, code = :code, place = '', attempts = 0, worker = '', updated = :now,
-    given_up = max(given_up, :state = 'dropped'), original = CASE WHEN :state = 'received' THEN '' ELSE original END
+    given_up = max(given_up, :state = 'dropped'),
+    delivered = CASE WHEN :state IN ('purging', 'purged') THEN delivered ELSE 0 END, original = CASE WHEN :state = 'received' THEN '' ELSE original END
 WHERE id = :id AND EXISTS (SELECT 1 FROM moves WHERE was = state AND becomes = :state)
-    AND (:state <> 'received' OR has_raw = 1) AND (:state NOT IN ('cleaned', 'waiting') OR has_clean = 1);
+    AND (:state <> 'received' OR has_raw = 1) AND (:state NOT IN ('cleaned', 'waiting') OR has_clean = 1)
+    AND (:state <> 'purging' OR delivered = 1 OR given_up = 1);
 
 -- name: retire_of -- what was made of an item that was given up stands for nothing any more
 UPDATE cleans SET stands = 0 WHERE stands = 1 AND item = (SELECT number FROM items WHERE id = :id);
@@ -156,6 +158,9 @@ SELECT source, state, n FROM counts;
 SELECT alias, source, modality, first, last, complete, expected, (
     SELECT json_group_object(state, n) FROM study_counts
     WHERE study_counts.alias = studies.alias AND study_counts.source = studies.source
+), (
+    SELECT json_group_object(state, n) FROM study_delivered
+    WHERE study_delivered.alias = studies.alias AND study_delivered.source = studies.source
 )
 FROM studies
 WHERE alias > :after AND alias <= coalesce(
@@ -172,11 +177,8 @@ SELECT at, kind, item, source, code FROM events ORDER BY number DESC LIMIT :most
 -- name: events_of_item -- the newest events of one item
 SELECT at, kind, item, source, code FROM events WHERE item = :item AND item <> '' ORDER BY number DESC LIMIT :most;
 
--- name: oldest_waiting -- when the oldest waiting item arrived
-SELECT arrived FROM items WHERE number = (
-    SELECT min((SELECT min(number) FROM items WHERE items.source = counts.source AND items.state = 'waiting'))
-    FROM counts WHERE state = 'waiting' AND n > 0
-);
+-- name: oldest_waiting -- when the oldest item arrived that waits and was not delivered
+SELECT arrived FROM items WHERE state = 'waiting' AND delivered = 0 ORDER BY number LIMIT 1;
 
 -- name: clean_of_item -- the clean object of an item
 SELECT cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id, cleans.sop_class,

@@ -20,6 +20,7 @@ from stowgate.store.custody_rows import (
     taken_twice,
 )
 from stowgate.store.custody_steps import choose
+from stowgate.store.deliveries_memory import MemoryDeliveries
 
 _NO_ORIGINAL = (State.REJECTED, State.DUPLICATE, State.DROPPED)
 
@@ -30,7 +31,13 @@ class MemoryCustody(MemoryView):
     def __init__(self, clocks: Clocks = SYSTEM, *, longest_lease: float = LEASE) -> None:
         self._clocks, self._longest = clocks, longest_lease
         super().__init__()
-        self._cleans: set[str] = set()
+        self._cleans: dict[str, Item] = {}
+        self._deliveries = MemoryDeliveries(self)
+
+    @property
+    def deliveries(self) -> MemoryDeliveries:
+        """See `Custody.deliveries`."""
+        return self._deliveries
 
     def receive(self, group: Sequence[Coming]) -> list[str]:
         """One after the other."""
@@ -127,7 +134,7 @@ class MemoryCustody(MemoryView):
         item.modality, item.has_clean = ended.modality or item.modality, clean is not None
         if clean:
             item.state, item.clean = State.WAITING, replace(clean, names=dict(clean.names))
-            self._cleans.add(clean.id)
+            self._cleans[clean.id] = item
             self._standing[clean.instance, clean.policy] = (ended.id, item.clean)
         if study := self._studies.get((item.coming.study, item.coming.source)):
             study.modality = study.modality or ended.modality
@@ -165,8 +172,10 @@ class MemoryCustody(MemoryView):
                     self._events.append(Event(item.updated, item.state, item.coming.id, source, item.code))
                 if to is State.RECEIVED:
                     self._events.append(Event(now, to, item.coming.id, source))
+                self._deliveries.item_moves(item, to)
                 item.state, item.code, item.place, item.attempts, item.leased = to, code, "", 0, None
                 item.updated = now
+                item.delivered = item.delivered and to in GONE
                 if to is State.RECEIVED:
                     item.original = ""
                 if to is State.DROPPED:
@@ -230,5 +239,7 @@ class MemoryCustody(MemoryView):
 def _may(item: Item, to: State) -> bool:
     """Whether the lifecycle and what is left of its payload let an item go there."""
     if to is State.RECEIVED and not item.has_raw:
+        return False
+    if to is State.PURGING and not (item.delivered or item.given_up):
         return False
     return to in NEXT[item.state] and (to not in (State.CLEANED, State.WAITING) or item.has_clean)

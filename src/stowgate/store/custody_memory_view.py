@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from threading import RLock
 
 from stowgate.lifecycle import State
+from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Moment
-from stowgate.store.custody import Caller, CleanObject, Coming, Event, Row, Study
+from stowgate.store.custody import Caller, Coming, Event, Row, Study
 from stowgate.store.custody_rows import every_state, is_beginning
 
 GONE = (State.PURGING, State.PURGED)
@@ -35,13 +36,14 @@ class Item:
     leased: Moment | None = None
     clean: CleanObject | None = None
     has_clean: bool = False
+    delivered: bool = False
 
     def row(self) -> Row:
         """As others may see it."""
         c = self.coming
         return Row(
             self.number, c.id, c.source, self.state, self.code, self.place, c.size, c.study, self.modality, c.sop_class,
-            self.attempts, self.arrived, self.updated, self.has_raw, self.has_clean,
+            self.attempts, self.arrived, self.updated, self.has_raw, self.has_clean, delivered=self.delivered,
         )  # fmt: skip
 
 
@@ -132,13 +134,15 @@ class MemoryView:
     def _study(self, alias: str, source: str) -> Study:
         study, counts = self._studies[alias, source], self._counts_of(alias, source)
         return Study(
-            alias, source, study.modality, every_state(counts), study.first, study.last, study.complete, study.expected
-        )
+            alias, source, study.modality, every_state(counts), study.first, study.last, study.complete, study.expected,
+            dict(Counter(item.state for item in self._of_study(alias, source) if item.delivered)),
+        )  # fmt: skip
 
     def _counts_of(self, alias: str, source: str) -> Counter[State]:
-        return Counter(
-            item.state for item in self._items.values() if (item.coming.study, item.coming.source) == (alias, source)
-        )
+        return Counter(item.state for item in self._of_study(alias, source))
+
+    def _of_study(self, alias: str, source: str) -> list[Item]:
+        return [item for item in self._items.values() if (item.coming.study, item.coming.source) == (alias, source)]
 
     def callers(self) -> list[Caller]:
         """A list of its own."""
@@ -153,7 +157,8 @@ class MemoryView:
     def oldest_waiting(self) -> float | None:
         """The first in the order of arrival."""
         with self._turn:
-            return next((item.arrived for item in self._items.values() if item.state is State.WAITING), None)
+            waits = (item for item in self._items.values() if item.state is State.WAITING and not item.delivered)
+            return next((item.arrived for item in waits), None)
 
     def _among(self, ids: Collection[str]) -> list[Item]:
         return [self._items[id] for id in ids if id in self._items]

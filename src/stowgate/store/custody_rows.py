@@ -9,7 +9,8 @@ from typing import Any
 
 from stowgate.lifecycle import NEXT, State
 from stowgate.reasons import REASONS
-from stowgate.store.custody import Caller, CleanObject, Coming, Ended, Row, Study
+from stowgate.store.clean_object import CleanObject
+from stowgate.store.custody import Caller, Coming, Ended, Row, Study
 
 CALLERS = 1_000
 """How many of those turned away are remembered."""
@@ -19,6 +20,7 @@ LEASE = 900.0
 
 WITH_CODE = (State.HELD, State.QUARANTINED, State.REJECTED)
 _ID = re.compile(r"[0-9a-f]{32}")
+_MARK = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _BEGINNING = re.compile(r"[0-9a-f]{6,32}")
 
 
@@ -29,6 +31,8 @@ def sound_coming(group: Iterable[Coming]) -> None:
             raise ValueError("an item is known by 32 hex digits")
         if coming.code and coming.code not in REASONS:
             raise ValueError("a code is one of the table of reasons")
+        if not all(_MARK.fullmatch(mark) for mark in coming.marks):
+            raise ValueError("a mark is a name of the configuration")
         if not coming.source or coming.size < 0:
             raise ValueError("an arrival has a source and a size")
 
@@ -82,15 +86,16 @@ def item_row(row: Sequence[Any]) -> Row:
     number, id, source, state, code, place, size, study, modality, sop_class, attempts, arrived, updated, *has = row
     return Row(
         number, id, source, State(state), code, place, size, study, modality, sop_class, attempts, arrived, updated,
-        bool(has[0]), bool(has[1]),
+        bool(has[0]), bool(has[1]), delivered=bool(has[2]),
     )  # fmt: skip
 
 
 def study_row(row: Sequence[Any]) -> Study:
     """A row of the query `studies`."""
-    alias, source, modality, first, last, complete, expected, counted = row
+    alias, source, modality, first, last, complete, expected, counted, delivered = row
     counts = {State(state): n for state, n in json.loads(counted).items()}
-    return Study(alias, source, modality, every_state(counts), first, last, bool(complete), expected)
+    there = {State(state): n for state, n in json.loads(delivered).items() if n}
+    return Study(alias, source, modality, every_state(counts), first, last, bool(complete), expected, there)
 
 
 def caller_row(row: Sequence[Any]) -> Caller:

@@ -20,6 +20,7 @@ from stowgate.store.custody import Coming, Ended, Event, Leased
 from stowgate.store.custody_damage import SECONDS, check_line, check_log, check_shape
 from stowgate.store.custody_rows import CALLERS, LEASE, sound_coming, sound_ended, sound_move
 from stowgate.store.custody_view import APPLICATION, MIGRATIONS, CustodyView
+from stowgate.store.deliveries_sqlite import SqliteDeliveries
 from stowgate.store.group_commit import GroupCommit
 from stowgate.store.migrate import Migration, migrate, shipped
 from stowgate.store.page_sums import PageSums
@@ -101,6 +102,12 @@ class SqliteCustody(CustodyView):
         super().__init__(self._readers.lend)
         self._path, self._sums, self._clocks, self._longest = path, sums, clocks, longest_lease
         self._writer = GroupCommit(db, path.parent, sums.checkpoint)
+        self._deliveries = SqliteDeliveries(self._writer, self._readers.lend, clocks)
+
+    @property
+    def deliveries(self) -> SqliteDeliveries:
+        """In the same file, by the same group commit."""
+        return self._deliveries
 
     def receive(self, group: Sequence[Coming]) -> list[str]:
         """A few statements for each, one commit for all who wait."""

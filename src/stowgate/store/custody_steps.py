@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from stowgate.lifecycle import State
+from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Moment
-from stowgate.store.custody import CleanObject, Coming, Ended, Leased
+from stowgate.store.custody import Coming, Ended, Leased
 from stowgate.store.custody_rows import clean_values, taken_twice
 from stowgate.store.queries import queries
 
@@ -54,6 +55,7 @@ def _receive(db: sqlite3.Connection, coming: Coming, moment: Moment) -> str:
         scanner=coming.scanner,
         protocol=coming.protocol,
         peer=coming.peer,
+        marks=" ".join(coming.marks),
         has_raw=not (coming.code or original),
         now=moment.now,
     )

@@ -13,9 +13,11 @@ from typing import Any
 
 from stowgate.errors import Misconfigured
 from stowgate.lifecycle import State
+from stowgate.store.clean_object import CleanObject
 from stowgate.store.connection import snapshot, untouched
-from stowgate.store.custody import Caller, CleanObject, Event, Row, Study
+from stowgate.store.custody import Caller, Event, Row, Study
 from stowgate.store.custody_rows import caller_row, clean_row, every_state, is_beginning, item_row, study_row
+from stowgate.store.deliveries_view import SqliteDeliveriesView
 from stowgate.store.migrate import check, shipped
 from stowgate.store.plain import plain_errors
 from stowgate.store.queries import queries
@@ -47,6 +49,12 @@ class CustodyView:
     def __init__(self, lend: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
         self._lend_one = lend
         self._sql = queries(SQL)
+        self._deliveries_view = SqliteDeliveriesView(lend)
+
+    @property
+    def deliveries(self) -> SqliteDeliveriesView:
+        """See `Custody.deliveries`; here they can only be asked for."""
+        return self._deliveries_view
 
     def owner(self) -> str:
         """Id of the project key that the ledger belongs to, "" while it belongs to none."""

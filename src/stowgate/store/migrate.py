@@ -49,11 +49,11 @@ def migrate(
 
 def check(db: sqlite3.Connection, place: str, steps: Sequence[Migration], application: int = APPLICATION) -> None:
     """Refuse what this version cannot read: a newer schema, or the database of another program."""
+    if _number(db, "application_id") != application and _number(db, "schema_version") != 0:
+        raise Misconfigured("ledger_damaged", place)
     version = _number(db, "user_version")
     if version > steps[-1].number:
         raise Misconfigured("ledger_newer", f"schema {version}, this version knows {steps[-1].number}")
-    if _number(db, "application_id") != application and _number(db, "schema_version") != 0:
-        raise Misconfigured("ledger_damaged", place)
 
 
 def _apply(db: sqlite3.Connection, step: Migration, application: int) -> None:

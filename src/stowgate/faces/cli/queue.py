@@ -14,6 +14,7 @@ from stowgate.lifecycle import State
 
 app = typer.Typer(help="What waits: list it, hold it, release it, export it.", no_args_is_help=True)
 
+NOWHERE = "It is clean and waits for a destination."
 _WAITING = (State.RECEIVED, State.CLEANED, State.WAITING)
 _COLUMNS = (("id", 32), ("source", 12), ("state", 11), ("modality", 8), ("who_acts", 11), ("reason", 0))
 
@@ -27,10 +28,12 @@ def list_(
     """One line for each item that waits or is held: id, state, reason, who has to act."""
     from itertools import islice
 
-    from stowgate.questions import backlog_of, pages
+    from stowgate.faces.cli.dest import opens
+    from stowgate.questions import backlog
 
-    with view_of(settings_of(config)) as view:
-        rows = (backlog_of(row) for row in pages(view, (*_WAITING, State.HELD)))
+    settings = settings_of(config)
+    with view_of(settings) as view:
+        rows = backlog(view, (*_WAITING, State.HELD), opens(settings))
         show(islice(rows, limit), as_json, _COLUMNS, "Nothing waits.")
 
 
@@ -39,21 +42,35 @@ def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEF
     """Everything that is known of one item: aliases, codes and what happened to it; no value of its header."""
     from dataclasses import asdict
 
+    from stowgate.faces.cli.dest import opens
     from stowgate.questions import story
+    from stowgate.questions_delivery import waits
 
-    with view_of(settings_of(config)) as view:
-        told = story(view, id.lower())
+    settings = settings_of(config)
+    with view_of(settings) as view:
+        told, places = story(view, id.lower()), view.deliveries.destinations()
     if told is None:
         raise Misconfigured("unknown_item")
     happened = [{"at": event.at, "kind": event.kind, "code": event.code} for event in told.events]
     found: dict[str, Any] = {**asdict(told.row), "reason": told.reason, "who_acts": told.who_acts, "events": happened}
+    found["deliveries"] = [
+        {**asdict(way), "urgency": way.urgency.name.lower(), "reason": why, "next_try": next_try, "who_acts": who}
+        for way in told.ways
+        for why, next_try, who in [waits(way, places.get(way.destination), opens(settings)(way.destination))]
+    ]
     if as_json:
         show([found], True, (), "")
         return
     found.pop("events")
+    ways = found.pop("deliveries")
     for name, value in found.items():
         if value not in ("", None):
             typer.echo(f"{name:<10} {when(value) if isinstance(value, float) else value}")
+    for way in ways:
+        moves = f" Next move {when(way['next_try'])}." if way["next_try"] else ""
+        typer.echo(
+            f"to {way['destination']}: {way['state']}, evidence {way['evidence'] or 'none'}. {way['reason']}{moves}"
+        )
     for event in told.events:
         typer.echo(f"{when(event.at)}  {event.kind} {event.code}".rstrip())
 
@@ -70,6 +87,23 @@ def release(ids: Ids, config: Config = DEFAULT) -> int:
     return act(config, "release", ids)
 
 
+@app.command("retry")
+def retry(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Items; all that wait if none.")] = None,
+    now: Annotated[bool, typer.Option("--now", help="Try at once, whatever was agreed about the next time.")] = False,
+    config: Config = DEFAULT,
+) -> int:
+    """Let what waits for its time be tried, and what was refused be sent again."""
+    from stowgate.questions import backlog
+
+    settings = settings_of(config)
+    if not ids:
+        with view_of(settings) as view:
+            on_its_way = backlog(view, (State.WAITING,))
+            ids = [row.id for row in on_its_way if row.reason != NOWHERE]
+    return act(config, "retry_now" if now else "retry", ids)
+
+
 @app.command("export")
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")],
@@ -82,5 +116,5 @@ def export(
     settings = settings_of(config)
     if not ids:
         with view_of(settings) as view:
-            ids = [row.id for row in pages(view, (State.WAITING,))]
+            ids = [row.id for row in pages(view, (State.WAITING,)) if not row.delivered]
     return act(config, "export", ids, folder.expanduser())

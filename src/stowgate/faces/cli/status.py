@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from stowgate.faces.cli.unit import DEFAULT, Config, settings_of, spool_of, view_if_any
+from stowgate.lifecycle import Delivery
 
 _EVERY = 2.0
 
@@ -24,11 +25,11 @@ def status(
     from stowgate.store.lock import is_held
 
     settings = settings_of(config)
-    names = [source.name for source in settings.source]
+    names, ways = [source.name for source in settings.source], [dest.name for dest in settings.dest]
     with suppress(KeyboardInterrupt):  # the way out of --watch
         while True:
             with view_if_any(settings) as view:
-                found = asked(view, names)
+                found = asked(view, names, ways)
             typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found, is_held(spool_of(settings)))))
             if not watch:
                 return
@@ -42,4 +43,18 @@ def _lines(found: dict[str, Any], runs: bool) -> list[str]:
     lines.append("  ".join([f"{'source':<{width}}", *(f"{name:>11}" for name in places)]))
     for name, line in (*found["sources"].items(), ("all", found)):
         lines.append("  ".join([f"{name:<{width}}", *(f"{line[place]:>11,}" for place in places)]))
+    return [*lines, *_ways(found["destinations"])]
+
+
+def _ways(found: dict[str, Any]) -> list[str]:
+    """One line for each destination; why it stands still, if it does."""
+    if not found:
+        return []
+    steps = [str(step) for step in Delivery]
+    width = max(map(len, ["destination", *found]))
+    lines = ["", "  ".join([f"{'destination':<{width}}", *(f"{step:>12}" for step in steps)])]
+    for name, line in found.items():
+        code = line["paused"] or line["code"]
+        still = f"  {'paused' if line['paused'] else 'down'}: {code}" if code else ""
+        lines.append("  ".join([f"{name:<{width}}", *(f"{line[step]:>12,}" for step in steps)]) + still)
     return lines

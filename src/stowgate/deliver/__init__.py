@@ -1,0 +1,1 @@
+"""Where clean objects are sent to: one file for each kind of destination, all under one contract."""

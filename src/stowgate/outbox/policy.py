@@ -1,0 +1,117 @@
+"""Who is next and when to try again: pure functions; time and chance are arguments, so nothing here ever waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+
+class Urgency(IntEnum):
+    """The three priorities that DICOM knows (PS3.7 9.3.1.1)."""
+
+    LOW = 0
+    MEDIUM = 1
+    HIGH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What waits of one study for one destination at one urgency.
+
+    number -- ascending in the order in which lines began: the older, the smaller
+    turns  -- that it has had, counted as if it had been there from the destination's first turn on
+    """
+
+    number: int
+    urgency: Urgency
+    turns: int = 0
+
+
+def next_line(lines: Iterable[Line]) -> Line | None:
+    """The one whose turn it is: the most urgent, of these one with the fewest turns, of these the oldest.
+
+    So a study of four views waits for one turn of each older study, however large that is, and none starves.
+    """
+    return min(lines, key=lambda line: (-line.urgency, line.turns, line.number), default=None)
+
+
+def entering(turns: int, latest: int) -> int:
+    """The turns of a line in which something gets ready again, when the one served last had had `latest` of them.
+
+    Whoever was away has not saved up turns.
+    """
+    return max(turns, latest)
+
+
+CAP, LEAST, _BASE = 600.0, 2.0, 2.0
+"""Seconds between two tries: ten minutes at most, two at least, however fast a link comes and goes."""
+
+_LONGEST_HINT = 86_400.0
+"""A peer that asks for more than a day is asked again after one."""
+
+
+def pause(failures: int, chance: float, after: float | None = None) -> float:
+    """Seconds until the next try after so many failures in a row: full jitter below a doubling bound.
+
+    chance -- from 0 to 1
+    after  -- what the peer asked for (Retry-After): never less, a little more so that not all come at once
+    """
+    if after is not None:
+        return max(LEAST, min(after, _LONGEST_HINT) * (1 + chance / 10))
+    return max(LEAST, chance * min(CAP, _BASE * 2.0 ** min(failures, 16)))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How it stands with the way to one destination. Times are monotonic seconds.
+
+    failures  -- tries that failed one after the other; 0 while it works
+    tried     -- when the last try failed
+    until     -- when the next one is due
+    code      -- why the last one failed
+    bidden    -- the peer itself said when to come again, so the return of the link does not hurry
+    reachable -- whether the place could be reached when somebody looked last
+    """
+
+    failures: int = 0
+    tried: float = float("-inf")
+    until: float = float("-inf")
+    code: str = ""
+    bidden: bool = False
+    reachable: bool = True
+
+    def may_try(self, now: float) -> bool:
+        """Whether a try is due."""
+        return now >= self.until
+
+
+def failed(link: Link, now: float, chance: float, code: str, after: float | None = None) -> Link:
+    """After a try that the network or the peer let fail. There is no last try."""
+    if not link.may_try(now) and link.failures:
+        return link  # another worker ran into the same outage
+    return Link(link.failures + 1, now, now + pause(link.failures + 1, chance, after), code, after is not None)
+
+
+def seen(link: Link, now: float, *, reachable: bool) -> Link:
+    """After somebody looked whether the place can be reached: when it has come back, the next try is due at once."""
+    back = reachable and not link.reachable and link.failures and not link.bidden
+    due = max(now, link.tried + LEAST) if back else link.until
+    return replace(link, reachable=reachable, until=min(link.until, due) if back else link.until)
+
+
+def hurried(link: Link, now: float) -> Link:
+    """After a person said "now"."""
+    return replace(link, until=min(link.until, now))
+
+
+LEAST_PARCEL, MOST_PARCEL = 1 << 20, 64 << 20
+_PARCEL_SECONDS = 10.0
+
+
+def parcel_bytes(rate: float) -> int:
+    """Bytes that are handed over together on a line of `rate` bytes/s: ten seconds' worth.
+
+    What was acknowledged is written down after each parcel, so this is what a power cut makes the peer ask for twice.
+    """
+    return int(min(MOST_PARCEL, max(LEAST_PARCEL, rate * _PARCEL_SECONDS)))

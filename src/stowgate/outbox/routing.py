@@ -1,0 +1,81 @@
+"""Where a clean object goes: rules over coded facts, pure; every rule that fits counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from hashlib import sha256
+
+from stowgate.outbox.policy import Urgency
+
+_LONGEST = 256
+"""Characters of a description that are looked at: its VR allows 64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an object: names of the configuration and codes, no value that somebody typed.
+
+    marks -- of the descriptions that its header fitted, see `mark_of`
+    """
+
+    source: str
+    modality: str = ""
+    sop_class: str = ""
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One [[route]]: an empty condition fits everything, of a list one is enough."""
+
+    destinations: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    sop_classes: tuple[str, ...] = ()
+    descriptions: tuple[str, ...] = ()
+    urgency: Urgency = Urgency.MEDIUM
+
+    def fits(self, facts: Facts) -> bool:
+        """Whether every condition does."""
+        marks = {mark_of(pattern) for pattern in self.descriptions}
+        return (
+            (not self.sources or facts.source in self.sources)
+            and (not self.modalities or facts.modality in self.modalities)
+            and (not self.sop_classes or facts.sop_class in self.sop_classes)
+            and (not marks or not marks.isdisjoint(facts.marks))
+        )
+
+
+def routed(facts: Facts, rules: Sequence[Rule]) -> Mapping[str, Urgency]:
+    """Each destination of the rules that fit, at the highest urgency that one of them gives it."""
+    found: dict[str, Urgency] = {}
+    for rule in rules:
+        if rule.fits(facts):
+            for name in rule.destinations:
+                found[name] = max(found.get(name, rule.urgency), rule.urgency)
+    return found
+
+
+def mark_of(pattern: str) -> str:
+    """What stands in the ledger for a pattern: the same pattern has the same mark in every configuration."""
+    return sha256(pattern.casefold().encode()).hexdigest()[:16]
+
+
+def marks_of(patterns: Iterable[str], descriptions: Iterable[bytes]) -> tuple[str, ...]:
+    """The marks of the patterns that one of these descriptions fits, whatever the case of its letters.
+
+    descriptions -- values out of a header; they are looked at here, on the identified side, and nothing of them stays
+    """
+    texts = [_text(raw) for raw in descriptions]
+    chosen = dict.fromkeys(patterns)
+    return tuple(mark_of(one) for one in chosen if any(fnmatchcase(text, one.casefold()) for text in texts))
+
+
+def _text(raw: bytes) -> str:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return text.strip(" \0")[:_LONGEST].casefold()

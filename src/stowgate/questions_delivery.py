@@ -1,0 +1,64 @@
+"""What is asked about the ways out: how many are how far, why one has not arrived, who has to act."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from stowgate.lifecycle import Delivery
+from stowgate.reason import Reason
+from stowgate.reasons import REASONS
+from stowgate.store.custody import Custody
+from stowgate.store.custody_view import CustodyView
+from stowgate.store.deliveries import Destination, OnItsWay
+
+UNKNOWN = Reason("failed", "This version does not know the reason.", "Use the version that wrote it, or a newer one.")
+View = Custody | CustodyView
+"""Whoever answers the query half of `store.custody.Custody`: an open ledger, or one that is only read."""
+
+
+def ways_out(view: View | None, destinations: Sequence[str] = ()) -> dict[str, dict[str, object]]:
+    """Of each destination how many clean objects are how far, and whether it is paused or cannot be reached."""
+    counts, known = (view.deliveries.counts(), view.deliveries.destinations()) if view else ({}, {})
+    found: dict[str, dict[str, object]] = {}
+    for name in dict.fromkeys((*destinations, *counts)):
+        states, place = counts.get(name, {}), known.get(name, Destination(name))
+        found[name] = {str(state): states.get(state, 0) for state in Delivery}
+        found[name] |= {"paused": place.paused, "code": place.code, "next_try": place.next_try}
+    return found
+
+
+def waits(way: OnItsWay, place: Destination | None, opens: float | None = None) -> tuple[str, float | None, str]:
+    """Why one delivery is where it is, when it moves next (seconds since 1970), and who has to act.
+
+    opens -- when its destination is sent to again, None where that is now, infinity where nobody knows it any more
+    """
+    name = way.destination
+    if way.stand == "over":
+        arrived = way.state is not Delivery.REFUSED
+        return f"{name}: {_STEPS[way.state]}", None, "nobody" if arrived else "a person"
+    if opens == math.inf:
+        return f"{name} is in the configuration no more. Put its [[dest]] back, or drop the item.", None, "a person"
+    if place and place.paused:
+        return f"{name} is paused. {_said(place.paused)}", None, "a person"
+    if opens is not None:
+        return f"{name} is sent to at other hours.", opens, "the gateway"
+    if place and place.code:
+        return f"{name}: {_said(place.code)}", place.next_try, "the gateway"
+    if way.stand == "later" and way.code:
+        return f"{name}: {_said(way.code)}", way.next_try, "the gateway"
+    return f"{name}: {_STEPS[way.state]}", way.next_try, "the gateway"
+
+
+def _said(code: str) -> str:
+    reason = REASONS.get(code, UNKNOWN)
+    return f"{reason.sentence} {reason.advice}".strip()
+
+
+_STEPS = {
+    Delivery.QUEUED: "It is queued and goes when its turn comes.",
+    Delivery.SENT: "It was sent, and the destination will be asked whether it arrived.",
+    Delivery.ACKNOWLEDGED: "The destination says that it has it, and will be asked for evidence.",
+    Delivery.VERIFIED: "It is there: the destination was asked.",
+    Delivery.REFUSED: "The destination refused it.",
+}

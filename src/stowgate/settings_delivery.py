@@ -1,0 +1,88 @@
+"""The tables of stowgate.toml about delivery: destinations and routes, and what is wrong between them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stowgate.deliver.cstore import DimseDest
+from stowgate.deliver.folder import FolderDest
+from stowgate.deliver.stow import StowDest
+from stowgate.outbox.policy import Urgency
+from stowgate.outbox.routing import Rule
+from stowgate.toml_lines import Where
+
+Dest = Annotated[FolderDest | DimseDest | StowDest, Field(discriminator="kind")]
+"""Every kind of destination: the union is the registry."""
+
+
+class Route(BaseModel):
+    """One rule about what goes where. Conditions that are left out fit everything; every rule that fits counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    dest: tuple[str, ...] = Field(min_length=1, description="Names of the [[dest]] that it sends to.")
+    source: tuple[str, ...] = Field(default=(), description="Names of sources; one of them is enough.")
+    modality: tuple[str, ...] = Field(default=(), description='Modalities, such as "MG".')
+    sop_class: tuple[str, ...] = Field(default=(), description="SOP Class UIDs.")
+    description: tuple[str, ...] = Field(
+        default=(),
+        description='Patterns such as "*breast*" for the Study or Series Description as it came in; * stands for '
+        "anything, and case does not matter. Only that a pattern fitted is kept.",
+    )
+    urgency: Literal["low", "medium", "high"] = Field(
+        default="medium", description="What is more urgent goes first; the highest of the rules that fit counts."
+    )
+
+    def rule(self) -> Rule:
+        """As the policy has it."""
+        return Rule(
+            self.dest, self.source, self.modality, self.sop_class, self.description, Urgency[self.urgency.upper()]
+        )
+
+
+def clashes(data: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
+    """What is right by itself and wrong beside another setting; of a file as it was read, whatever else is wrong."""
+    dests, routes = _tables(data, "dest"), _tables(data, "route")
+    names: list[str] = []
+    for number, table in dests:
+        name = table.get("name")
+        if isinstance(name, str) and name in names:
+            yield ("dest", number, "name"), "is that of another destination; each needs its own"
+        names.append(str(name))
+    sources = [str(table.get("name")) for _, table in _tables(data, "source")]
+    for number, table in routes:
+        for key, known, what in (("dest", names, "[[dest]]"), ("source", sources, "[[source]]")):
+            named = table.get(key)
+            unknown = [one for one in named if one not in known] if isinstance(named, list) else []
+            if unknown:
+                yield ("route", number, key), f"names a {what} that is not there"
+    yield from _inside(data, dests)
+
+
+def _tables(data: Mapping[str, Any], key: str) -> list[tuple[int, dict[str, Any]]]:
+    tables = data.get(key)
+    return [one for one in enumerate(tables) if isinstance(one[1], dict)] if isinstance(tables, list) else []
+
+
+def _inside(data: Mapping[str, Any], dests: list[tuple[int, dict[str, Any]]]) -> Iterator[tuple[Where, str]]:
+    """What is written must not be taken in again, and nothing is written into the spool."""
+    spool = data.get("spool")
+    held = spool.get("path") if isinstance(spool, dict) else None
+    watched = [table.get("path") for _, table in _tables(data, "source") if table.get("kind") == "folder"]
+    for number, table in dests:
+        path = table.get("path")
+        if not isinstance(path, str):
+            continue
+        if isinstance(held, str) and (_is_in(path, held) or _is_in(held, path)):
+            yield ("dest", number, "path"), "and the spool are inside one another; keep them apart"
+        if any(isinstance(other, str) and (_is_in(path, other) or _is_in(other, path)) for other in watched):
+            yield ("dest", number, "path"), "is watched by a source, which would take in again what is delivered"
+
+
+def _is_in(place: str, folder: str) -> bool:
+    place, folder = os.path.abspath(place), os.path.abspath(folder)
+    return place == folder or place.startswith(folder.rstrip("/") + "/")

@@ -1,0 +1,175 @@
+"""The contract of the ledger's deliveries: each clean object on its way to each destination, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stowgate.lifecycle import Delivery, Evidence, State
+from stowgate.outbox.policy import Urgency
+from stowgate.store.clean_object import CleanObject
+
+REFUSED = "destination_refused"
+"""Why an item is quarantined that a destination will not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One place a clean object goes to."""
+
+    destination: str
+    urgency: Urgency = Urgency.MEDIUM
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """A clean object that waits and that nobody has sent anywhere: what its routes are decided by.
+
+    marks -- names of the descriptions of the configuration that its header fitted
+    """
+
+    number: int
+    clean: str
+    source: str
+    modality: str
+    sop_class: str
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that was given out: to be sent if it is queued, else to be asked for. `note` is the sink's own."""
+
+    number: int
+    item: str
+    state: Delivery
+    attempts: int
+    note: str
+    clean: CleanObject
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery that was given out.
+
+    evidence -- what is known now; it is never less than before, unless the delivery is queued again
+    wait     -- seconds before the next step; None: as soon as its turn comes
+    done     -- the evidence is what its destination is asked for: nothing is left to do
+    """
+
+    number: int
+    state: Delivery
+    code: str = ""
+    evidence: Evidence = Evidence.NONE
+    wait: float | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnItsWay:
+    """One delivery as people and scripts may see it. `stand`: ready, later, out, parked, over."""
+
+    item: str
+    number: int
+    destination: str
+    state: Delivery
+    stand: str
+    code: str
+    evidence: Evidence
+    urgency: Urgency
+    attempts: int
+    queued: float
+    updated: float
+    next_try: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """How it stands with the way to one destination.
+
+    paused   -- why nothing is sent, "" while it is not paused
+    code     -- why the last try failed, "" while it works
+    next_try -- seconds since 1970, for display
+    """
+
+    name: str
+    paused: str = ""
+    code: str = ""
+    failures: int = 0
+    next_try: float | None = None
+    updated: float = 0.0
+
+
+class DeliveriesView(Protocol):
+    """What can be asked; also of a ledger that is only read."""
+
+    def counts(self) -> dict[str, dict[Delivery, int]]:
+        """By destination: how many clean objects are how far. What is parked counts nowhere."""
+
+    def delivered(self) -> dict[str, dict[State, int]]:
+        """Of the items of each source in each state, how many have come everywhere they go; without zeros."""
+
+    def of_items(self, ids: Collection[str]) -> dict[str, list[OnItsWay]]:
+        """How far the clean objects that stand for these items are on their way."""
+
+    def destinations(self) -> dict[str, Destination]:
+        """Those that something was noted of, by name."""
+
+
+class Deliveries(DeliveriesView, Protocol):
+    """Every call is one whole durable step, from any thread. Moves are legal by `lifecycle.NEXT_DELIVERY` alone.
+
+    Only what waits is delivered: when its item goes elsewhere a delivery is parked, whoever works on it. There is no
+    last try: a delivery ends with evidence, with a refusal, or not.
+    """
+
+    def bind(self, group: Mapping[str, Sequence[Bound]]) -> None:
+        """Queue clean objects, by id, for the places they go to; where they are queued already nothing changes."""
+
+    def unbound(self, after: int = 0, most: int = 500) -> list[Unbound]:
+        """A page of those that were never bound for anywhere."""
+
+    def lease(self, destination: str, most: int, size: int) -> list[Due]:
+        """Those of the line whose turn it is (`outbox.policy.next_line`), the oldest first, all of one kind.
+
+        At most `most`, and no more than `size` bytes but for the first. Their tries are counted and committed before
+        this returns. All are to be sent, or all are to be asked for.
+        """
+
+    def record(self, group: Sequence[Outcome]) -> frozenset[int]:
+        """Write down what became of them; the numbers of those that were not given out.
+
+        An item that has come everywhere is delivered; one that was refused and has nowhere left to go is quarantined.
+        """
+
+    def release(self, numbers: Collection[int]) -> None:
+        """Give deliveries back that were not tried."""
+
+    def release_all(self) -> int:
+        """At start-up: take back what a dead process worked on, and forget times of another boot; how many."""
+
+    def retry(self, ids: Collection[str]) -> frozenset[str]:
+        """A person's wish for items: what waits for its time is ready, what was refused is queued again.
+
+        Returns the ids that nothing could be done for.
+        """
+
+    def recheck(self, ids: Collection[str]) -> frozenset[str]:
+        """Have destinations asked again for what was verified there; what is gone is then queued again.
+
+        Until the answer an item counts as what it was. Returns the ids of which nothing was verified, or nothing is
+        left here to compare with.
+        """
+
+    def note(self, number: int, text: str) -> None:
+        """Keep a sink's note about a delivery."""
+
+    def pause(self, destination: str, code: str) -> None:
+        """Note that nothing is sent there, and why; "" resumes it."""
+
+    def link(self, destination: str, code: str, failures: int, next_try: float | None) -> None:
+        """Note how the last try to reach it went; "" where it went well."""
+
+    def next_due(self, destination: str) -> float | None:
+        """Seconds until something that waits for its time is due; None where nothing does."""

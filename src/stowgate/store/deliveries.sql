@@ -1,0 +1,156 @@
+-- Every query about deliveries, by name and with a sentence. Triggers hold every move to lifecycle.NEXT_DELIVERY.
+
+-- name: begin_line -- the line of a study to a destination, made on first use
+INSERT INTO lines (destination, urgency, study) VALUES (:destination, :urgency, :study)
+ON CONFLICT (destination, urgency, study) DO NOTHING;
+
+-- name: bind -- queue a clean object for a destination, once
+INSERT INTO deliveries (clean, line, destination, queued, updated)
+SELECT :clean, number, destination, :now, :now FROM lines
+WHERE destination = :destination AND urgency = :urgency AND study = :study
+ON CONFLICT (clean, destination) DO NOTHING;
+
+-- name: bound -- note that it was decided where a clean object goes
+UPDATE cleans SET bound = 1 WHERE number = :clean;
+
+-- name: clean_number -- the number and the study of a clean object that waits
+SELECT cleans.number, cleans.study FROM cleans JOIN items ON items.number = cleans.item
+WHERE cleans.id = :id AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1;
+
+-- name: unbound -- a page of the clean objects that wait and that nobody has sent anywhere
+SELECT cleans.number, cleans.id, items.source, items.modality, items.sop_class, items.marks
+FROM cleans JOIN items ON items.number = cleans.item
+WHERE cleans.bound = 0 AND cleans.stands = 1 AND cleans.number > :after
+    AND items.state = 'waiting' AND items.has_clean = 1
+ORDER BY cleans.number LIMIT :most;
+
+-- name: wake -- what is due by now is ready again
+UPDATE deliveries SET stand = 'ready', due = 0, next_try = NULL
+WHERE number IN (
+    SELECT number FROM deliveries
+    WHERE destination = :destination AND stand = 'later' AND due <= :monotonic
+    ORDER BY due LIMIT :most
+);
+
+-- name: next_line -- the line whose turn it is (outbox.policy.next_line)
+SELECT number, urgency, turns FROM lines
+WHERE destination = :destination AND ready > 0
+ORDER BY urgency DESC, turns, number LIMIT 1;
+
+-- name: ready_in_line -- the oldest deliveries of a line that are ready
+SELECT deliveries.number, items.id, deliveries.state, deliveries.attempts, deliveries.note,
+       cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id, cleans.sop_class,
+       transfer_syntax, names
+FROM deliveries
+JOIN cleans ON cleans.number = deliveries.clean
+JOIN items ON items.number = cleans.item
+WHERE deliveries.line = :line AND deliveries.stand = 'ready'
+ORDER BY deliveries.number LIMIT :most;
+
+-- name: take -- give a delivery out, and count the try
+UPDATE deliveries SET stand = 'out', attempts = attempts + 1, updated = :now WHERE number = :number AND stand = 'ready';
+
+-- name: had_turn -- count the turn of a line
+UPDATE lines SET turns = turns + 1 WHERE number = :line;
+
+-- name: set_pace -- note which turn it was
+INSERT INTO pace (destination, urgency, turns) VALUES (:destination, :urgency, :turns)
+ON CONFLICT (destination, urgency) DO UPDATE SET turns = excluded.turns;
+
+-- name: given_out -- a delivery that somebody took, or that was parked since
+SELECT deliveries.state, deliveries.evidence, cleans.item, items.id, cleans.stands
+FROM deliveries JOIN cleans ON cleans.number = deliveries.clean JOIN items ON items.number = cleans.item
+WHERE deliveries.number = :number AND deliveries.stand IN ('out', 'parked');
+
+-- name: pass_on -- a delivery goes on to another state
+UPDATE deliveries SET state = :state, code = :code WHERE number = :number;
+
+-- name: put_down -- how a delivery that was given out stands now; what was parked stays so
+UPDATE deliveries
+SET stand = CASE WHEN stand = 'parked' THEN stand ELSE :stand END, code = :code, evidence = :evidence, due = :due,
+    next_try = :next_try, updated = :now
+WHERE number = :number AND stand IN ('out', 'parked');
+
+-- name: untried -- a delivery was not tried after all
+UPDATE deliveries SET stand = 'ready', attempts = attempts - 1, updated = :now
+WHERE number = :number AND stand = 'out' AND attempts > 0;
+
+-- name: release_out -- end everything that somebody took; the counted tries stay
+UPDATE deliveries SET stand = 'ready' WHERE stand = 'out';
+
+-- name: release_later -- times of another boot mean nothing
+UPDATE deliveries SET stand = 'ready', due = 0, next_try = NULL WHERE stand = 'later';
+
+-- name: arrived -- an item has come everywhere it goes
+UPDATE items SET delivered = 1
+WHERE number = :item AND state = 'waiting' AND delivered = 0 AND NOT EXISTS (
+    SELECT 1 FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
+    WHERE cleans.item = :item AND cleans.stands = 1 AND (deliveries.stand <> 'over' OR deliveries.state = 'refused')
+);
+
+-- name: not_arrived -- an item is on its way again
+UPDATE items SET delivered = 0 WHERE number = :item AND delivered = 1;
+
+-- name: stuck -- whether an item was refused somewhere and is on its way nowhere else
+SELECT 1 FROM items
+WHERE number = :item AND state = 'waiting' AND delivered = 0 AND NOT EXISTS (
+    SELECT 1 FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
+    WHERE cleans.item = :item AND cleans.stands = 1 AND deliveries.stand <> 'over'
+);
+
+-- name: retry -- what waits of an item is ready now, but for what was refused
+UPDATE deliveries SET stand = 'ready', due = 0, next_try = NULL, updated = :now
+WHERE stand IN ('ready', 'later') AND clean IN (
+    SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item WHERE items.id = :id AND cleans.stands = 1
+);
+
+-- name: recheck -- what was verified of an item is asked for again
+UPDATE deliveries SET stand = 'ready'
+WHERE stand = 'over' AND state = 'verified' AND clean IN (
+    SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item
+    WHERE items.id = :id AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1
+);
+
+-- name: refused_of -- deliveries of an item that waits, refused by their destination
+SELECT deliveries.number FROM items
+JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
+JOIN deliveries ON deliveries.clean = cleans.number
+WHERE items.id = :id AND items.state = 'waiting' AND deliveries.state = 'refused' AND deliveries.stand = 'over';
+
+-- name: requeue -- a refused delivery is tried again
+UPDATE deliveries SET state = 'queued', stand = 'ready', code = '', evidence = '', updated = :now
+WHERE number = :number AND state = 'refused' AND stand = 'over';
+
+-- name: keep_note -- the sink's own note about a delivery
+UPDATE deliveries SET note = :note WHERE number = :number;
+
+-- name: pause -- nothing is sent to a destination until it is resumed; "" resumes it
+INSERT INTO destinations (name, paused, updated) VALUES (:destination, :code, :now)
+ON CONFLICT (name) DO UPDATE SET paused = excluded.paused, updated = excluded.updated;
+
+-- name: link -- how the last try to reach a destination went
+INSERT INTO destinations (name, code, failures, next_try, updated)
+VALUES (:destination, :code, :failures, :next_try, :now)
+ON CONFLICT (name) DO UPDATE
+SET code = excluded.code, failures = excluded.failures, next_try = excluded.next_try, updated = excluded.updated;
+
+-- name: destinations -- how it stands with each destination that something was noted of
+SELECT name, paused, code, failures, next_try, updated FROM destinations;
+
+-- name: next_due -- when something for a destination is due next
+SELECT due FROM deliveries WHERE destination = :destination AND stand = 'later' ORDER BY due LIMIT 1;
+
+-- name: delivery_counts -- how many clean objects are how far on their way to each destination
+SELECT destination, state, n FROM delivery_counts;
+
+-- name: delivered_counts -- of the items of each source in each state, how many were delivered
+SELECT source, state, n FROM delivered_counts;
+
+-- name: of_items -- how far these items are on their way
+SELECT items.id, deliveries.number, deliveries.destination, deliveries.state, stand, deliveries.code, evidence, urgency,
+       deliveries.attempts, queued, deliveries.updated, deliveries.next_try
+FROM json_each(:ids) AS wanted
+CROSS JOIN items ON items.id = wanted.value
+JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
+JOIN deliveries ON deliveries.clean = cleans.number
+JOIN lines ON lines.number = deliveries.line;

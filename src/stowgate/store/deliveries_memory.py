@@ -1,0 +1,219 @@
+"""The ledger's deliveries in memory: the twin of those in SQLite, and the same choice by the policy itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from stowgate.lifecycle import Delivery, Evidence, State, delivery_way
+from stowgate.outbox.policy import Line, Urgency, entering, next_line
+from stowgate.store.clean_object import CleanObject
+from stowgate.store.custody_memory_view import Item
+from stowgate.store.deliveries import REFUSED, Bound, Destination, Due, Outcome, Unbound
+from stowgate.store.deliveries_memory_view import MemoryDeliveriesView, Sending
+from stowgate.store.deliveries_rows import sound_bound, sound_code, sound_outcomes
+from stowgate.store.deliveries_steps import WAKE, evidence_after, stand_of, together
+
+_OPEN = ("ready", "later", "out")
+
+
+@dataclass(slots=True)
+class MemoryDeliveries(MemoryDeliveriesView):
+    """See `store.deliveries.Deliveries`. One thread at a time is in it."""
+
+    _lines: dict[tuple[str, Urgency, str], Line] = field(default_factory=dict)
+    _pace: dict[tuple[str, Urgency], int] = field(default_factory=dict)
+    _bound: set[str] = field(default_factory=set)
+
+    def bind(self, group: Mapping[str, Sequence[Bound]]) -> None:
+        """Only what waits."""
+        sound_bound(group)
+        with self.ledger._turn:
+            standing = {clean.id: clean for _, clean in self.ledger._standing.values()}
+            for id, places in group.items():
+                item = self.ledger._cleans.get(id)
+                if places and item and id in standing and item.state is State.WAITING and item.has_clean:
+                    for place in places:
+                        self._begin(item, standing[id], place)
+                    self._bound.add(id)
+
+    def _begin(self, item: Item, clean: CleanObject, place: Bound) -> None:
+        key, now = (place.destination, place.urgency, clean.study), self.ledger._clocks.wall()
+        self._lines.setdefault(key, Line(len(self._lines) + 1, place.urgency))
+        if any(one.clean.id == clean.id for one in self._to(place.destination)):
+            return
+        one = Sending(len(self._all) + 1, item, clean, place.destination, key, now, now, stand="")
+        self._all[one.number] = one
+        self._stand(one, "ready")
+        item.delivered = False
+
+    def _stand(self, one: Sending, stand: str) -> None:
+        """A line in which something gets ready again has not saved up turns."""
+        key = one.line
+        if stand == "ready" and one.stand != "ready" and not self._ready(key):
+            line = self._lines[key]
+            self._lines[key] = replace(line, turns=entering(line.turns, self._pace.get(key[:2], 0)))
+        one.stand = stand
+
+    def _ready(self, key: tuple[str, Urgency, str]) -> list[Sending]:
+        return [one for one in self._all.values() if one.line == key and one.stand == "ready"]
+
+    def unbound(self, after: int = 0, most: int = 500) -> list[Unbound]:
+        """In the order in which they were made."""
+        with self.ledger._turn:
+            standing = {clean.id for _, clean in self.ledger._standing.values()}
+            found = [
+                Unbound(n, id, item.coming.source, item.modality, item.coming.sop_class, item.coming.marks)
+                for n, (id, item) in enumerate(self.ledger._cleans.items(), 1)
+                if n > after and id not in self._bound and id in standing
+                if item.state is State.WAITING and item.has_clean
+            ]
+        return found[:most]
+
+    def lease(self, destination: str, most: int, size: int) -> list[Due]:
+        """Looks at every line."""
+        with self.ledger._turn:
+            moment = self.ledger._clocks.moment()
+            later = [one for one in self._to(destination) if one.stand == "later" and one.due <= moment.monotonic]
+            for one in sorted(later, key=lambda one: one.due)[:WAKE]:
+                self._stand(one, "ready")
+                one.due, one.next_try = 0.0, None
+            keys = {line.number: key for key, line in self._lines.items() if key[0] == destination and self._ready(key)}
+            line = next_line(self._lines[key] for key in keys.values())
+            if line is None or most <= 0:
+                return []
+            key = keys[line.number]
+            ready = self._ready(key)[:most]
+            chosen = together(
+                [Due(o.number, o.item.coming.id, o.state, o.attempts, o.note, o.clean) for o in ready], size
+            )
+            for one in (self._all[due.number] for due in chosen):
+                self._stand(one, "out")
+                one.attempts, one.updated = one.attempts + 1, moment.now
+            self._lines[key] = replace(line, turns=line.turns + 1)
+            self._pace[key[:2]] = line.turns
+            return chosen
+
+    def record(self, group: Sequence[Outcome]) -> frozenset[int]:
+        """One after the other."""
+        sound_outcomes(group)
+        with self.ledger._turn:
+            return frozenset(one.number for one in group if not self._recorded(one))
+
+    def _recorded(self, outcome: Outcome) -> bool:
+        one = self._all.get(outcome.number)
+        if one is None or one.stand not in ("out", "parked") or delivery_way(one.state, outcome.state) is None:
+            return False
+        moment, stand, wait = self.ledger._clocks.moment(), stand_of(outcome), outcome.wait
+        one.evidence, one.state, one.code = evidence_after(one.evidence, outcome), outcome.state, outcome.code
+        one.due = moment.monotonic + wait if stand == "later" and wait else 0.0
+        one.next_try = moment.now + wait if stand == "later" and wait else None
+        one.updated = moment.now
+        if one.stand != "parked":
+            self._stand(one, stand)
+        if self._stands(one):
+            self._settle(one.item, stand == "over")
+        return True
+
+    def _settle(self, item: Item, over: bool) -> None:
+        ways = [one for one in self._all.values() if one.item is item and self._stands(one)]
+        if not over:
+            item.delivered = False
+        elif item.state is State.WAITING and all(one.stand == "over" for one in ways):
+            if any(one.state is Delivery.REFUSED for one in ways):
+                self.ledger.move([item.coming.id], State.QUARANTINED, REFUSED)
+            else:
+                item.delivered = True
+
+    def item_moves(self, item: Item, to: State) -> None:
+        """What is told before an item moves: only what waits is delivered."""
+        for one in self._all.values():
+            if one.item is not item:
+                continue
+            if item.state is State.WAITING and to is not State.WAITING and one.stand in _OPEN:
+                self._stand(one, "parked")
+            elif to is State.WAITING and one.stand == "parked" and self._stands(one):
+                self._stand(one, "ready")
+
+    def release(self, numbers: Collection[int]) -> None:
+        """Only what was given out has a try to take back."""
+        with self.ledger._turn:
+            now = self.ledger._clocks.wall()
+            for one in (self._all[number] for number in numbers if number in self._all):
+                if one.stand == "out":
+                    self._stand(one, "ready")
+                    one.attempts, one.updated = one.attempts - 1, now
+
+    def release_all(self) -> int:
+        """The counted tries stay."""
+        with self.ledger._turn:
+            found = [one for one in self._all.values() if one.stand in ("out", "later")]
+            for one in sorted(found, key=lambda one: one.stand != "out"):
+                if one.stand == "later":
+                    one.due, one.next_try = 0.0, None
+                self._stand(one, "ready")
+            return len(found)
+
+    def retry(self, ids: Collection[str]) -> frozenset[str]:
+        """One after the other."""
+        with self.ledger._turn:
+            return frozenset(id for id in ids if not self._retried(id))
+
+    def _retried(self, id: str) -> bool:
+        now, done = self.ledger._clocks.wall(), False
+        for one in self._all.values():
+            if one.item.coming.id != id or not self._stands(one):
+                continue
+            if one.stand in ("ready", "later"):
+                one.due, one.next_try, one.updated, done = 0.0, None, now, True
+                self._stand(one, "ready")
+            elif one.state is Delivery.REFUSED and one.stand == "over" and one.item.state is State.WAITING:
+                one.state, one.code, one.evidence, one.updated, done = Delivery.QUEUED, "", Evidence.NONE, now, True
+                self._stand(one, "ready")
+        return done
+
+    def recheck(self, ids: Collection[str]) -> frozenset[str]:
+        """One after the other."""
+        with self.ledger._turn:
+            return frozenset(id for id in ids if not self._rechecked(id))
+
+    def _rechecked(self, id: str) -> bool:
+        found = [
+            one
+            for one in self._all.values()
+            if one.item.coming.id == id and self._stands(one) and (one.state, one.stand) == (Delivery.VERIFIED, "over")
+            if one.item.state is State.WAITING and one.item.has_clean
+        ]
+        for one in found:
+            self._stand(one, "ready")
+        return bool(found)
+
+    def note(self, number: int, text: str) -> None:
+        """Beside it."""
+        with self.ledger._turn:
+            if number in self._all:
+                self._all[number].note = text
+
+    def pause(self, destination: str, code: str) -> None:
+        """Beside the others."""
+        sound_code(code)
+        with self.ledger._turn:
+            before = self._places.get(destination, Destination(destination))
+            self._places[destination] = replace(before, paused=code, updated=self.ledger._clocks.wall())
+
+    def link(self, destination: str, code: str, failures: int, next_try: float | None) -> None:
+        """Beside the others."""
+        sound_code(code)
+        with self.ledger._turn:
+            before = self._places.get(destination, Destination(destination))
+            now = self.ledger._clocks.wall()
+            self._places[destination] = replace(before, code=code, failures=failures, next_try=next_try, updated=now)
+
+    def next_due(self, destination: str) -> float | None:
+        """Looks at every delivery."""
+        with self.ledger._turn:
+            found = [one.due for one in self._to(destination) if one.stand == "later"]
+            return max(0.0, min(found) - self.ledger._clocks.monotonic()) if found else None
+
+    def _to(self, destination: str) -> Iterator[Sending]:
+        return (one for one in self._all.values() if one.destination == destination)

@@ -1,0 +1,103 @@
+"""The query half of the deliveries in memory: everything is counted anew at each question."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import Protocol
+
+from stowgate.lifecycle import Delivery, Evidence, State
+from stowgate.outbox.policy import Urgency
+from stowgate.store.clean_object import CleanObject
+from stowgate.store.clocks import Clocks
+from stowgate.store.custody_memory_view import Item
+from stowgate.store.deliveries import Destination, OnItsWay
+
+
+class Ledger(Protocol):
+    """What the twin needs of the ledger it belongs to."""
+
+    _turn: RLock
+    _clocks: Clocks
+    _items: dict[str, Item]
+    _cleans: dict[str, Item]
+    _standing: dict[tuple[str, str], tuple[str, CleanObject]]
+
+    def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
+        """See `store.custody.Custody.move`."""
+
+
+@dataclass(slots=True)
+class Sending:
+    """One delivery."""
+
+    number: int
+    item: Item
+    clean: CleanObject
+    destination: str
+    line: tuple[str, Urgency, str]
+    queued: float
+    updated: float
+    state: Delivery = Delivery.QUEUED
+    stand: str = "ready"
+    code: str = ""
+    evidence: Evidence = Evidence.NONE
+    attempts: int = 0
+    due: float = 0.0
+    next_try: float | None = None
+    note: str = ""
+
+    def row(self) -> OnItsWay:
+        """As others may see it."""
+        return OnItsWay(
+            self.item.coming.id, self.number, self.destination, self.state, self.stand, self.code, self.evidence,
+            self.line[1], self.attempts, self.queued, self.updated, self.next_try,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class MemoryDeliveriesView:
+    """Answers the questions of `store.deliveries.DeliveriesView`. One thread at a time is in it."""
+
+    ledger: Ledger
+    _all: dict[int, Sending] = field(default_factory=dict)
+    _places: dict[str, Destination] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, dict[Delivery, int]]:
+        """Counts every delivery."""
+        found: dict[str, dict[Delivery, int]] = {}
+        with self.ledger._turn:
+            for one in self._all.values():
+                if one.stand != "parked":
+                    found.setdefault(one.destination, dict.fromkeys(Delivery, 0))[one.state] += 1
+        return found
+
+    def delivered(self) -> dict[str, dict[State, int]]:
+        """Counts every item."""
+        found: dict[str, dict[State, int]] = {}
+        with self.ledger._turn:
+            for item in self.ledger._items.values():
+                if item.delivered:
+                    states = found.setdefault(item.coming.source, {})
+                    states[item.state] = states.get(item.state, 0) + 1
+        return found
+
+    def of_items(self, ids: Collection[str]) -> dict[str, list[OnItsWay]]:
+        """Looks at every delivery."""
+        found: dict[str, list[OnItsWay]] = {}
+        with self.ledger._turn:
+            for one in self._all.values():
+                if one.item.coming.id in ids and self._stands(one):
+                    found.setdefault(one.item.coming.id, []).append(one.row())
+        return found
+
+    def destinations(self) -> dict[str, Destination]:
+        """Those something was noted of."""
+        with self.ledger._turn:
+            return dict(sorted(self._places.items()))
+
+    def _stands(self, one: Sending) -> bool:
+        """Whether its clean object is the one that stands for its item."""
+        item, clean = self.ledger._standing.get((one.clean.instance, one.clean.policy), ("", one.clean))
+        return item == one.item.coming.id and clean.id == one.clean.id

@@ -1,0 +1,174 @@
+"""The writing half of the deliveries in SQLite: each function is what one caller wants inside a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from stowgate.lifecycle import Delivery, Evidence, delivery_way
+from stowgate.store.clocks import Moment
+from stowgate.store.custody_rows import clean_row
+from stowgate.store.deliveries import Bound, Due, Outcome, Unbound
+from stowgate.store.deliveries_view import SQL
+from stowgate.store.queries import queries
+
+WAKE = 500
+"""Deliveries that get ready in one step, so that a long outage costs no long transaction."""
+
+Quarantine = Callable[[sqlite3.Connection, str], None]
+"""What happens to an item that was refused and has nowhere left to go."""
+
+
+def _tell(db: sqlite3.Connection, query: str, **values: object) -> int:
+    """Run a statement; how many rows it changed."""
+    return db.execute(queries(SQL)[query], values).rowcount
+
+
+def _ask(db: sqlite3.Connection, query: str, **values: object) -> list[Any]:
+    return db.execute(queries(SQL)[query], values).fetchall()
+
+
+def bind(db: sqlite3.Connection, group: Mapping[str, Sequence[Bound]], now: float) -> None:
+    """See `store.deliveries.Deliveries.bind`."""
+    for id, places in group.items():
+        for number, study in _ask(db, "clean_number", id=id):
+            for place in places:
+                line = {"destination": place.destination, "urgency": int(place.urgency), "study": study}
+                _tell(db, "begin_line", **line)
+                _tell(db, "bind", clean=number, **line, now=now)
+            if places:
+                _tell(db, "bound", clean=number)
+
+
+def lease(db: sqlite3.Connection, destination: str, most: int, size: int, moment: Moment) -> list[Due]:
+    """See `store.deliveries.Deliveries.lease`."""
+    _tell(db, "wake", destination=destination, monotonic=moment.monotonic, most=WAKE)
+    for line, urgency, turns in _ask(db, "next_line", destination=destination):
+        chosen = together([due_row(row) for row in _ask(db, "ready_in_line", line=line, most=most)], size)
+        for one in chosen:
+            _tell(db, "take", number=one.number, now=moment.now)
+        _tell(db, "had_turn", line=line)
+        _tell(db, "set_pace", destination=destination, urgency=urgency, turns=turns)
+        return chosen
+    return []
+
+
+def together(ready: Sequence[Due], size: int) -> list[Due]:
+    """Of the oldest of a line those that go together: of the first one's kind, while they fit."""
+    chosen: list[Due] = []
+    left = size
+    for one in ready:
+        left -= one.clean.size
+        if chosen and (left < 0 or (one.state is Delivery.QUEUED) is not (chosen[0].state is Delivery.QUEUED)):
+            break
+        chosen.append(one)
+    return chosen
+
+
+def due_row(row: Sequence[Any]) -> Due:
+    """A row of the query `ready_in_line`."""
+    number, item, state, attempts, note, *clean = row
+    return Due(number, item, Delivery(state), attempts, note, clean_row(clean))
+
+
+def unbound_row(row: Sequence[Any]) -> Unbound:
+    """A row of the query `unbound`."""
+    number, id, source, modality, sop_class, marks = row
+    return Unbound(number, id, source, modality, sop_class, tuple(marks.split()))
+
+
+def record(db: sqlite3.Connection, group: Sequence[Outcome], moment: Moment, quarantine: Quarantine) -> frozenset[int]:
+    """See `store.deliveries.Deliveries.record`."""
+    return frozenset(one.number for one in group if not _recorded(db, one, moment, quarantine))
+
+
+def _recorded(db: sqlite3.Connection, outcome: Outcome, moment: Moment, quarantine: Quarantine) -> bool:
+    for was, before, item, id, stands in _ask(db, "given_out", number=outcome.number):
+        way = delivery_way(Delivery(was), outcome.state)
+        if way is None:
+            return False
+        for state in way:
+            _tell(db, "pass_on", number=outcome.number, state=state, code=outcome.code)
+        stand = stand_of(outcome)
+        _tell(
+            db,
+            "put_down",
+            number=outcome.number,
+            stand=stand,
+            code=outcome.code,
+            evidence=evidence_after(Evidence(before), outcome),
+            due=moment.monotonic + outcome.wait if stand == "later" and outcome.wait else 0.0,
+            next_try=moment.now + outcome.wait if stand == "later" and outcome.wait else None,
+            now=moment.now,
+        )
+        if stands:
+            _settle(db, stand == "over", item, id, quarantine)
+        return True
+    return False
+
+
+def stand_of(outcome: Outcome) -> str:
+    """How a delivery stands after this."""
+    if outcome.done or outcome.state is Delivery.REFUSED:
+        return "over"
+    return "later" if outcome.wait else "ready"
+
+
+def evidence_after(before: Evidence, outcome: Outcome) -> Evidence:
+    """What is known after this; what has to be sent again is known of no more."""
+    if outcome.state in (Delivery.QUEUED, Delivery.REFUSED):
+        return Evidence.NONE
+    return max(before, outcome.evidence, key=lambda one: one.worth)
+
+
+def _settle(db: sqlite3.Connection, over: bool, item: int, id: str, quarantine: Quarantine) -> None:
+    if not over:
+        _tell(db, "not_arrived", item=item)
+    elif not _tell(db, "arrived", item=item) and _ask(db, "stuck", item=item):
+        quarantine(db, id)
+
+
+def release(db: sqlite3.Connection, numbers: Collection[int], now: float) -> None:
+    """See `store.deliveries.Deliveries.release`."""
+    for number in numbers:
+        _tell(db, "untried", number=number, now=now)
+
+
+def release_all(db: sqlite3.Connection) -> int:
+    """See `store.deliveries.Deliveries.release_all`."""
+    return _tell(db, "release_out") + _tell(db, "release_later")
+
+
+def retry(db: sqlite3.Connection, ids: Collection[str], now: float) -> frozenset[str]:
+    """See `store.deliveries.Deliveries.retry`."""
+    return frozenset(id for id in ids if not _retried(db, id, now))
+
+
+def _retried(db: sqlite3.Connection, id: str, now: float) -> bool:
+    woken = _tell(db, "retry", id=id, now=now)
+    return bool(
+        woken + sum(_tell(db, "requeue", number=number, now=now) for (number,) in _ask(db, "refused_of", id=id))
+    )
+
+
+def recheck(db: sqlite3.Connection, ids: Collection[str]) -> frozenset[str]:
+    """See `store.deliveries.Deliveries.recheck`."""
+    return frozenset(id for id in ids if not _tell(db, "recheck", id=id))
+
+
+def note(db: sqlite3.Connection, number: int, text: str) -> None:
+    """See `store.deliveries.Deliveries.note`."""
+    _tell(db, "keep_note", number=number, note=text)
+
+
+def pause(db: sqlite3.Connection, destination: str, code: str, now: float) -> None:
+    """See `store.deliveries.Deliveries.pause`."""
+    _tell(db, "pause", destination=destination, code=code, now=now)
+
+
+def link(
+    db: sqlite3.Connection, destination: str, code: str, failures: int, next_try: float | None, now: float
+) -> None:
+    """See `store.deliveries.Deliveries.link`."""
+    _tell(db, "link", destination=destination, code=code, failures=failures, next_try=next_try, now=now)

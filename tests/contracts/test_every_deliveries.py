@@ -1,0 +1,416 @@
+"""What the deliveries of every ledger do; SQLite and its memory twin run the same suite."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from stowgate.lifecycle import NEXT_DELIVERY, Delivery, Evidence, State, delivery_way
+from stowgate.outbox.policy import Urgency
+from stowgate.store.custody import Custody
+from stowgate.store.custody_memory import MemoryCustody
+from stowgate.store.custody_sqlite import open_custody
+from stowgate.store.deliveries import REFUSED, Bound, Destination, OnItsWay, Outcome
+from tests.store.custody_sample import KEY, Hands, bring, clean, cleaned, coming, deliver, hex32
+
+D, E = Delivery, Evidence
+MUCH = 1 << 30
+DONE = {"evidence": E.CONTENT, "done": True}
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) -> Iterator[Custody]:
+    made: Custody
+    if request.param == "memory":
+        made = MemoryCustody(hands.clocks)
+    else:
+        made = open_custody(tmp_path / "ledger.db", KEY, hands.clocks)
+    with made:
+        yield made
+
+
+def wait(ledger: Custody, *numbers: int, study: str = "2.25.9") -> None:
+    """Items that wait, each with its clean object, all of one study."""
+    ledger.receive([coming(n, marks=("breast", "night") if n == 1 else ()) for n in numbers])
+    leased = ledger.lease("w", 1000)
+    ends = {hex32(n): cleaned(n) for n in numbers}
+    for end in ends.values():
+        assert end.clean
+        object.__setattr__(end.clean, "study", study)
+    assert not ledger.end([ends[item.id] for item in leased])
+
+
+def bound(ledger: Custody, *numbers: int, to: str = "pacs", urgency: Urgency = Urgency.MEDIUM) -> None:
+    ledger.deliveries.bind({hex32(n, 5): [Bound(to, urgency)] for n in numbers})
+
+
+def lease(ledger: Custody, most: int = 100, size: int = MUCH, to: str = "pacs") -> list[int]:
+    """Numbers of the items that were given out."""
+    return [int(due.item[:8], 16) for due in ledger.deliveries.lease(to, most, size)]
+
+
+def way(ledger: Custody, n: int = 1, to: str = "pacs") -> OnItsWay:
+    (found,) = [one for one in ledger.deliveries.of_items([hex32(n)])[hex32(n)] if one.destination == to]
+    return found
+
+
+def counts(ledger: Custody, to: str = "pacs") -> dict[str, int]:
+    return {str(state): n for state, n in ledger.deliveries.counts().get(to, {}).items() if n}
+
+
+def state_of(ledger: Custody, n: int) -> tuple[State, str, bool]:
+    row = ledger.row(hex32(n))
+    assert row
+    return row.state, row.code, row.delivered
+
+
+class TestBinding:
+    def test_what_waits_is_bound_for_nowhere_until_somebody_decides(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        first, second = ledger.deliveries.unbound()
+        assert (first.number, first.clean, first.source, first.modality) == (1, hex32(1, 5), "ct", "CT")
+        assert first.marks == ("breast", "night") and second.marks == ()
+        assert [one.number for one in ledger.deliveries.unbound(after=1)] == [2]
+        bound(ledger, 1)
+        assert [one.number for one in ledger.deliveries.unbound()] == [2]
+        assert counts(ledger) == {"queued": 1}
+
+    def test_deciding_for_nowhere_decides_nothing(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        ledger.deliveries.bind({hex32(1, 5): [], hex32(9, 5): [Bound("pacs")]})
+        assert len(ledger.deliveries.unbound()) == 1
+
+    def test_each_place_is_bound_for_once(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        for _ in range(2):
+            ledger.deliveries.bind({hex32(1, 5): [Bound("pacs"), Bound("research", Urgency.LOW)]})
+        assert [(one.destination, one.urgency) for one in ledger.deliveries.of_items([hex32(1)])[hex32(1)]] == [
+            ("pacs", Urgency.MEDIUM), ("research", Urgency.LOW),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("state", [State.RECEIVED, State.HELD, State.QUARANTINED, State.DROPPED, State.CLEANED])
+    def test_only_what_waits_is_bound_for_anywhere(self, ledger: Custody, state: State) -> None:
+        bring(ledger, 1, state)
+        bound(ledger, 1)
+        assert lease(ledger) == [] and ledger.deliveries.unbound() == []
+
+    def test_a_name_is_one_of_the_configuration(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        with pytest.raises(ValueError, match="small letters"):
+            bound(ledger, 1, to="DOE^JOHN")
+
+
+class TestLeasing:
+    def test_it_is_given_out_with_what_a_sink_needs_and_its_try_is_counted(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        (due,) = ledger.deliveries.lease("pacs", 9, MUCH)
+        assert (due.item, due.state, due.attempts, due.note) == (hex32(1), D.QUEUED, 0, "")
+        assert due.clean == clean(1)
+        assert way(ledger).stand == "out" and way(ledger).attempts == 1
+        assert lease(ledger) == []
+
+    def test_nothing_goes_to_another_destination(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        assert lease(ledger, to="research") == []
+
+    def test_the_oldest_of_a_study_go_together_as_far_as_they_fit(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2, 3, 4)
+        bound(ledger, 1, 2, 3, 4)
+        assert lease(ledger, most=1) == [1]
+        assert lease(ledger, size=902 + 903) == [2, 3]
+        assert lease(ledger, size=1) == [4], "one goes, however large"
+        assert lease(ledger, most=0) == []
+
+    def test_the_most_urgent_goes_first(self, ledger: Custody) -> None:
+        for n, urgency in enumerate((Urgency.LOW, Urgency.MEDIUM, Urgency.HIGH), 1):
+            wait(ledger, n)
+            bound(ledger, n, urgency=urgency)
+        assert [lease(ledger) for _ in range(4)] == [[3], [2], [1], []]
+
+    def test_studies_take_turns_and_the_older_is_first(self, ledger: Custody) -> None:
+        wait(ledger, *range(1, 7), study="2.25.1")
+        wait(ledger, 7, 8, study="2.25.2")
+        bound(ledger, *range(1, 9))
+        turns = [lease(ledger, most=2) for _ in range(4)]
+        assert turns == [[1, 2], [7, 8], [3, 4], [5, 6]]
+
+    def test_a_study_that_comes_later_has_not_saved_up_turns(self, ledger: Custody) -> None:
+        wait(ledger, *range(1, 9), study="2.25.1")
+        bound(ledger, *range(1, 9))
+        assert [lease(ledger, most=1) for _ in range(4)] == [[1], [2], [3], [4]]
+        wait(ledger, 11, 12, 13, study="2.25.2")
+        bound(ledger, 11, 12, 13)
+        assert [lease(ledger, most=1) for _ in range(5)] == [[11], [5], [12], [6], [13]]
+
+    def test_what_is_to_be_sent_and_what_is_to_be_asked_for_do_not_mix(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2, 3)
+        bound(ledger, 1, 2, 3)
+        one, two, _ = ledger.deliveries.lease("pacs", 9, MUCH)
+        ledger.deliveries.record([Outcome(one.number, D.ACKNOWLEDGED, evidence=E.STATUS)])
+        ledger.deliveries.record([Outcome(two.number, D.SENT)])
+        ledger.deliveries.release([3])
+        assert [lease(ledger), lease(ledger)] == [[1, 2], [3]]
+
+    def test_giving_back_takes_back_the_try(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        lease(ledger)
+        ledger.deliveries.release([1, 77])
+        ledger.deliveries.release([1])
+        assert (way(ledger).stand, way(ledger).attempts) == ("ready", 0)
+
+    def test_what_a_dead_process_worked_on_is_given_out_again_and_the_try_stays(
+        self, ledger: Custody, hands: Hands
+    ) -> None:
+        wait(ledger, 1, 2)
+        bound(ledger, 1, 2)
+        one, _ = ledger.deliveries.lease("pacs", 9, MUCH)
+        ledger.deliveries.record([Outcome(one.number, D.QUEUED, "peer_unreachable", wait=500)])
+        hands.boot, hands.monotonic = "second", 1.0
+        assert ledger.deliveries.release_all() == 2
+        assert lease(ledger) == [1, 2]
+        assert way(ledger, 2).attempts == 2
+
+
+class TestRecording:
+    @pytest.mark.parametrize(("old", "new"), list(itertools.product(D, D)))
+    def test_the_lifecycle_decides_how_it_goes_on(self, ledger: Custody, old: Delivery, new: Delivery) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        lease(ledger)
+        before = old if old is not D.REFUSED else D.QUEUED  # what was refused is given out to nobody
+        if before is not D.QUEUED:
+            assert not ledger.deliveries.record([Outcome(1, before)])
+            lease(ledger)
+        left = ledger.deliveries.record([Outcome(1, new, "peer_refused_object" if new is D.REFUSED else "")])
+        allowed = delivery_way(before, new) is not None
+        assert left == (frozenset() if allowed else {1})
+        assert way(ledger).state is (new if allowed else before)
+        assert counts(ledger) == {str(new if allowed else before): 1}
+        assert allowed is (new is before or new in NEXT_DELIVERY[before] or before is D.QUEUED)
+
+    def test_only_what_was_given_out_has_an_outcome(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        assert ledger.deliveries.record([Outcome(1, D.SENT), Outcome(9, D.SENT)]) == {1, 9}
+        assert ledger.deliveries.record([]) == frozenset()
+
+    def test_evidence_is_kept_and_never_gets_less_unless_it_is_sent_again(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        steps = [
+            (Outcome(1, D.ACKNOWLEDGED, evidence=E.STATUS), E.STATUS),
+            (Outcome(1, D.VERIFIED, evidence=E.PRESENCE), E.PRESENCE),
+            (Outcome(1, D.VERIFIED, evidence=E.STATUS), E.PRESENCE),
+            (Outcome(1, D.VERIFIED, evidence=E.CONTENT), E.CONTENT),
+            (Outcome(1, D.QUEUED, "peer_lost_object"), E.NONE),
+        ]
+        for outcome, evidence in steps:
+            assert lease(ledger) == [1]
+            assert not ledger.deliveries.record([outcome])
+            assert way(ledger).evidence is evidence
+        assert way(ledger).code == "peer_lost_object"
+
+    def test_what_has_to_wait_is_given_out_when_its_time_has_come(self, ledger: Custody, hands: Hands) -> None:
+        hands.ticking = False
+        wait(ledger, 1, 2)
+        bound(ledger, 1, 2)
+        assert ledger.deliveries.next_due("pacs") is None
+        lease(ledger)
+        ledger.deliveries.record(
+            [Outcome(1, D.QUEUED, "peer_busy", wait=30), Outcome(2, D.ACKNOWLEDGED, evidence=E.STATUS, wait=5)]
+        )
+        assert way(ledger).next_try == hands.wall + 30
+        assert lease(ledger) == [] and ledger.deliveries.next_due("pacs") == 5
+        hands.monotonic += 5
+        assert lease(ledger) == [2]
+        hands.monotonic, hands.wall = hands.monotonic + 25, 0.0  # the clock on the wall decides nothing
+        assert lease(ledger) == [1] and way(ledger).next_try is None
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [Outcome(1, D.REFUSED), Outcome(1, D.VERIFIED, done=True), Outcome(1, D.SENT, "DOE^JOHN"),
+         Outcome(1, D.SENT, wait=-1.0)],
+    )  # fmt: skip
+    def test_an_outcome_makes_sense(self, ledger: Custody, wrong: Outcome) -> None:
+        with pytest.raises(ValueError, match=r"needs a code|without evidence|table of reasons|the past"):
+            ledger.deliveries.record([wrong])
+        with pytest.raises(ValueError, match="one outcome"):
+            ledger.deliveries.record([Outcome(1, D.SENT), Outcome(1, D.SENT)])
+
+
+class TestArriving:
+    def test_an_item_is_delivered_when_every_place_it_goes_to_gave_its_evidence(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        ledger.deliveries.bind({hex32(1, 5): [Bound("pacs"), Bound("research")]})
+        lease(ledger)
+        ledger.deliveries.record([Outcome(1, D.VERIFIED, **DONE)])  # type: ignore[arg-type]
+        assert state_of(ledger, 1) == (State.WAITING, "", False)
+        lease(ledger, to="research")
+        ledger.deliveries.record([Outcome(2, D.ACKNOWLEDGED, evidence=E.STATUS)])
+        assert not state_of(ledger, 1)[2], "what was acknowledged is not done"
+        lease(ledger, to="research")
+        ledger.deliveries.record([Outcome(2, D.VERIFIED, evidence=E.PRESENCE, done=True)])
+        assert state_of(ledger, 1) == (State.WAITING, "", True)
+        assert ledger.deliveries.delivered() == {"ct": {State.WAITING: 1}}
+        (study,) = ledger.studies()
+        assert study.delivered == {State.WAITING: 1}
+
+    def test_what_is_bound_for_a_further_place_is_on_its_way_again(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        assert state_of(ledger, 1)[2]
+        bound(ledger, 1, to="research")
+        assert not state_of(ledger, 1)[2] and ledger.deliveries.delivered() == {}
+
+    def test_what_was_refused_and_has_nowhere_left_to_go_is_quarantined(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        ledger.deliveries.bind({hex32(1, 5): [Bound("pacs"), Bound("research")], hex32(2, 5): [Bound("pacs")]})
+        lease(ledger)
+        ledger.deliveries.record([Outcome(n, D.REFUSED, "peer_refused_object") for n in (1, 3)])
+        assert state_of(ledger, 1) == (State.WAITING, "", False), "another place has not said no"
+        assert state_of(ledger, 2) == (State.QUARANTINED, REFUSED, False)
+        lease(ledger, to="research")
+        ledger.deliveries.record([Outcome(2, D.VERIFIED, **DONE)])  # type: ignore[arg-type]
+        assert state_of(ledger, 1) == (State.QUARANTINED, REFUSED, False)
+        assert [event.kind for event in ledger.events(hex32(1))] == ["waiting"]
+
+    def test_only_evidence_or_a_drop_lets_an_item_be_purged(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        bound(ledger, 1)
+        assert ledger.move([hex32(1), hex32(2)], State.PURGING) == {hex32(1), hex32(2)}
+        lease(ledger)
+        ledger.deliveries.record([Outcome(1, D.VERIFIED, **DONE)])  # type: ignore[arg-type]
+        assert ledger.move([hex32(1), hex32(2)], State.PURGING) == {hex32(2)}
+        assert ledger.deliveries.delivered() == {"ct": {State.PURGING: 1}}
+        ledger.move([hex32(2)], State.HELD, "held_by_person")
+        ledger.move([hex32(2)], State.DROPPED)
+        assert not ledger.move([hex32(1)], State.PURGED) and not ledger.move([hex32(2)], State.PURGING)
+        assert ledger.deliveries.delivered() == {"ct": {State.PURGED: 1}}, "what was dropped was not delivered"
+
+
+class TestParking:
+    @pytest.mark.parametrize("to", [State.HELD, State.QUARANTINED, State.CLEANED])
+    @pytest.mark.parametrize("stand", ["ready", "out", "later"])
+    def test_what_does_not_wait_any_more_is_given_out_to_nobody(self, ledger: Custody, to: State, stand: str) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        if stand != "ready":
+            lease(ledger)
+        if stand == "later":
+            ledger.deliveries.record([Outcome(1, D.QUEUED, wait=0.5)])
+        assert not ledger.move([hex32(1)], to, "held_by_person")
+        assert way(ledger).stand == "parked" and counts(ledger) == {}
+        assert lease(ledger) == [] and ledger.deliveries.release_all() == 0
+
+    def test_what_became_of_it_meanwhile_is_written_down_all_the_same(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        lease(ledger)
+        ledger.move([hex32(1)], State.HELD, "held_by_person")
+        assert not ledger.deliveries.record([Outcome(1, D.ACKNOWLEDGED, evidence=E.STATUS)])
+        assert (way(ledger).state, way(ledger).stand, way(ledger).evidence) == (D.ACKNOWLEDGED, "parked", E.STATUS)
+        assert state_of(ledger, 1)[0] is State.HELD
+
+    def test_what_waits_again_goes_on(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        ledger.move([hex32(1)], State.CLEANED)
+        assert not ledger.move([hex32(1)], State.WAITING)
+        assert lease(ledger) == [1] and counts(ledger) == {"queued": 1}
+
+    def test_what_was_judged_again_is_a_clean_object_of_its_own(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        ledger.move([hex32(1)], State.HELD, "held_by_person")
+        ledger.move([hex32(1)], State.RECEIVED)
+        ledger.lease("w", 1)
+        assert not ledger.end([cleaned(1, made=50)])
+        assert state_of(ledger, 1) == (State.WAITING, "", False)
+        assert [one.clean for one in ledger.deliveries.unbound()] == [hex32(50, 5)]
+        assert ledger.deliveries.of_items([hex32(1)]) == {}
+        ledger.deliveries.bind({hex32(50, 5): [Bound("pacs")]})
+        assert lease(ledger) == [1]
+
+
+class TestPeople:
+    def test_what_waits_for_its_time_is_tried_now_when_a_person_says_so(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        bound(ledger, 1)
+        lease(ledger)
+        ledger.deliveries.record([Outcome(1, D.QUEUED, "peer_busy", wait=3600)])
+        assert ledger.deliveries.retry([hex32(1), hex32(2), hex32(9)]) == {hex32(2), hex32(9)}
+        assert lease(ledger) == [1]
+        assert ledger.deliveries.retry([hex32(1)]) == {hex32(1)}, "somebody is at it"
+
+    def test_what_was_refused_while_it_goes_elsewhere_is_queued_again(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        ledger.deliveries.bind({hex32(1, 5): [Bound("pacs"), Bound("research")]})
+        lease(ledger)
+        ledger.deliveries.record([Outcome(1, D.REFUSED, "peer_refused_object")])
+        assert ledger.deliveries.retry([hex32(1)]) == frozenset()
+        assert lease(ledger) == [1] and way(ledger).code == ""
+
+    def test_what_was_verified_is_asked_for_again_and_counts_as_that_until_the_answer(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        deliver(ledger, 1)
+        bound(ledger, 2)
+        assert ledger.deliveries.recheck([hex32(1), hex32(2), hex32(9)]) == {hex32(2), hex32(9)}
+        assert state_of(ledger, 1)[2] and counts(ledger) == {"verified": 1, "queued": 1}
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        assert (due.item, due.state) == (hex32(1), D.VERIFIED)
+        assert not ledger.deliveries.record([Outcome(due.number, D.QUEUED, "peer_lost_object")])
+        assert state_of(ledger, 1) == (State.WAITING, "", False) and way(ledger).evidence is E.NONE
+
+    def test_what_is_still_there_stays_delivered_and_what_is_refused_now_is_quarantined(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        for _ in range(2):
+            assert ledger.deliveries.recheck([hex32(1)]) == frozenset()
+            assert lease(ledger) == [1]
+            assert not ledger.deliveries.record([Outcome(1, D.VERIFIED, **DONE)])  # type: ignore[arg-type]
+            assert state_of(ledger, 1) == (State.WAITING, "", True)
+        ledger.deliveries.recheck([hex32(1)])
+        for outcome in (Outcome(1, D.QUEUED, "peer_has_other_bytes"), Outcome(1, D.REFUSED, "peer_has_other_bytes")):
+            lease(ledger)
+            assert not ledger.deliveries.record([outcome])
+        assert state_of(ledger, 1) == (State.QUARANTINED, REFUSED, False)
+
+    def test_what_has_no_bytes_here_any_more_is_not_asked_for(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        ledger.forget_payload([hex32(1)], raw=True, clean=True)
+        assert ledger.deliveries.recheck([hex32(1)]) == {hex32(1)}
+
+    def test_what_is_noted_of_a_destination_is_there_for_others(self, ledger: Custody) -> None:
+        ledger.deliveries.link("pacs", "peer_unreachable", 3, 99.0)
+        ledger.deliveries.pause("pacs", "peer_unauthorised")
+        ledger.deliveries.pause("research", "peer_unauthorised")
+        ledger.deliveries.pause("research", "")
+        found: Mapping[str, Destination] = ledger.deliveries.destinations()
+        pacs = found["pacs"]
+        assert (pacs.paused, pacs.code, pacs.failures, pacs.next_try) == (
+            "peer_unauthorised", "peer_unreachable", 3, 99.0,
+        )  # fmt: skip
+        assert found["research"].paused == ""
+        with pytest.raises(ValueError, match="table of reasons"):
+            ledger.deliveries.pause("pacs", "DOE^JOHN")
+
+    def test_a_sink_finds_its_note_again(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        lease(ledger)
+        ledger.deliveries.note(1, "upload 7, part 3")
+        ledger.deliveries.release_all()
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        assert due.note == "upload 7, part 3"

@@ -1,0 +1,246 @@
+"""What goes out, from scanner to folder: the commands about it, against a gateway that really delivers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stowgate.faces.sample import make_series
+from stowgate.faces.service import Running, running
+from stowgate.ingest.scanner import Called, send
+from stowgate.lifecycle import State
+from stowgate.settings import load
+from tests.faces.conftest import Stowgate
+from tests.faces.gateway_stage import eventually
+from tests.journeys.stage import scan
+
+TEXT = """
+[spool]
+path = "spool"
+reserve = "0B"
+[log]
+file = "gateway.log"
+level = "debug"
+[[source]]
+name = "ct"
+kind = "dimse"
+listen = "127.0.0.1:0"
+allow = [{ ae = "CT1", ip = "127.0.0.1" }]
+[[dest]]
+name = "nas"
+kind = "folder"
+path = "out"
+layout = "{instance}.dcm"
+[[route]]
+dest = ["nas"]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "stowgate.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    return path
+
+
+@pytest.fixture
+def gateway(config: Path) -> Iterator[Running]:
+    with running(load(config, environ={}), config.parent) as now:
+        yield now
+
+
+def sent(now: Running, folder: Path, number: int = 3) -> None:
+    files = make_series(folder, number)
+    assert send(Called("127.0.0.1", now.ports["ct"], "STOWGATE", "CT1"), files) == number
+
+
+def delivered(now: Running) -> int:
+    return sum(now.gateway.ledger.deliveries.delivered().get("ct", {}).values())
+
+
+def test_what_comes_in_goes_out_byte_for_byte_and_counts_as_delivered_when_it_was_read_there(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    sent(gateway, tmp_path / "series")
+    eventually(lambda: delivered(gateway) == 3)
+    ledger, shelf = gateway.gateway.ledger, gateway.gateway.spool.clean
+    for row in ledger.rows():
+        made = ledger.clean_of_item(row.id)
+        assert made
+        with shelf.open(made.id) as kept:
+            assert (tmp_path / "out" / f"{made.instance}.dcm").read_bytes() == kept.read(0, kept.size)
+    found = json.loads(stowgate("status", "--json").out)
+    assert {name: found[name] for name in ("received", "waiting", "delivered")} == {
+        "received": 3, "waiting": 0, "delivered": 3,
+    }  # fmt: skip
+    assert found["destinations"]["nas"]["verified"] == 3
+    plain = stowgate("status").out
+    assert "nas" in plain and "verified" in plain
+    assert stowgate("queue", "list").err == "Nothing waits.\n"
+    (line,) = [json.loads(line) for line in stowgate("dest", "list", "--json").out.splitlines()]
+    assert (line["name"], line["kind"], line["left"], line["verified"], line["stands"]) == (
+        "nas",
+        "folder",
+        0,
+        3,
+        "open",
+    )
+    shown = json.loads(stowgate("queue", "show", row.id, "--json").out)
+    (way,) = shown["deliveries"]
+    assert (way["destination"], way["state"], way["evidence"], way["who_acts"]) == (
+        "nas",
+        "verified",
+        "content",
+        "nobody",
+    )
+    assert "to nas: verified, evidence content." in stowgate("queue", "show", row.id).out
+    assert "Foster" not in (tmp_path / "gateway.log").read_text()
+
+
+def test_a_folder_that_is_away_keeps_everything_and_says_why_and_what_comes_back_is_found(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    (tmp_path / "out").rename(tmp_path / "unplugged")
+    sent(gateway, tmp_path / "series", 2)
+    ledger = gateway.gateway.ledger
+    eventually(lambda: ledger.deliveries.destinations().get("nas"))
+    listed = [json.loads(line) for line in stowgate("queue", "list", "--json").out.splitlines()]
+    assert {(one["state"], one["who_acts"]) for one in listed} == {("waiting", "the gateway")}
+    assert all(one["reason"].startswith("nas: The destination cannot be reached.") for one in listed)
+    assert all(one["next_try"] for one in listed)
+    tried = stowgate("dest", "test", "nas")
+    assert tried.code == 3 and "cannot be reached" in tried.out
+    assert "down: peer_unreachable" in stowgate("dest", "list").out
+    assert "down: peer_unreachable" in stowgate("status").out
+    (tmp_path / "unplugged").rename(tmp_path / "out")
+    assert stowgate("queue", "retry", "--now").code == 0
+    eventually(lambda: delivered(gateway) == 2)
+
+
+def test_a_paused_destination_gets_nothing_until_it_is_resumed(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    assert stowgate("dest", "pause", "nas").code == 0
+    sent(gateway, tmp_path / "series", 2)
+    eventually(gateway.gateway.ledger.deliveries.counts)
+    (first, _) = [json.loads(line) for line in stowgate("queue", "list", "--json").out.splitlines()]
+    assert first["who_acts"] == "a person" and first["reason"].startswith("nas is paused.")
+    assert "paused: paused_by_person" in stowgate("dest", "list").out
+    assert stowgate("dest", "resume", "nas").code == 0
+    eventually(lambda: delivered(gateway) == 2)
+    acts = stowgate("audit", "show", "--json").out
+    assert '"dest_pause"' in acts and '"dest_resume"' in acts
+
+
+def test_a_trial_leaves_nothing_behind_and_an_unknown_name_is_said(config: Path, stowgate: Stowgate) -> None:
+    tried = stowgate("dest", "test", "nas")
+    assert tried.code == 0 and tried.err == "nas works.\n"
+    assert not [path for path in (config.parent / "out").rglob("*") if path.is_file()]
+    for command in ("test", "pause", "resume"):
+        refused = stowgate("dest", command, "pacs")
+        assert refused.code == 10 and "there is no [[dest]] called pacs" in refused.err
+
+
+def test_before_the_first_run_every_destination_is_there_with_zeros(config: Path, stowgate: Stowgate) -> None:
+    (line,) = [json.loads(line) for line in stowgate("dest", "list", "--json").out.splitlines()]
+    assert (line["name"], line["left"], line["verified"]) == ("nas", 0, 0)
+
+
+def test_what_waited_before_there_was_a_destination_goes_to_it_when_there_is_one(config: Path, tmp_path: Path) -> None:
+    alone = TEXT.partition("[[dest]]")[0]
+    config.write_text(alone, encoding="utf-8")
+    with running(load(config, environ={}), tmp_path) as now:
+        sent(now, tmp_path / "series", 2)
+        eventually(lambda: now.gateway.ledger.counts()["ct"][State.WAITING] == 2)
+    config.write_text(TEXT, encoding="utf-8")
+    with running(load(config, environ={}), tmp_path) as now:
+        eventually(lambda: delivered(now) == 2)
+
+
+def test_a_destination_that_was_taken_out_of_the_configuration_is_for_a_person(
+    config: Path, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    (tmp_path / "out").rmdir()
+    with running(load(config, environ={}), tmp_path) as now:
+        sent(now, tmp_path / "series", 1)
+        eventually(now.gateway.ledger.deliveries.counts)
+    config.write_text(TEXT.partition("[[dest]]")[0], encoding="utf-8")
+    (listed,) = [json.loads(line) for line in stowgate("queue", "list", "--json").out.splitlines()]
+    assert listed["who_acts"] == "a person" and listed["reason"].startswith("nas is in the configuration no more.")
+    assert "in the configuration no more" in stowgate("dest", "list").out
+
+
+def test_the_check_says_what_is_wrong_with_the_ways_out(config: Path, tmp_path: Path, stowgate: Stowgate) -> None:
+    def said() -> list[dict[str, str]]:
+        lines = [json.loads(line) for line in stowgate("check", "--json").out.splitlines()]
+        return [line for line in lines if line["what"] == "destinations"]
+
+    assert [line["mark"] for line in said()] == ["ok"]
+    (tmp_path / "out").rmdir()
+    (away,) = said()
+    assert (away["mark"], away["said"]) == ("warning", "nas cannot be reached.")
+    config.write_text(TEXT.partition("[[route]]")[0], encoding="utf-8")
+    (unrouted,) = said()
+    assert (unrouted["mark"], unrouted["said"]) == ("warning", "No [[route]] names nas.")
+
+
+def test_what_is_deleted_there_is_found_by_verify_and_sent_again(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    assert stowgate("verify").err == "Nothing was delivered in this time.\n"
+    sent(gateway, tmp_path / "series", 2)
+    eventually(lambda: delivered(gateway) == 2)
+    first, _ = sorted((tmp_path / "out").glob("*.dcm"))
+    kept = first.read_bytes()
+    first.unlink()
+    done = stowgate("verify", "--since", "1d", "--dest", "nas")
+    assert done.code == 0 and "2 done" in done.err
+    eventually(lambda: first.exists() and delivered(gateway) == 2)
+    assert first.read_bytes() == kept
+    assert '"verify"' in stowgate("audit", "show", "--json").out
+    assert stowgate("verify", "--dest", "pacs").code == 10
+    assert stowgate("verify", "--since", "soon").code == 2
+
+
+def test_a_description_decides_where_something_goes_and_nothing_of_it_stays(config: Path, tmp_path: Path) -> None:
+    from stowgate.ingest.source import Announced, Arrival
+    from tests.builder import el
+
+    config.write_text(TEXT + 'description = ["*breast*"]\n', encoding="utf-8")
+    import io
+
+    with running(load(config, environ={}), tmp_path) as now:
+        for number, text in ((1, "Breast screening Zwicker"), (2, "Chest")):
+            data = scan(number, more=(el("StudyDescription", text),))
+            now.gateway.intake.receive(Arrival(Announced("ct"), io.BytesIO(data).read))
+        eventually(lambda: delivered(now) == 1 and now.gateway.ledger.counts()["ct"][State.WAITING] == 2)
+        assert len(list((tmp_path / "out").glob("*.dcm"))) == 1
+    for path in (tmp_path / "spool").rglob("*"):
+        assert not path.is_file() or b"screening" not in path.read_bytes().lower(), path.name
+
+
+def test_an_object_whose_name_is_taken_there_is_quarantined_with_advice(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    assert stowgate("dest", "pause", "nas").code == 0
+    sent(gateway, tmp_path / "series", 1)
+    ledger = gateway.gateway.ledger
+    eventually(ledger.deliveries.counts)
+    (row,) = ledger.rows()
+    made = ledger.clean_of_item(row.id)
+    assert made
+    other = tmp_path / "out" / f"{made.instance}.dcm"
+    other.write_bytes(b"somebody else's")
+    stowgate("dest", "resume", "nas")
+    eventually(lambda: ledger.counts()["ct"][State.QUARANTINED] == 1)
+    assert other.read_bytes() == b"somebody else's"
+    (told,) = [json.loads(line) for line in stowgate("quarantine", "list", "--json").out.splitlines()]
+    assert told["code"] == "destination_refused" and "quarantine release" in told["advice"]
+    other.unlink()
+    assert stowgate("quarantine", "release", row.id).code == 0
+    eventually(lambda: delivered(gateway) == 1)
+    assert other.exists()
