@@ -95,18 +95,18 @@ class TestFaults:
     def test_an_engine_that_raises_holds_one_object_and_forwards_nothing(
         self, parts: Parts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from stowgate import pipeline
+        from stowgate.verify import gate
 
         ids = [parts.accept(small(uid=f"1.2.{n}")) for n in range(10)]
-        written = pipeline._written
+        checked = gate.check
 
-        def fail(source: Any, clean: Any, way: Any) -> Any:
-            if clean.names.instance == bad:
+        def fail(raw: Any, written: Any, policy: Any, names: Any, *rest: Any) -> Any:
+            if names.instance == bad:
                 raise RuntimeError("Vandermeer^Liselotte")
-            return written(source, clean, way)
+            return checked(raw, written, policy, names, *rest)
 
         bad = _new_uid(small(uid="1.2.3"))
-        monkeypatch.setattr(pipeline, "_written", fail)
+        monkeypatch.setattr(gate, "check", fail)
         with working(parts):
             settled(parts, 10)
         assert parts.state(ids[3]) == (State.QUARANTINED, "internal_error")

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from stowgate.dicom.charset import codecs_of, decode
 from stowgate.policy import Option
@@ -66,14 +66,8 @@ def is_number(value: bytes) -> bool:
     return not value.translate(None, NUMERIC) and not _dotted(value)
 
 
-def _unspaced(text: str) -> bool:
-    return not text.isascii() and _of_unspaced_scripts().search(text) is not None
-
-
-@cache
-def _of_unspaced_scripts() -> re.Pattern[str]:
-    """Compiled when a name asks for it: that takes as long as a tenth of the witness's start."""
-    return re.compile(f"[{_THAI_KANA}{_HAN_HANGUL}]")
+def _unspaced(text: str) -> bool:  # compiled when a name asks for it: that takes a tenth of the witness's start
+    return not text.isascii() and re.search(f"[{_THAI_KANA}{_HAN_HANGUL}]", text) is not None
 
 
 class Tokens:
