@@ -174,7 +174,9 @@ def _encoded(person: Person, text: str) -> bytes:
 @st.composite
 def planted_values(draw: st.DrawFn, person: Person, tag: int, vr: str) -> Element | None:
     """An element of this tag that names the person, None where its VR cannot."""
-    technical = tables.role_of(tag) == "technical"
+    row = tables.profile_row(tag)
+    kept = row is not None and row.get("opt", {}).get("rtnPatChars") == "K"  # there, too, known words alone are sought
+    technical = tables.role_of(tag) == "technical" or kept
     if vr == "PN":
         forms = [person.name, f"{person.given}^{person.family}^^Dr", f"{person.family}, {person.given}"]
         return el(tag, _encoded(person, draw(st.sampled_from(forms))), vr)
@@ -192,9 +194,9 @@ def planted_values(draw: st.DrawFn, person: Person, tag: int, vr: str) -> Elemen
         rest = draw(st.sampled_from(["", "101530.250000", "1015+0200"]))
         return el(tag, draw(st.sampled_from([person.born, person.studied])) + rest, vr)
     if vr == "UI":
-        kept = tables.role_of(tag) in ("uid_definition",)
-        return None if kept else el(tag, f"{person.root}.{draw(st.integers(1, 99))}", vr)
-    if vr in ("OB", "UN") and tables.profile_row(tag) is not None:
+        defined = tables.role_of(tag) in ("uid_definition",)
+        return None if defined else el(tag, f"{person.root}.{draw(st.integers(1, 99))}", vr)
+    if vr in ("OB", "UN") and row is not None:
         return el(tag, _encoded(person, person.name), vr)
     return None
 
