@@ -129,6 +129,7 @@ slowest = 100
 kind = "folder"
 name = "nas"
 path = "out"
+mounted = false
 layout = "{study}/{instance}.dcm"
 evidence = "content"
 bwlimit = "08:00,512K 20:00,off"
@@ -493,7 +494,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 108
+        assert len(fields) == 109
         assert all(field["description"] for field in fields)
 
 

@@ -36,6 +36,14 @@ def check(template: str) -> str:
     return template
 
 
+def usable(template: str) -> str:
+    """As `check`, for the models of settings: `ValueError` says what is wrong."""
+    try:
+        return check(template)
+    except Misconfigured as error:
+        raise ValueError(f"cannot be used: {error.place}") from None
+
+
 def path_of(template: str, names: Names) -> str:
     """The relative path of one object; a value it does not have becomes "none"."""
     return template.format_map({field: _part(getattr(names, field)) for field in _fields(template)})

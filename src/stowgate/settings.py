@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from stowgate import layout, settings_delivery
 from stowgate.dicom.limits import DEFAULT
@@ -110,19 +110,11 @@ class Limits(Section):
 class Output(Section):
     """Where clean objects go below the output folder."""
 
-    path: str = Field(
+    path: Annotated[str, AfterValidator(layout.usable)] = Field(
         default=layout.DEFAULT,
         description=f"Template of the path: {{instance}} and, if wanted, others of {', '.join(layout.FIELDS)}; "
         "ends in .dcm.",
     )
-
-    @field_validator("path")
-    @classmethod
-    def _can_be_used(cls, path: str) -> str:
-        try:
-            return layout.check(path)
-        except Misconfigured as error:
-            raise ValueError(f"cannot be used: {error.place}") from None
 
 
 class State(Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -319,9 +321,6 @@ class TestFolder:
     def test_a_full_disk_keeps_what_is_whole_and_takes_the_rest_later(
         self, folder: Folder, notes: Notebook, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import errno
-        import os
-
         from stowgate.deliver import folder as module
 
         real, written = os.write, [0]
@@ -350,14 +349,73 @@ class TestFolder:
         assert not folder.folder.exists()
 
     def test_what_a_dead_process_left_is_swept_and_what_is_being_written_is_not(self, folder: Folder) -> None:
-        import os
-
         old, new = (folder.folder / ".stowgate-parts" / name for name in ("old", "new"))
         for part in (old, new):
             part.write_bytes(b"half")
         os.utime(old, (1, 1))
         folder.sink.open()
         assert not old.exists() and new.exists()
+
+    def test_a_file_that_got_the_name_meanwhile_is_not_written_over(
+        self, folder: Folder, notes: Notebook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder.sink.deliver(parcel(1), notes)
+        monkeypatch.setattr(Path, "exists", lambda _: False)
+        other = letter(bytes_of(1, 77), "2.25.1")
+        answers = folder.sink.deliver(Parcel((other, *parcel(2).instances)), notes)
+        monkeypatch.undo()
+        assert answers == {"2.25.1": Answer(Delivery.REFUSED, "peer_has_other_bytes"), "2.25.2": ACKNOWLEDGED}
+        assert folder.held("2.25.1") == bytes_of(1)
+
+    def test_a_disk_without_second_names_gets_its_files_too(
+        self, folder: Folder, notes: Notebook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def link(_one: Path, _other: Path) -> None:
+            raise PermissionError(errno.EPERM, "FAT has no links")
+
+        monkeypatch.setattr(os, "link", link)
+        assert folder.sink.deliver(parcel(1), notes) == {"2.25.1": ACKNOWLEDGED}
+        assert folder.held("2.25.1") == bytes_of(1)
+        assert not list((folder.folder / ".stowgate-parts").iterdir())
+
+    def test_a_file_that_lies_there_is_acknowledged_only_with_all_folders_above_it_on_disk(
+        self, folder: Folder, notes: Notebook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever wrote it may have been killed before that; a second time only its own folder can be new."""
+        folder.sink.deliver(parcel(1), notes)
+        synced: list[Path] = []
+        monkeypatch.setattr("stowgate.deliver.folder.sync_folder", synced.append)
+        above = [folder.folder / part for part in ("P1/2.25.1001/2.25.1002", "P1/2.25.1001", "P1", "")]
+        after_a_kill = FolderSink(folder.folder)
+        assert after_a_kill.deliver(parcel(1), notes) == {"2.25.1": ACKNOWLEDGED}
+        assert sorted(synced) == sorted(above)
+        synced.clear()
+        after_a_kill.deliver(parcel(2), notes)
+        assert synced == above[:1]
+        shutil.rmtree(folder.folder / "P1")
+        synced.clear()
+        after_a_kill.deliver(parcel(2), notes)
+        assert sorted(synced) == sorted(above)
+
+    def test_where_a_disk_belongs_an_empty_folder_takes_nothing(
+        self, notes: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = tmp_path / "disk"
+        place.mkdir()
+        sink = FolderSink(place, mounted=True)
+        mounts: set[Path] = {Path("/")}
+        monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) in mounts)
+        assert not sink.reachable()
+        with pytest.raises(Temporary) as failed:
+            sink.deliver(parcel(1), notes)
+        assert failed.value.code == "peer_unreachable"
+        assert not list(place.iterdir())
+        for mount in (place.parent, place):
+            mounts.add(mount)
+            assert sink.reachable()
+            mounts.discard(mount)
+        mounts.add(place)
+        assert sink.deliver(parcel(1), notes) == {"2.25.1": ACKNOWLEDGED}
 
 
 class TestMemory:

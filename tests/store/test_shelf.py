@@ -112,10 +112,10 @@ class TestKeeping:
     ) -> None:
         """DESIGN 6: one sync of the file system, rename, fsync of each touched folder."""
         steps: list[str] = []
-        replace, fsync_folder = os.replace, module._fsync_folder
+        replace, fsync_folder = os.replace, module.sync_folder
         monkeypatch.setattr(module, "_syncfs", lambda _: steps.append("sync") or 0)
         monkeypatch.setattr(os, "replace", lambda a, b: steps.append("name") or replace(a, b))
-        monkeypatch.setattr(module, "_fsync_folder", lambda n: steps.append(os.path.relpath(n, out)) or fsync_folder(n))
+        monkeypatch.setattr(module, "sync_folder", lambda n: steps.append(os.path.relpath(n, out)) or fsync_folder(n))
         shelf.keep([(written(shelf, b"1"), "p/s/1.dcm"), (written(shelf, b"2"), "p/s/2.dcm")])
         assert steps[:3] == ["sync", "name", "name"]
         assert sorted(steps[3:]) == [".", "p", "p/s"]

@@ -9,20 +9,23 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
-from stowgate import layout
 from stowgate.deliver.dest import Dest
 from stowgate.deliver.sink import STEP, Answer, Found, Instance, Journal, Parcel, Sink, Trial
 from stowgate.errors import Misconfigured, Temporary, disk_code
+from stowgate.layout import DEFAULT, path_of, usable
 from stowgate.lifecycle import Delivery, Evidence
+from stowgate.vault.folder import sync_folder
 
 PARTS = ".stowgate-parts"
 """Where files are written before they get their names: on the same file system, and nobody's business."""
 
 _OTHER = Answer(Delivery.REFUSED, "peer_has_other_bytes")
+_NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+"""What a file system says that has no second names, such as FAT; there a file is renamed, which asks nobody."""
 _DEAD = 3600.0
 """Seconds after which nobody writes to a part any more that nobody has written to."""
 
@@ -32,20 +35,17 @@ class FolderDest(Dest):
 
     kind: Literal["folder"] = Field(description="Files are written below a folder.")
     path: Path = Field(description="The folder. It has to be there: it is never made, because it may be a disk.")
-    layout: str = Field(
-        default=layout.DEFAULT, description="Template of the paths below it, as [output] path has it; ends in .dcm."
+    layout: Annotated[str, AfterValidator(usable)] = Field(
+        default=DEFAULT, description="Template of the paths below it, as [output] path has it; ends in .dcm."
+    )
+    mounted: bool = Field(
+        default=False,
+        description="Send only while a disk or a share is mounted at the folder or above it: without it, the empty "
+        "folder where one belongs would be filled.",
     )
     evidence: Literal["status", "content"] = Field(
         default="content", description="content reads every file again and compares; status trusts the disk."
     )
-
-    @field_validator("layout")
-    @classmethod
-    def _can_be_used(cls, template: str) -> str:
-        try:
-            return layout.check(template)
-        except Misconfigured as error:
-            raise ValueError(f"cannot be used: {error.place}") from None
 
     @property
     def where(self) -> str:
@@ -54,16 +54,18 @@ class FolderDest(Dest):
 
     def sink(self) -> Sink:
         """See `Dest.sink`."""
-        return FolderSink(self.path, self.layout)
+        return FolderSink(self.path, self.layout, self.mounted)
 
 
 class FolderSink:
     """See `deliver.sink.Sink`. The folder itself is never made: one that is missing is a disk that is not there."""
 
-    def __init__(self, folder: Path, template: str = layout.DEFAULT) -> None:
-        """template -- of the paths below the folder, see `layout`"""
-        self._folder, self._template = folder, template
+    def __init__(self, folder: Path, template: str = DEFAULT, mounted: bool = False) -> None:
+        """template -- of the paths below the folder, see `layout`; mounted -- whether it has to lie on a mount"""
+        self._folder, self._template, self._mounted = folder, template, mounted
         self._parts = folder / PARTS
+        self._synced: set[Path] = set()
+        """Folders whose own entries are on disk, as far as this sink has seen to it."""
 
     def open(self) -> None:
         """Sweep what a dead process left."""
@@ -78,7 +80,7 @@ class FolderSink:
 
     def reachable(self) -> bool:
         """Whether the folder is there."""
-        return self._folder.is_dir()
+        return self._folder.is_dir() and (not self._mounted or _is_mounted(self._folder))
 
     def deliver(self, parcel: Parcel, journal: Journal) -> Mapping[str, Answer]:  # noqa: ARG002 - a file is whole or not there
         """Each file is durable under its name before its answer counts; folders are synced once for all."""
@@ -94,7 +96,8 @@ class FolderSink:
                 answers[instance.uid] = _later(error)
         try:
             for folder in sorted(touched, reverse=True):
-                _sync(folder)
+                sync_folder(folder)
+            self._synced |= touched
         except OSError as error:
             failed = error
             answers = {uid: _later(error) for uid in answers}
@@ -131,7 +134,7 @@ class FolderSink:
             yield Trial("write", str(plain), plain.code)
 
     def _enter(self) -> None:
-        if not self._folder.is_dir():
+        if not self.reachable():
             raise Temporary("peer_unreachable", str(self._folder))
         try:
             self._parts.mkdir(mode=0o700, exist_ok=True)
@@ -145,22 +148,36 @@ class FolderSink:
         return Temporary(_code(error), str(self._folder))
 
     def _keep(self, instance: Instance, touched: set[Path]) -> Answer:
-        place = self._folder / layout.path_of(self._template, instance.ref.names)
-        if place.exists():
-            return Answer(Delivery.ACKNOWLEDGED) if _digest(place) == instance.digest else _OTHER
+        place = self._folder / path_of(self._template, instance.ref.names)
+        made = not place.parent.is_dir()
+        same = (not place.exists() and self._written(instance, place)) or _digest(place) == instance.digest
+        # of a file that lies there already, too: whoever wrote it may have died before its folder was on disk
+        touched.update(one for one in self._above(place) if made or one not in self._synced or one == place.parent)
+        return Answer(Delivery.ACKNOWLEDGED) if same else _OTHER
+
+    def _written(self, instance: Instance, place: Path) -> bool:
+        """Whether it has its name now; False where another file came to have it meanwhile."""
         part = self._parts / os.urandom(16).hex()
         try:
             _write(part, instance.chunks())
-            _folders(place.parent, self._folder, touched)
-            os.replace(part, place)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _name(part, place)
+        except FileExistsError:
+            return False
         finally:
             with suppress(OSError):
                 part.unlink()
-        touched.add(place.parent)
-        return Answer(Delivery.ACKNOWLEDGED)
+        return True
+
+    def _above(self, place: Path) -> Iterator[Path]:
+        """The folders of a file, up to the destination's own."""
+        for one in place.parents:
+            yield one
+            if one == self._folder:
+                return
 
     def _found(self, instance: Instance) -> Found:
-        place = self._folder / layout.path_of(self._template, instance.ref.names)
+        place = self._folder / path_of(self._template, instance.ref.names)
         try:
             same = _digest(place) == instance.digest
         except FileNotFoundError:
@@ -188,13 +205,21 @@ def _write(place: Path, chunks: Iterator[bytes]) -> None:
         os.close(handle)
 
 
-def _folders(folder: Path, top: Path, touched: set[Path]) -> None:
-    """Make a folder and those above it up to `top`; whose entry is new has to be synced."""
-    if folder.is_dir():
-        return
-    _folders(folder.parent, top, touched)
-    folder.mkdir(exist_ok=True)
-    touched.add(folder.parent)
+def _name(part: Path, place: Path) -> None:
+    """Give a file its name; FileExistsError where another has it."""
+    try:
+        os.link(part, place)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.replace(part, place)
+
+
+def _is_mounted(folder: Path) -> bool:
+    """Whether a file system other than the root's is mounted at a folder or above it."""
+    return any(os.path.ismount(one) for one in (folder, *folder.parents) if one != Path(one.anchor))
 
 
 def _digest(place: Path) -> str:
@@ -208,11 +233,3 @@ def _digest(place: Path) -> str:
     finally:
         os.close(handle)
     return found.hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

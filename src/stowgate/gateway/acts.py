@@ -19,6 +19,7 @@ from stowgate.store.clean_ref import ref_of
 from stowgate.store.custody import Custody
 from stowgate.store.sheet import Original
 from stowgate.store.spool import CleanShelf, RawShelf
+from stowgate.vault.folder import sync_folder
 
 _STEP = 1 << 20
 
@@ -176,7 +177,7 @@ def _write(source: Original, folder: Path, name: str | Path, mode: int) -> None:
         finally:
             os.close(handle)
         os.replace(part, place)
-        _sync(place.parent)
+        sync_folder(place.parent)
     except OSError as error:
         raise Misconfigured(disk_code(error, "output_unwritable"), str(folder)) from None
     finally:
@@ -190,11 +191,3 @@ def _copy(source: Original, handle: int) -> None:
         while data:
             data = data[os.write(handle, data) :]
     os.fsync(handle)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,7 +14,7 @@ from stowgate.dicom.emit import FileEmitter
 from stowgate.dicom.source import ByteSource, DescriptorSource
 from stowgate.errors import Misconfigured, Temporary, disk_code
 from stowgate.objects import Place
-from stowgate.vault.folder import make, remove
+from stowgate.vault.folder import make, remove, sync_folder
 
 _NO_SYNCFS = frozenset((errno.ENOSYS, errno.EINVAL, errno.EPERM))
 
@@ -85,7 +85,7 @@ class FolderShelf:
                 touched |= self._folder_of(relative)
                 os.replace(path, os.path.join(self.folder, relative))
             for name in touched:
-                _fsync_folder(name)
+                sync_folder(name)
         except OSError as error:
             raise Temporary(disk_code(error, "cannot_write")) from None
 
@@ -161,11 +161,3 @@ def _load_syncfs() -> ctypes._NamedFuncPointer | None:
 
 
 _syncfs = _load_syncfs()
-
-
-def _fsync_folder(name: str) -> None:
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
