@@ -16,7 +16,7 @@ from stowgate.deliver.connection import Peer
 from stowgate.deliver.cstore import CStoreSink
 from stowgate.deliver.folder import FolderSink
 from stowgate.deliver.memory import MemoryPeer, MemorySink
-from stowgate.deliver.sink import Answer, Instance, Parcel, Sink
+from stowgate.deliver.sink import Answer, Found, Instance, Parcel, Sink
 from stowgate.deliver.stow import StowSink
 from stowgate.errors import StowgateError, Temporary
 from stowgate.lifecycle import Delivery, Evidence
@@ -35,6 +35,7 @@ class Place(Protocol):
 
     sink: Sink
     best: Evidence
+    gives_back: bool
 
     def held(self, uid: str) -> bytes | None:
         """The bytes that are there."""
@@ -60,6 +61,7 @@ class Place(Protocol):
 
 class Memory:
     best = Evidence.CONTENT
+    gives_back = True
 
     def __init__(self, _: Path) -> None:
         self.peer = MemoryPeer()
@@ -89,6 +91,7 @@ class Memory:
 
 class Folder:
     best = Evidence.CONTENT
+    gives_back = True
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.away = folder / "out", folder / "unmounted"
@@ -122,6 +125,7 @@ class Folder:
 
 class Dimse:
     best = Evidence.PRESENCE
+    gives_back = False
 
     def __init__(self, _: Path) -> None:
         self.node = Node()
@@ -152,6 +156,7 @@ class Dimse:
 
 class Stow:
     best = Evidence.PRESENCE
+    gives_back = False
 
     def __init__(self, _: Path) -> None:
         self.web = Web()
@@ -235,6 +240,17 @@ def test_other_bytes_are_no_evidence_of_content(place: Place, notes: Notebook) -
     place.alter("2.25.1")
     (found,) = place.sink.verify(parcel(1), notes).values()
     assert place.best is not Evidence.CONTENT or (found.evidence, found.code) == (Evidence.NONE, "peer_has_other_bytes")
+
+
+def test_what_is_read_back_is_compared(place: Place, notes: Notebook) -> None:
+    place.sink.deliver(parcel(1, 2, 3), notes)
+    place.lose("2.25.1")
+    place.alter("2.25.2")
+    found = [place.sink.read_back(one) for one in parcel(1, 2, 3).instances]
+    if place.gives_back:
+        assert found == [Found(code="peer_lost_object"), Found(code="peer_has_other_bytes"), Found(Evidence.CONTENT)]
+    else:
+        assert found == [Found()] * 3
 
 
 def test_sent_twice_is_there_once_and_both_are_told_so(place: Place, notes: Notebook) -> None:

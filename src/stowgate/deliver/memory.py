@@ -23,7 +23,8 @@ class MemoryPeer:
     refuses   -- UIDs it will never have
     forgets   -- UIDs it says it stored, and did not
     breaks    -- bytes after which the connection breaks, once
-    level     -- the best evidence it can give
+    level     -- the best evidence it can give when it is asked
+    gives_back -- whether objects can be read again there
     """
 
     held: dict[str, bytes] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class MemoryPeer:
     forgets: set[str] = field(default_factory=set)
     breaks: int | None = None
     level: Evidence = Evidence.CONTENT
+    gives_back: bool = True
     calls: int = 0
     """How often somebody tried to send."""
     sent: int = 0
@@ -77,6 +79,12 @@ class MemorySink:
         with self._peer.lock:
             return {instance.uid: self._found(instance) for instance in parcel.instances}
 
+    def read_back(self, instance: Instance) -> Found:
+        """Its bytes, unless the peer gives none back."""
+        self._enter()
+        with self._peer.lock:
+            return self._compared(instance) if self._peer.gives_back else Found()
+
     def trial(self) -> Iterator[Trial]:
         """One step."""
         try:
@@ -113,10 +121,13 @@ class MemorySink:
         return Answer(Delivery.ACKNOWLEDGED)
 
     def _found(self, instance: Instance) -> Found:
+        if self._peer.level is not Evidence.CONTENT and instance.uid in self._peer.held:
+            return Found(self._peer.level)
+        return self._compared(instance)
+
+    def _compared(self, instance: Instance) -> Found:
         held = self._peer.held.get(instance.uid)
         if held is None:
             return Found(code="peer_lost_object")
-        if self._peer.level is not Evidence.CONTENT:
-            return Found(self._peer.level)
         same = sha256(held).hexdigest() == instance.digest
         return Found(Evidence.CONTENT) if same else Found(code="peer_has_other_bytes")

@@ -120,5 +120,12 @@ class Sink(Protocol):
     def verify(self, parcel: Parcel, journal: Journal) -> Mapping[str, Found]:
         """What is there of each instance now; raises when the place cannot be asked."""
 
+    def read_back(self, instance: Instance) -> Found:
+        """Its bytes as they are there now: `content` where the data set is the same, "peer_has_other_bytes" or
+        "peer_lost_object" where it is not; nothing at all where this place gives no bytes back. Raises as `verify`.
+
+        It costs the way back, so a sample of each study is asked for and no more.
+        """
+
     def trial(self) -> Iterator[Trial]:
         """Try it out step by step, without an object of a patient; ends with the first step that fails."""

@@ -64,6 +64,10 @@ class Throttled:
         """See `open`."""
         return self._inner.verify(parcel, journal)
 
+    def read_back(self, instance: Instance) -> Found:
+        """See `open`."""
+        return self._inner.read_back(instance)
+
     def trial(self) -> Iterator[Trial]:
         """See `open`."""
         return self._inner.trial()
