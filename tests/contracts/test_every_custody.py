@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stowgate.lifecycle import NEXT, State, may_move
-from stowgate.store.custody import Coming, Custody, Ended, Event, Leased
+from stowgate.store.custody import Coming, Custody, Ended, Event
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
 from tests.store.custody_sample import (
@@ -26,6 +26,7 @@ from tests.store.custody_sample import (
     deliver,
     ended,
     hex32,
+    leased,
 )
 
 ENDS = sorted(NEXT[State.RECEIVED] - {State.CLEANED})
@@ -184,7 +185,7 @@ class TestReceiving:
         assert ledger.receive([]) == []
         assert ledger.end([]) == ledger.move([], State.HELD, "uid_reuse") == ledger.unpayloaded([]) == frozenset()
         assert ledger.lease("w", 0) == []
-        assert ledger.clean_of_instance([], POLICY) == {}
+        assert ledger.clean_of_instance([], POLICY, KEY.id) == {}
         ledger.release([])
         ledger.forget_payload([], raw=True, clean=True)
 
@@ -192,8 +193,8 @@ class TestReceiving:
 class TestLeasing:
     def test_the_oldest_go_first_and_each_once(self, ledger: Custody) -> None:
         ledger.receive([coming(n) for n in (3, 1, 2)])
-        assert ledger.lease("a", 2) == [Leased(hex32(3), "ct", 0), Leased(hex32(1), "ct", 0)]
-        assert ledger.lease("b", 2) == [Leased(hex32(2), "ct", 0)]
+        assert ledger.lease("a", 2) == [leased(3, 0), leased(1, 0)]
+        assert ledger.lease("b", 2) == [leased(2, 0)]
         assert ledger.lease("b", 2) == []
         assert [attempts_of(ledger, n) for n in (1, 2, 3)] == [1, 1, 1]
 
@@ -207,12 +208,12 @@ class TestLeasing:
         ledger.release([hex32(1), hex32(9)])
         ledger.release([hex32(1)])
         assert attempts_of(ledger, 1) == 0
-        assert ledger.lease("w", 1) == [Leased(hex32(1), "ct", 0)]
+        assert ledger.lease("w", 1) == [leased(1, 0)]
 
     def test_a_death_keeps_the_counted_start(self, ledger: Custody) -> None:
         ledger.receive([coming(1)])
         for deaths in range(3):
-            assert ledger.lease("w", 1) == [Leased(hex32(1), "ct", deaths)]
+            assert ledger.lease("w", 1) == [leased(1, deaths)]
             assert ledger.release_all() == 1
         assert ledger.release_all() == 0
         assert attempts_of(ledger, 1) == 3
@@ -221,24 +222,24 @@ class TestLeasing:
         ledger.receive([coming(n) for n in range(1, 5)])
         ledger.lease("w", 2)
         ledger.release_all()
-        assert ledger.lease("a", 4) == [Leased(hex32(1), "ct", 1)]
+        assert ledger.lease("a", 4) == [leased(1, 1)]
         assert ledger.lease("b", 4) == [], "nothing beside a suspect"
         ledger.end([cleaned(1)])
-        assert ledger.lease("b", 4) == [Leased(hex32(2), "ct", 1)]
+        assert ledger.lease("b", 4) == [leased(2, 1)]
         ledger.end([cleaned(2)])
-        assert ledger.lease("a", 4) == [Leased(hex32(3), "ct", 0), Leased(hex32(4), "ct", 0)]
+        assert ledger.lease("a", 4) == [leased(3, 0), leased(4, 0)]
 
     def test_a_fresh_item_waits_while_a_suspect_is_at_work(self, ledger: Custody) -> None:
         ledger.receive([coming(1)])
         ledger.lease("w", 1)
         ledger.release_all()
         ledger.receive([coming(2)])
-        assert ledger.lease("a", 1) == [Leased(hex32(1), "ct", 1)]
+        assert ledger.lease("a", 1) == [leased(1, 1)]
         assert ledger.lease("b", 1) == []
         ledger.release([hex32(1)])
         ledger.lease("a", 1)
         ledger.end([ended(1, State.QUARANTINED)])
-        assert ledger.lease("b", 1) == [Leased(hex32(2), "ct", 0)]
+        assert ledger.lease("b", 1) == [leased(2, 0)]
 
     def test_a_suspect_waits_for_those_at_work(self, ledger: Custody) -> None:
         ledger.receive([coming(1), coming(2)])
@@ -246,22 +247,22 @@ class TestLeasing:
         ledger.release_all()
         ledger.lease("w", 1)
         ledger.move([hex32(1)], State.HELD, "uid_reuse")
-        assert ledger.lease("a", 1) == [Leased(hex32(2), "ct", 0)]
+        assert ledger.lease("a", 1) == [leased(2, 0)]
         ledger.receive([coming(3)])
-        assert ledger.lease("b", 1) == [Leased(hex32(3), "ct", 0)]
+        assert ledger.lease("b", 1) == [leased(3, 0)]
         ledger.release([hex32(3)])
         ledger.move([hex32(1)], State.RECEIVED)
-        assert ledger.lease("b", 1) == [Leased(hex32(1), "ct", 0)], "released by a person it is no suspect any more"
+        assert ledger.lease("b", 1) == [leased(1, 0)], "released by a person it is no suspect any more"
 
     def test_a_group_ends_before_the_first_suspect(self, ledger: Custody) -> None:
         ledger.receive([coming(1), coming(2), coming(3)])
         ledger.lease("a", 2)
         ledger.release([hex32(1)])
         ledger.release_all()
-        assert ledger.lease("a", 3) == [Leased(hex32(1), "ct", 0)]
+        assert ledger.lease("a", 3) == [leased(1, 0)]
         assert ledger.lease("b", 3) == []
         ledger.end([cleaned(1)])
-        assert ledger.lease("b", 3) == [Leased(hex32(2), "ct", 1)]
+        assert ledger.lease("b", 3) == [leased(2, 1)]
 
     def test_a_lease_is_void_when_it_is_too_old(self, ledger: Custody, hands: Hands) -> None:
         ledger.receive([coming(1)])
@@ -269,14 +270,14 @@ class TestLeasing:
         hands.monotonic += 59
         assert ledger.lease("w", 1) == []
         hands.monotonic += 1
-        assert ledger.lease("w", 1) == [Leased(hex32(1), "ct", 1)]
+        assert ledger.lease("w", 1) == [leased(1, 1)]
 
     def test_the_wall_clock_decides_nothing(self, ledger: Custody, hands: Hands) -> None:
         ledger.receive([coming(1), coming(2)])
         ledger.lease("w", 1)
         for wrong in (-5 * 365 * 86400, 10 * 365 * 86400):
             hands.wall += wrong
-            assert ledger.lease("w", 1) in ([Leased(hex32(2), "ct", 0)], [])
+            assert ledger.lease("w", 1) in ([leased(2, 0)], [])
         assert ledger.end([cleaned(2)]) == frozenset()
 
     def test_the_end_of_a_lapsed_and_given_away_item_is_taken_once(self, ledger: Custody, hands: Hands) -> None:
@@ -297,8 +298,8 @@ class TestEnding:
         assert row
         assert (row.state, row.attempts, row.has_raw, row.has_clean) == (State.WAITING, 0, True, True)
         assert ledger.clean_of_item(hex32(1)) == clean(1)
-        assert ledger.clean_of_instance(["2.25.1", "2.25.2"], POLICY) == {"2.25.1": (hex32(1), clean(1))}
-        assert ledger.clean_of_instance(["2.25.1"], OTHER_POLICY) == {}
+        assert ledger.clean_of_instance(["2.25.1", "2.25.2"], POLICY, KEY.id) == {"2.25.1": (hex32(1), clean(1))}
+        assert ledger.clean_of_instance(["2.25.1"], OTHER_POLICY, KEY.id) == {}
 
     @pytest.mark.parametrize("state", ENDS)
     def test_every_other_end_has_a_state_a_code_and_no_clean_object(self, ledger: Custody, state: State) -> None:
@@ -315,7 +316,10 @@ class TestEnding:
         ledger.lease("w", 2)
         assert ledger.end([cleaned(1), cleaned(3), cleaned(2), cleaned(9)]) == {hex32(3), hex32(9)}
         assert [state_of(ledger, n) for n in (1, 2, 3)] == [State.WAITING, State.WAITING, State.RECEIVED]
-        assert set(ledger.clean_of_instance([f"2.25.{n}" for n in (1, 2, 3, 9)], POLICY)) == {"2.25.1", "2.25.2"}
+        assert set(ledger.clean_of_instance([f"2.25.{n}" for n in (1, 2, 3, 9)], POLICY, KEY.id)) == {
+            "2.25.1",
+            "2.25.2",
+        }
 
     def test_ending_twice_changes_nothing(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
@@ -336,8 +340,8 @@ class TestEnding:
         ledger.lease("w", 2)
         assert ledger.end([cleaned(1, instance=7), cleaned(2, instance=7)]) == {hex32(2)}
         assert (state_of(ledger, 2), attempts_of(ledger, 2)) == (State.RECEIVED, 0)
-        assert ledger.clean_of_instance(["2.25.7"], POLICY)["2.25.7"][0] == hex32(1)
-        assert ledger.lease("w", 1) == [Leased(hex32(2), "ct", 0)]
+        assert ledger.clean_of_instance(["2.25.7"], POLICY, KEY.id)["2.25.7"][0] == hex32(1)
+        assert ledger.lease("w", 1) == [leased(2, 0)]
         assert ledger.end([cleaned(2, instance=7, policy=OTHER_POLICY)]) == frozenset()
 
     def test_an_item_judged_again_gives_its_instance_a_new_clean_object(self, ledger: Custody) -> None:
@@ -347,8 +351,8 @@ class TestEnding:
         assert ledger.clean_of_item(hex32(1)) == clean(1), "until its end says otherwise"
         ledger.lease("w", 1)
         assert ledger.end([cleaned(1, made=2)]) == frozenset()
-        assert ledger.clean_of_instance(["2.25.1"], POLICY) == {"2.25.1": (hex32(1), clean(2, 1))}
-        assert list(ledger.payloads()) == [(hex32(1), clean(2).id)]
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id) == {"2.25.1": (hex32(1), clean(2, 1))}
+        assert list(ledger.payloads()) == [(hex32(1), (clean(2).id,))]
 
     def test_an_item_judged_again_and_stopped_has_no_clean_object_any_more(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
@@ -357,8 +361,8 @@ class TestEnding:
         ledger.lease("w", 1)
         ledger.end([ended(1, State.QUARANTINED)])
         assert ledger.clean_of_item(hex32(1)) is None
-        assert ledger.clean_of_instance(["2.25.1"], POLICY) == {}
-        assert list(ledger.payloads()) == [(hex32(1), None)]
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id) == {}
+        assert list(ledger.payloads()) == [(hex32(1), ())]
 
     @pytest.mark.parametrize("state", sorted(set(State) - NEXT[State.RECEIVED]))
     def test_work_ends_where_the_lifecycle_says(self, ledger: Custody, state: State) -> None:
@@ -369,10 +373,10 @@ class TestEnding:
         "wrong",
         [
             Ended(hex32(1), State.CLEANED),
-            Ended(hex32(1), State.HELD, code="uid_reuse", clean=clean(1)),
+            Ended(hex32(1), State.HELD, code="uid_reuse", cleans=(clean(1),)),
             Ended(hex32(1), State.HELD),
             Ended(hex32(1), State.HELD, code="DOE^JOHN"),
-            Ended(hex32(1), State.CLEANED, clean=replace(clean(1), id="short")),
+            Ended(hex32(1), State.CLEANED, cleans=(replace(clean(1), id="short"),)),
         ],
     )
     def test_an_unsound_end_is_a_mistake_of_the_caller(self, ledger: Custody, wrong: Ended) -> None:
@@ -422,7 +426,7 @@ class TestMoving:
         row = ledger.row(hex32(1))
         assert row
         assert (row.code, row.place, row.attempts) == ("", "", 0)
-        assert ledger.lease("w", 1) == [Leased(hex32(1), "ct", 0)]
+        assert ledger.lease("w", 1) == [leased(1, 0)]
 
     def test_what_has_no_raw_object_cannot_be_judged_again(self, ledger: Custody) -> None:
         ledger.receive([coming(1), coming(2, 1, 1), coming(3, code="not_dicom")])
@@ -431,9 +435,9 @@ class TestMoving:
     def test_what_was_given_up_frees_its_instance(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
         ledger.move([hex32(1)], State.HELD, "uid_reuse")
-        assert set(ledger.clean_of_instance(["2.25.1"], POLICY)) == {"2.25.1"}
+        assert set(ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id)) == {"2.25.1"}
         ledger.move([hex32(1)], State.DROPPED)
-        assert ledger.clean_of_instance(["2.25.1"], POLICY) == {}
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id) == {}
         assert ledger.clean_of_item(hex32(1)) == clean(1), "its file is still there"
 
     @pytest.mark.parametrize("to", [State.HELD, State.QUARANTINED, State.REJECTED])
@@ -456,7 +460,7 @@ class TestMoving:
         assert row
         assert (row.state, row.has_raw, row.has_clean) == (State.PURGED, False, False)
         assert ledger.clean_of_item(hex32(1)) is None
-        assert set(ledger.clean_of_instance(["2.25.1"], POLICY)) == {"2.25.1"}, "it was delivered, so it stands"
+        assert set(ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id)) == {"2.25.1"}, "it was delivered, so it stands"
 
 
 class TestPayloads:
@@ -469,12 +473,12 @@ class TestPayloads:
         assert set(by_id) == {hex32(n) for n in wanted}
         with_clean = {n for n, state in states.items() if state in (State.CLEANED, State.WAITING)}
         assert {id for id, made in by_id.items() if made} == {hex32(n) for n in with_clean}
-        assert by_id[hex32(max(with_clean))] == clean(max(with_clean)).id
+        assert by_id[hex32(max(with_clean))] == (clean(max(with_clean)).id,)
 
     def test_a_raw_object_that_is_gone_is_not_missed(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
         ledger.forget_payload([hex32(1)], raw=True, clean=False)
-        assert list(ledger.payloads()) == [("", clean(1).id)]
+        assert list(ledger.payloads()) == [("", (clean(1).id,))]
         assert ledger.unpayloaded([hex32(1), hex32(2)]) == {hex32(1)}
 
     def test_a_file_without_a_row_is_never_named_for_deletion(self, ledger: Custody) -> None:

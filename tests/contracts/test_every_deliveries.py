@@ -43,8 +43,7 @@ def wait(ledger: Custody, *numbers: int, study: str = "2.25.9") -> None:
     leased = ledger.lease("w", 1000)
     ends = {hex32(n): cleaned(n) for n in numbers}
     for end in ends.values():
-        assert end.clean
-        object.__setattr__(end.clean, "study", study)
+        object.__setattr__(end.cleans[0], "study", study)
     assert not ledger.end([ends[item.id] for item in leased])
 
 
