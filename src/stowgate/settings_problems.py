@@ -145,7 +145,8 @@ def _meant(where: Where, model: type[BaseModel]) -> str:
     close = get_close_matches(name, _table(table, model), n=1)
     if close:
         return f" Did you mean {close[0] if table else f'[{close[0]}]'}?"
-    everywhere = {key: section for section in _table((), model) for key in _table((section,), model)}
+    tables = reversed(list(_table((), model)))  # where several have it the first one is meant
+    everywhere = {key: section for section in tables for key in _table((section,), model)}
     close = get_close_matches(name, everywhere, n=1)
     return f" Did you mean {_subject((everywhere[close[0]], close[0]))}?" if close else ""
 
