@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from stowgate.lifecycle import NEXT, State, may_move
+from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Coming, Custody, Ended, Event
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
 from tests.store.custody_sample import (
     CT,
     KEY,
+    OTHER,
     OTHER_POLICY,
     POLICY,
     Hands,
@@ -461,6 +463,112 @@ class TestMoving:
         assert (row.state, row.has_raw, row.has_clean) == (State.PURGED, False, False)
         assert ledger.clean_of_item(hex32(1)) is None
         assert set(ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id)) == {"2.25.1"}, "it was delivered, so it stands"
+
+
+class TestSeveral:
+    """Clean objects of one item: one for each policy and key."""
+
+    def end(self, ledger: Custody, n: int, *cleans: CleanObject, kept: tuple[str, ...] = ()) -> bool:
+        """Whether item `n`, which is leased, ended with these."""
+        assert ledger.lease("w", 1)
+        return not ledger.end([Ended(hex32(n), State.CLEANED, cleans=cleans, kept=kept)])
+
+    def both(self, n: int = 1) -> tuple[CleanObject, CleanObject]:
+        """The same instance for two recipients that keep UIDs, and what the second has of its own."""
+        return clean(n), clean(n + 100, n, key_id=OTHER.id)
+
+    def test_each_stands_by_itself(self, ledger: Custody) -> None:
+        ledger.receive([coming(1)])
+        one, other = self.both()
+        assert self.end(ledger, 1, one, other)
+        assert ledger.cleans_of_item(hex32(1)) == [one, other]
+        assert ledger.made_of_item(hex32(1)) == [one.id, other.id]
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id) == {"2.25.1": (hex32(1), one)}
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, OTHER.id) == {"2.25.1": (hex32(1), other)}
+        assert list(ledger.payloads()) == [(hex32(1), (one.id, other.id))]
+        assert ledger.counts()["ct"][State.WAITING] == 1
+
+    def test_one_that_is_taken_by_another_item_gives_all_of_it_back(self, ledger: Custody) -> None:
+        ledger.receive([coming(1), coming(2)])
+        one, other = self.both()
+        assert self.end(ledger, 1, other)
+        assert not self.end(ledger, 2, clean(2, 1), clean(3, 1, key_id=OTHER.id))
+        assert state_of(ledger, 2) is State.RECEIVED and ledger.made_of_item(hex32(2)) == []
+        assert self.end(ledger, 2, clean(2, 1))
+        assert ledger.cleans_of_item(hex32(1)) == [other] and ledger.cleans_of_item(hex32(2)) == [clean(2, 1)]
+        assert one not in ledger.cleans_of_item(hex32(1))
+
+    def test_an_item_is_cleaned_once_by_each(self, ledger: Custody) -> None:
+        with pytest.raises(ValueError, match="once by a policy"):
+            ledger.end([Ended(hex32(1), State.CLEANED, cleans=(clean(1), clean(2)))])
+
+    def test_more_is_added_to_what_stands(self, ledger: Custody) -> None:
+        ledger.receive([coming(1)])
+        one, other = self.both()
+        assert self.end(ledger, 1, one)
+        assert ledger.clean_more([hex32(1), hex32(9)]) == {hex32(9)}
+        assert state_of(ledger, 1) is State.RECEIVED and ledger.cleans_of_item(hex32(1)) == [one]
+        assert ledger.lease("w", 1) == [leased(1, adds=True)]
+        assert not ledger.end([Ended(hex32(1), State.CLEANED, cleans=(other,), kept=(one.id,))])
+        assert ledger.cleans_of_item(hex32(1)) == [one, other]
+        assert [event.kind for event in ledger.events(hex32(1))] == ["received", "cleaned", "waiting"]
+
+    def test_what_is_not_kept_stands_no_more(self, ledger: Custody) -> None:
+        ledger.receive([coming(1)])
+        one, other = self.both()
+        assert self.end(ledger, 1, one, other)
+        ledger.clean_more([hex32(1)])
+        assert self.end(ledger, 1, kept=(other.id,))
+        assert ledger.cleans_of_item(hex32(1)) == [other]
+        assert ledger.made_of_item(hex32(1)) == [one.id, other.id]
+        assert list(ledger.payloads()) == [(hex32(1), (other.id,))]
+
+    def test_what_does_not_stand_cannot_be_kept(self, ledger: Custody) -> None:
+        ledger.receive([coming(1), coming(2)])
+        assert not self.end(ledger, 1, kept=(hex32(7, 5),))
+        assert self.end(ledger, 1, clean(1))
+        assert not self.end(ledger, 2, kept=(clean(1).id,)), "it stands for another"
+        ledger.clean_more([hex32(1)])
+        ledger.forget_payload([hex32(1)], raw=False, clean=True)
+        assert not self.end(ledger, 1, kept=(clean(1).id,))
+
+    @pytest.mark.parametrize("state", sorted(set(State) - {State.WAITING}))
+    def test_only_what_waits_gets_more(self, ledger: Custody, state: State) -> None:
+        bring(ledger, 1, state)
+        assert ledger.clean_more([hex32(1)]) == {hex32(1)}
+        assert state_of(ledger, 1) is state
+
+    def test_what_lost_its_original_gets_no_more(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.WAITING)
+        ledger.forget_payload([hex32(1)], raw=True, clean=False)
+        assert ledger.clean_more([hex32(1)]) == {hex32(1)}
+
+    def test_released_by_a_person_all_of_it_is_made_again(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.WAITING)
+        ledger.clean_more([hex32(1)])
+        ledger.lease("w", 1)
+        ledger.move([hex32(1)], State.HELD, "held_by_person")
+        ledger.move([hex32(1)], State.RECEIVED)
+        assert ledger.lease("w", 1) == [leased(1)]
+
+    def test_a_death_does_not_forget_that_it_adds(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.WAITING)
+        ledger.clean_more([hex32(1)])
+        ledger.lease("w", 1)
+        ledger.release_all()
+        assert ledger.lease("w", 1) == [leased(1, 1, adds=True)]
+
+    def test_a_profile_has_one_key(self, ledger: Custody) -> None:
+        assert ledger.key_of_profile("research") == ""
+        assert ledger.claim_profile("research", KEY.id) == KEY.id
+        assert ledger.claim_profile("research", OTHER.id) == ledger.key_of_profile("research") == KEY.id
+
+    def test_what_its_header_says_is_given_out_with_it(self, ledger: Custody) -> None:
+        ledger.receive([coming(1, marks=("breast", "night"), priority="high")])
+        (given,) = ledger.lease("w", 1)
+        assert (given.modality, given.sop_class, given.marks, given.priority) == ("CT", CT, ("breast", "night"), "high")
+        with pytest.raises(ValueError, match="priority"):
+            ledger.receive([coming(2, priority="Foster")])
 
 
 class TestPayloads:

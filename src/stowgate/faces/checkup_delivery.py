@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from stowgate.errors import Misconfigured
 from stowgate.faces.result import Result
 from stowgate.policy import Option, Policy
 from stowgate.settings import Settings
@@ -44,9 +45,13 @@ def profiles(settings: Settings, _: Path) -> Iterator[Result]:
         return
     spool = settings.spool.path.expanduser()
     own = project_key(settings, spool) if settings.state.key or (spool / KEY).exists() else None
+    try:
+        asked = list(recipients(settings))
+    except Misconfigured:
+        return  # that was said of the plan
     known: list[tuple[str, Policy, Key | None]] = [("[deid]", policy_of(settings), own)]
     routed = {route.profile for route in settings.route}
-    for one, policy in recipients(settings):
+    for one, policy in asked:
         key = recipient_key(one, spool)
         options = ", ".join(sorted(policy.options)) or "no options"
         named = f"key {key.id}" if key else "a key that is made at the first start; back it up then"
