@@ -20,7 +20,7 @@ from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.profiles import Profile, Profiles
 from stowgate.gateway.recovery import Found, recover
-from stowgate.gateway.workers import Station, Workers
+from stowgate.gateway.workers import Station, Workers, newly_received
 from stowgate.objects import Raw
 from stowgate.observe.audit import AuditLog
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
@@ -114,32 +114,27 @@ def opened(
     ears = ears or Ears()
     with ExitStack() as held:
         paths: list[Path] = []
+        note = _noting(paths, made)
         unit, is_new = obtain_unit_key(plan.unit_key, plan.spool, Keyring(plan.base, ask=ask))
         if is_new:
-            _note(_path(plan, plan.unit_key), paths, made)
+            note(_path(plan, plan.unit_key))
         spool = held.enter_context(open_spool(plan.spool, unit, plan.reserve))
         key, is_new = obtain(spool.folder, plan.project_key)
         if is_new:
-            _note(spool.folder / KEY, paths, made)
+            note(spool.folder / KEY)
         ledger = held.enter_context(open_custody(spool.folder / LEDGER, key))
         scratch = held.enter_context(_scratch(spool.folder))
         audit = AuditLog(spool.folder, key.sub(b"audit"))
         ears.add(audit.watch)
         examiner = Examiner(key, scratch, plan.limits, plan.patterns)
         found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
-        others = [
-            _recipient(one, spool.folder, ledger, lambda path: _note(path, paths, made)) for one in plan.recipients
-        ]
+        others = [_recipient(one, spool.folder, ledger, note) for one in plan.recipients]
         profiles = Profiles(Profile("", plan.policy, key), others, plan.rules)
-        backlog = Backlog(found.received)
-        outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears, backlog))
+        backlog = Backlog(newly_received(ledger))
+        outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears))
         intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
+        way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=_from(spool))
         desk = Desk(ledger, spool.raw, spool.clean, plan.limits)
-
-        def original(raw: Raw) -> Original:
-            return spool.raw.open(raw.id)
-
-        way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=original)
         station = Station(way, profiles, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
         workers = Workers(station, plan.workers)
         held.callback(workers.stop, _IN_TIME)
@@ -150,6 +145,19 @@ def opened(
             outbox.start()
         told = tuple(paths)
         yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, outbox, profiles, told)
+
+
+def _from(spool: Spool) -> Callable[[Raw], Original]:
+    """Originals are those of the spool."""
+    return lambda raw: spool.raw.open(raw.id)
+
+
+def _noting(paths: list[Path], made: Callable[[Path], None]) -> Callable[[Path], None]:
+    def note(path: Path) -> None:
+        paths.append(path)
+        made(path)
+
+    return note
 
 
 def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profile:
@@ -165,21 +173,14 @@ def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callabl
 
 
 @contextmanager
-def _outbox(
-    plan: Plan, profiles: Profiles, spool: Spool, ledger: SqliteCustody, ears: Ears, backlog: Backlog
-) -> Iterator[Outbox]:
+def _outbox(plan: Plan, profiles: Profiles, spool: Spool, ledger: SqliteCustody, ears: Ears) -> Iterator[Outbox]:
     """What leads out; it is waited for when the workers have ended."""
-    outbox = Outbox(plan.ways, profiles, ledger, spool.clean, ears.tell, woken=backlog.came)
+    outbox = Outbox(plan.ways, profiles, ledger, spool.clean, ears.tell)
     ears.add(outbox.watch)
     try:
         yield outbox
     finally:
         outbox.stop(_LAST)
-
-
-def _note(path: Path, paths: list[Path], made: Callable[[Path], None]) -> None:
-    paths.append(path)
-    made(path)
 
 
 def _path(plan: Plan, reference: str) -> Path:
