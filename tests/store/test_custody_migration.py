@@ -12,9 +12,11 @@ from pathlib import Path
 
 import stowgate
 from stowgate.lifecycle import State
+from stowgate.store.custody_rows import clean_values
 from stowgate.store.custody_sqlite import open_custody
-from stowgate.store.migrate import Migration, shipped
-from tests.store.custody_sample import KEY, coming
+from stowgate.store.custody_view import APPLICATION
+from stowgate.store.migrate import Migration, migrate, shipped
+from tests.store.custody_sample import KEY, clean, coming, hex32
 
 NEXT = Migration(
     shipped("custody_migrations")[-1].number + 1,
@@ -99,3 +101,29 @@ def test_a_new_ledger_killed_at_any_statement_is_made_by_the_next_start(tmp_path
     assert kill_at(path, 10_000) == 0
     with open_custody(path, KEY, migrations=[*shipped("custody_migrations"), NEXT]) as ledger:
         assert ledger.receive([coming(1)]) == [""]
+
+
+def test_what_was_made_before_there_were_profiles_stands_as_it_did(tmp_path: Path) -> None:
+    path, steps = tmp_path / "ledger.db", shipped("custody_migrations")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrate(db, path, [step for step in steps if step.number < 4], APPLICATION)
+        db.execute(
+            "INSERT INTO items (id, source, state, size, has_raw, arrived, updated)"
+            " VALUES (?, 'ct', 'received', 1, 1, 1, 1)",
+            (hex32(1),),
+        )
+        db.execute("UPDATE items SET state = 'cleaned', has_clean = 1")
+        made = clean_values(clean(1), 1, 1.0)
+        names = "id item instance study series size digest policy key_id sop_class transfer_syntax names"
+        db.execute(
+            f"INSERT INTO cleans ({', '.join(names.split())}, made)"  # noqa: S608 - names of this test
+            f" VALUES (:{', :'.join(names.split())}, :now)",
+            made,
+        )
+        db.execute("UPDATE items SET state = 'waiting'")
+    with open_custody(path, KEY) as ledger:
+        assert ledger.cleans_of_item(hex32(1)) == [clean(1)]
+        assert list(ledger.payloads()) == [(hex32(1), (clean(1).id,))]
+        assert not ledger.clean_more([hex32(1)])
+        (given,) = ledger.lease("w", 1)
+        assert given.adds and given.priority == ""
