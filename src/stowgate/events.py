@@ -177,7 +177,7 @@ class DestinationPaused:
 
 ACTS = frozenset(
     "hold release drop export quarantine_export quarantine_release quarantine_drop audit_export keys_rotate "
-    "retry verify dest_pause dest_resume "
+    "retry verify dest_pause dest_resume dest_catch_up "
     "caller_allowed intake_closed intake_opened settings_changed".split()
 )
 """What a person can do that is recorded."""

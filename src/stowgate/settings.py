@@ -71,6 +71,21 @@ class Deid(Section):
     override: tuple[Override, ...] = Field(default=(), description="Rules of your own, as [[deid.override]] tables.")
 
 
+class Profile(Deid):
+    """What a recipient of its own gets: de-identified by these options and a key that is nobody else's."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="What routes call it: small letters, digits, - and _."
+    )
+    override: tuple[Override, ...] = Field(default=(), description="Rules of its own, as [[profile.override]] tables.")
+    key: str = Field(
+        default="",
+        pattern=r"^(|file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$",
+        description='Its key, "file:PATH" or "env:NAME"; by default SPOOL/profile-NAME.key, made on first use. '
+        "It stays the same as long as the name does.",
+    )
+
+
 class Pixels(Section):
     """What happens to pictures that may have text burned in."""
 
@@ -149,6 +164,9 @@ class Settings(Section):
     source: tuple[Source, ...] = Field(default=(), description="Where images come in, as [[source]] tables.")
     dest: tuple[Dest, ...] = Field(default=(), description="Where clean images go, as [[dest]] tables.")
     route: tuple[Route, ...] = Field(default=(), description="What goes where, as [[route]] tables.")
+    profile: tuple[Profile, ...] = Field(
+        default=(), description="What recipients of their own get, as [[profile]] tables."
+    )
 
 
 def load(

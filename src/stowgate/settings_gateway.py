@@ -125,6 +125,7 @@ _PATHS = (
 )  # fmt: skip
 _SOURCE_PATHS = (("path", ""), ("moved_to", ""))
 _DEST_PATHS = (("path", ""), ("auth", "file:"))
+_PROFILE_PATHS = (("key", "file:"),)
 _TLS_PATHS = (("certificate", ""), ("key", ""), ("ca", ""))
 
 
@@ -134,12 +135,12 @@ def anchor(data: object, folder: Path) -> None:
         return
     for section, key, prefix in _PATHS:
         _anchored(data.get(section), key, prefix, folder)
-    for name, paths in (("source", _SOURCE_PATHS), ("dest", _DEST_PATHS)):
+    for name, paths in (("source", _SOURCE_PATHS), ("dest", _DEST_PATHS), ("profile", _PROFILE_PATHS)):
         tables = data.get(name)
         for table in tables if isinstance(tables, list) else ():
             if not isinstance(table, dict):
                 continue
-            for key, prefix in paths if name == "dest" or table.get("kind") == "folder" else ():
+            for key, prefix in paths if name != "source" or table.get("kind") == "folder" else ():
                 _anchored(table, key, prefix, folder)
             for key, prefix in _TLS_PATHS:
                 _anchored(table.get("tls"), key, prefix, folder)

@@ -10,11 +10,11 @@ import pytest
 
 from stowgate.lifecycle import NEXT_DELIVERY, Delivery, Evidence, State, delivery_way
 from stowgate.outbox.policy import Urgency
-from stowgate.store.custody import Custody
+from stowgate.store.custody import Custody, Ended
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.deliveries import REFUSED, Bound, Destination, OnItsWay, Outcome
-from tests.store.custody_sample import KEY, Hands, bring, clean, cleaned, coming, deliver, hex32
+from tests.store.custody_sample import KEY, OTHER_POLICY, POLICY, Hands, bring, clean, cleaned, coming, deliver, hex32
 
 D, E = Delivery, Evidence
 MUCH = 1 << 30
@@ -43,8 +43,7 @@ def wait(ledger: Custody, *numbers: int, study: str = "2.25.9") -> None:
     leased = ledger.lease("w", 1000)
     ends = {hex32(n): cleaned(n) for n in numbers}
     for end in ends.values():
-        assert end.clean
-        object.__setattr__(end.clean, "study", study)
+        object.__setattr__(end.cleans[0], "study", study)
     assert not ledger.end([ends[item.id] for item in leased])
 
 
@@ -95,6 +94,70 @@ class TestBinding:
         assert [(one.destination, one.urgency) for one in ledger.deliveries.of_items([hex32(1)])[hex32(1)]] == [
             ("pacs", Urgency.MEDIUM), ("research", Urgency.LOW),
         ]  # fmt: skip
+
+    def two(self, ledger: Custody) -> tuple[str, str]:
+        """An item of which two clean objects stand."""
+        ledger.receive([coming(1, priority="high")])
+        ledger.lease("w", 1)
+        one, other = clean(1), clean(2, 1, OTHER_POLICY)
+        assert not ledger.end([Ended(hex32(1), State.CLEANED, cleans=(one, other))])
+        return one.id, other.id
+
+    def test_an_item_goes_to_a_place_once_whatever_was_made_of_it(self, ledger: Custody) -> None:
+        one, other = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")], other: [Bound("pacs"), Bound("archive")]})
+        ways = ledger.deliveries.of_items([hex32(1)])[hex32(1)]
+        assert [(found.destination, found.clean) for found in ways] == [("pacs", one), ("archive", other)]
+        assert ledger.deliveries.unbound() == []
+
+    def test_it_is_known_what_each_was_made_with(self, ledger: Custody) -> None:
+        self.two(ledger)
+        found = [(one.item, one.policy, one.key_id, one.priority) for one in ledger.deliveries.unbound()]
+        assert found == [(hex32(1), POLICY, KEY.id, "high"), (hex32(1), OTHER_POLICY, KEY.id, "high")]
+
+    def test_what_never_was_on_its_way_somewhere_is_found(self, ledger: Custody) -> None:
+        wait(ledger, 3, 4)
+        bound(ledger, 3)
+        one, other = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")]})
+        assert [found.clean for found in ledger.deliveries.never_to("pacs")] == [hex32(4, 5)]
+        never = [found.clean for found in ledger.deliveries.never_to("archive")]
+        assert never == [hex32(3, 5), hex32(4, 5), one, other]
+        assert [found.clean for found in ledger.deliveries.never_to("archive", after=1, most=1)] == [hex32(4, 5)]
+
+    def test_nothing_is_delivered_while_something_of_it_goes_nowhere(self, ledger: Custody) -> None:
+        one, _ = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")]})
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        ledger.deliveries.record([Outcome(due.number, D.VERIFIED, **DONE)])
+        assert state_of(ledger, 1) == (State.WAITING, "", False)
+        ledger.clean_more([hex32(1)])
+        ledger.lease("w", 1)
+        ledger.end([Ended(hex32(1), State.CLEANED, kept=(one,))])
+        assert state_of(ledger, 1) == (State.WAITING, "", True), "nobody wanted the other one"
+
+    def test_what_is_refused_is_stuck_only_when_the_other_one_is_over_as_well(self, ledger: Custody) -> None:
+        one, other = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")]})
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        ledger.deliveries.record([Outcome(due.number, D.REFUSED, "peer_refused_object")])
+        assert state_of(ledger, 1)[0] is State.WAITING
+        ledger.deliveries.bind({other: [Bound("archive")]})
+        (due,) = ledger.deliveries.lease("archive", 1, MUCH)
+        ledger.deliveries.record([Outcome(due.number, D.VERIFIED, **DONE)])
+        assert state_of(ledger, 1) == (State.QUARANTINED, REFUSED, False)
+
+    def test_what_is_given_back_for_more_is_parked_until_it_is_there(self, ledger: Custody) -> None:
+        one, _ = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")]})
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        ledger.clean_more([hex32(1)])
+        assert way(ledger).stand == "parked" and counts(ledger) == {}
+        ledger.deliveries.record([Outcome(due.number, D.SENT)])
+        assert way(ledger).stand == "parked"
+        ledger.lease("w", 1)
+        ledger.end([Ended(hex32(1), State.CLEANED, kept=(one,))])
+        assert (way(ledger).stand, way(ledger).state) == ("ready", D.SENT)
 
     @pytest.mark.parametrize("state", [State.RECEIVED, State.HELD, State.QUARANTINED, State.DROPPED, State.CLEANED])
     def test_only_what_waits_is_bound_for_anywhere(self, ledger: Custody, state: State) -> None:

@@ -57,9 +57,8 @@ class Sent:
             self.ledger.receive([coming(n)])
             self.ledger.lease("w", 1)
             end = cleaned(n)
-            assert end.clean
-            made = replace(end.clean, id=kept.id, size=len(data), digest=hashlib.sha256(data).hexdigest())
-            assert not self.ledger.end([replace(end, clean=made)])
+            made = replace(end.cleans[0], id=kept.id, size=len(data), digest=hashlib.sha256(data).hexdigest())
+            assert not self.ledger.end([replace(end, cleans=(made,))])
             self.ledger.deliveries.bind({kept.id: [Bound("pacs")]})
 
     def go(self, seconds: float = 0.0) -> None:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stowgate import events
-from stowgate.errors import Temporary
+from stowgate.errors import Misconfigured, Temporary
 from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.ending import Desk
 from stowgate.gateway.examine import Examiner
 from stowgate.gateway.intake import SpoolIntake
 from stowgate.gateway.outbox import Outbox
-from stowgate.gateway.plan import Plan
+from stowgate.gateway.plan import Plan, Recipient
+from stowgate.gateway.profiles import Profile, Profiles
 from stowgate.gateway.recovery import Found, recover
 from stowgate.gateway.workers import Station, Workers
 from stowgate.objects import Raw
@@ -25,8 +26,8 @@ from stowgate.observe.audit import AuditLog
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.store.sheet import Original
 from stowgate.store.spool_folder import Spool, open_spool
-from stowgate.vault.folder import KEY, LEDGER
-from stowgate.vault.key import Key, obtain
+from stowgate.vault.folder import KEY, LEDGER, key_name
+from stowgate.vault.key import Key, found_or_made, load, obtain
 from stowgate.vault.unit_key import Keyring, obtain_unit_key
 from stowgate.way import Way
 
@@ -77,6 +78,7 @@ class Gateway:
     backlog: Backlog
     found: Found
     outbox: Outbox
+    profiles: Profiles
     made: tuple[Path, ...] = field(default=())
     """Key files that were made just now: a person has to be told to back them up."""
 
@@ -125,16 +127,20 @@ def opened(
         ears.add(audit.watch)
         examiner = Examiner(key, scratch, plan.limits, plan.patterns)
         found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
-        outbox = held.enter_context(_outbox(plan, spool, ledger, ears))
+        others = [
+            _recipient(one, spool.folder, ledger, lambda path: _note(path, paths, made)) for one in plan.recipients
+        ]
+        profiles = Profiles(Profile("", plan.policy, key), others, plan.rules)
         backlog = Backlog(found.received)
+        outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears, backlog))
         intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
-        desk = Desk(ledger, spool.raw, spool.clean, plan.policy.digest, key.id, plan.limits)
+        desk = Desk(ledger, spool.raw, spool.clean, plan.limits)
 
         def original(raw: Raw) -> Original:
             return spool.raw.open(raw.id)
 
         way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=original)
-        station = Station(way, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
+        station = Station(way, profiles, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
         workers = Workers(station, plan.workers)
         held.callback(workers.stop, _IN_TIME)
         held.callback(intake.stop)
@@ -142,13 +148,28 @@ def opened(
         if work:
             workers.start()
             outbox.start()
-        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, outbox, tuple(paths))
+        told = tuple(paths)
+        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, outbox, profiles, told)
+
+
+def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profile:
+    """A profile with its key. Misconfigured("wrong_key") for another one than it had: its pseudonyms would not fit."""
+    path, known = spool / key_name(one.name), ledger.key_of_profile(one.name)
+    key, is_new = (load(one.key), False) if one.key else found_or_made(path, known=bool(known))
+    if is_new:
+        made(path)
+    owner = known or ledger.claim_profile(one.name, key.id)
+    if owner != key.id:
+        raise Misconfigured("wrong_key", f"profile {one.name} was made with key {owner}, this is key {key.id}")
+    return Profile(one.name, one.policy, key)
 
 
 @contextmanager
-def _outbox(plan: Plan, spool: Spool, ledger: SqliteCustody, ears: Ears) -> Iterator[Outbox]:
+def _outbox(
+    plan: Plan, profiles: Profiles, spool: Spool, ledger: SqliteCustody, ears: Ears, backlog: Backlog
+) -> Iterator[Outbox]:
     """What leads out; it is waited for when the workers have ended."""
-    outbox = Outbox(plan.ways, plan.rules, ledger, spool.clean, ears.tell)
+    outbox = Outbox(plan.ways, profiles, ledger, spool.clean, ears.tell, woken=backlog.came)
     ears.add(outbox.watch)
     try:
         yield outbox

@@ -14,6 +14,18 @@ from stowgate.store.spool_folder import RESERVE
 
 
 @dataclass(frozen=True, slots=True)
+class Recipient:
+    """A profile beside the unit's own.
+
+    key -- reference of its key; empty: SPOOL/profile-NAME.key, made on first use
+    """
+
+    name: str
+    policy: Policy
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One gateway.
 
@@ -23,6 +35,7 @@ class Plan:
     complete_after -- by source: seconds without a new object after which a study counts as complete
     issuers       -- by source: default Issuer of Patient ID
     ways, rules   -- where clean objects can go, and which go where
+    recipients    -- the profiles that rules name
     """
 
     spool: Path
@@ -38,6 +51,7 @@ class Plan:
     issuers: Mapping[str, str] = field(default_factory=dict)
     ways: tuple[WayOut, ...] = ()
     rules: tuple[Rule, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -26,7 +26,9 @@ class Bound:
 class Unbound:
     """A clean object that waits and that nobody has sent anywhere: what its routes are decided by.
 
-    marks -- names of the descriptions of the configuration that its header fitted
+    marks           -- names of the descriptions of the configuration that its header fitted
+    policy, key_id  -- what it was made with, and so for whom
+    priority        -- "low", "medium" or "high" as its header said, or ""
     """
 
     number: int
@@ -35,6 +37,10 @@ class Unbound:
     modality: str
     sop_class: str
     marks: tuple[str, ...] = ()
+    item: str = ""
+    policy: str = ""
+    key_id: str = ""
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class OnItsWay:
-    """One delivery as people and scripts may see it. `stand`: ready, later, out, parked, over."""
+    """One delivery as people and scripts may see it. `stand`: ready, later, out, parked, over; `clean`: of what."""
 
     item: str
     number: int
@@ -82,6 +88,7 @@ class OnItsWay:
     queued: float
     updated: float
     next_try: float | None
+    clean: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +132,16 @@ class Deliveries(DeliveriesView, Protocol):
     """
 
     def bind(self, group: Mapping[str, Sequence[Bound]]) -> None:
-        """Queue clean objects, by id, for the places they go to; where they are queued already nothing changes."""
+        """Queue clean objects, by id, for the places they go to; where their items are queued already nothing changes.
+
+        An item goes to a place once, whatever was made of it.
+        """
 
     def unbound(self, after: int = 0, most: int = 500) -> list[Unbound]:
-        """A page of those that were never bound for anywhere."""
+        """A page of those that were never bound for anywhere. While there is one its item is not delivered."""
+
+    def never_to(self, destination: str, after: int = 0, most: int = 500) -> list[Unbound]:
+        """A page of all that stands for items that wait and never were on their way to a destination."""
 
     def lease(self, destination: str, most: int, size: int) -> list[Due]:
         """Those of the line whose turn it is (`outbox.policy.next_line`), the oldest first, all of one kind.

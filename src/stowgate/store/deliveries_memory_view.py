@@ -22,7 +22,7 @@ class Ledger(Protocol):
     _clocks: Clocks
     _items: dict[str, Item]
     _cleans: dict[str, Item]
-    _standing: dict[tuple[str, str], tuple[str, CleanObject]]
+    _standing: dict[tuple[str, str, str], tuple[str, CleanObject]]
 
     def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
         """See `store.custody.Custody.move`."""
@@ -52,7 +52,7 @@ class Sending:
         """As others may see it."""
         return OnItsWay(
             self.item.coming.id, self.number, self.destination, self.state, self.stand, self.code, self.evidence,
-            self.line[1], self.attempts, self.queued, self.updated, self.next_try,
+            self.line[1], self.attempts, self.queued, self.updated, self.next_try, self.clean.id,
         )  # fmt: skip
 
 
@@ -99,5 +99,6 @@ class MemoryDeliveriesView:
 
     def _stands(self, one: Sending) -> bool:
         """Whether its clean object is the one that stands for its item."""
-        item, clean = self.ledger._standing.get((one.clean.instance, one.clean.policy), ("", one.clean))
+        which = (one.clean.instance, one.clean.policy, one.clean.key_id)
+        item, clean = self.ledger._standing.get(which, ("", one.clean))
         return item == one.item.coming.id and clean.id == one.clean.id

@@ -108,13 +108,14 @@ def retry(
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")],
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Items; all that wait if none.")] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Those of this [[profile]], not those by [deid].")] = "",
     config: Config = DEFAULT,
 ) -> int:
-    """Write clean objects into a folder: an act that is recorded. They stay in the queue."""
+    """Write clean objects of one recipient into a folder: an act that is recorded. They stay in the queue."""
     from stowgate.questions import pages
 
     settings = settings_of(config)
     if not ids:
         with view_of(settings) as view:
             ids = [row.id for row in pages(view, (State.WAITING,)) if not row.delivered]
-    return act(config, "export", ids, folder.expanduser())
+    return act(config, "export", ids, folder.expanduser(), profile)
