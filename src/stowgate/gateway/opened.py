@@ -19,12 +19,11 @@ from stowgate.gateway.intake import SpoolIntake
 from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.profiles import Profile, Profiles
+from stowgate.gateway.purge import Purge
 from stowgate.gateway.recovery import Found, recover
 from stowgate.gateway.workers import Station, Workers
-from stowgate.objects import Raw
 from stowgate.observe.audit import AuditLog
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
-from stowgate.store.sheet import Original
 from stowgate.store.spool_folder import Spool, open_spool
 from stowgate.vault.folder import KEY, LEDGER, key_name
 from stowgate.vault.key import Key, found_or_made, load, obtain
@@ -79,6 +78,7 @@ class Gateway:
     found: Found
     outbox: Outbox
     profiles: Profiles
+    purge: Purge
     made: tuple[Path, ...] = field(default=())
     """Key files that were made just now: a person has to be told to back them up."""
 
@@ -134,22 +134,22 @@ def opened(
         backlog = Backlog(found.received)
         outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears, backlog))
         intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
+        way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=lambda raw: spool.raw.open(raw.id))
         desk = Desk(ledger, spool.raw, spool.clean, plan.limits)
-
-        def original(raw: Raw) -> Original:
-            return spool.raw.open(raw.id)
-
-        way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=original)
         station = Station(way, profiles, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
         workers = Workers(station, plan.workers)
+        purge = held.enter_context(_purge(plan, ledger, spool, ears))
         held.callback(workers.stop, _IN_TIME)
         held.callback(intake.stop)
         held.callback(outbox.stop, 0.0)
         if work:
             workers.start()
             outbox.start()
+            purge.start()
         told = tuple(paths)
-        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, outbox, profiles, told)
+        yield Gateway(
+            plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, outbox, profiles, purge, told
+        )
 
 
 def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profile:
@@ -162,6 +162,17 @@ def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callabl
     if owner != key.id:
         raise Misconfigured("wrong_key", f"profile {one.name} was made with key {owner}, this is key {key.id}")
     return Profile(one.name, one.policy, key)
+
+
+@contextmanager
+def _purge(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Iterator[Purge]:
+    """What deletes; it ends before the rest does."""
+    purge = Purge(plan.keeping, ledger, spool, ears.tell)
+    ears.add(purge.watch)
+    try:
+        yield purge
+    finally:
+        purge.stop()
 
 
 @contextmanager
