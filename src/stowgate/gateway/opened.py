@@ -127,10 +127,7 @@ def opened(
         ears.add(audit.watch)
         examiner = Examiner(key, scratch, plan.limits, plan.patterns)
         found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
-        others = [
-            _recipient(one, spool.folder, ledger, lambda path: _note(path, paths, made)) for one in plan.recipients
-        ]
-        profiles = Profiles(Profile("", plan.policy, key), others, plan.rules)
+        profiles = _profiles(plan, key, spool.folder, ledger, lambda path: _note(path, paths, made))
         backlog = Backlog(found.received)
         outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears, backlog))
         intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
@@ -146,10 +143,14 @@ def opened(
             workers.start()
             outbox.start()
             purge.start()
-        told = tuple(paths)
-        yield Gateway(
-            plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, outbox, profiles, purge, told
-        )
+        parts = (audit, ears, intake, workers, backlog, found, outbox, profiles, purge)
+        yield Gateway(plan, key, spool, ledger, *parts, tuple(paths))
+
+
+def _profiles(plan: Plan, key: Key, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profiles:
+    """The unit's own and those of its recipients, each with its key."""
+    others = [_recipient(one, spool, ledger, made) for one in plan.recipients]
+    return Profiles(Profile("", plan.policy, key), others, plan.rules)
 
 
 def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profile:
