@@ -543,6 +543,16 @@ class TestSeveral:
         ledger.forget_payload([hex32(1)], raw=True, clean=False)
         assert ledger.clean_more([hex32(1)]) == {hex32(1)}
 
+    def test_what_comes_now_goes_before_what_lacks_something(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.WAITING)
+        bring(ledger, 2, State.WAITING)
+        ledger.clean_more([hex32(1), hex32(2)])
+        ledger.receive([coming(3)])
+        assert ledger.adding() == 2
+        assert ledger.lease("w", 2) == [leased(3), leased(1, adds=True)]
+        assert not ledger.end([Ended(hex32(1), State.CLEANED, kept=(clean(1).id,))])
+        assert ledger.adding() == 1
+
     def test_released_by_a_person_all_of_it_is_made_again(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
         ledger.clean_more([hex32(1)])

@@ -13,6 +13,7 @@ from stowgate.faces.service import Running, running
 from stowgate.ingest.scanner import Called, send
 from stowgate.lifecycle import State
 from stowgate.settings import load
+from stowgate.vault.key import load as load_key
 from tests.faces.conftest import Stowgate
 from tests.faces.gateway_stage import eventually
 from tests.journeys.stage import scan
@@ -282,6 +283,10 @@ class TestRecipients:
         assert mark == "ok" and said.endswith("a key that is made at the first start; back it up then.")
         with running(load(recipient, environ={}), tmp_path) as now:
             profile = now.gateway.profiles.by_name["research"]
+        shown = stowgate("keys", "show", "--state", "spool", "--profile", "research")
+        assert shown.out.split() == [profile.key.id, str(tmp_path / "spool" / "profile-research.key")]
+        assert stowgate("keys", "export", "copy", "--state", "spool", "--profile", "research").code == 0
+        assert load_key(f"file:{tmp_path / 'copy'}") == profile.key
         ((mark, said),) = profile_lines(stowgate)
         assert (mark, said) == (
             "ok", f"research: basic, descriptors, digest {profile.policy.digest[:12]}, key {profile.key.id}.",

@@ -18,7 +18,7 @@ from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.profiles import Profile, Profiles
 from stowgate.gateway.recovery import let_go
-from stowgate.gateway.workers import Station, Workers
+from stowgate.gateway.workers import Station, Workers, newly_received
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import Urgency
 from stowgate.outbox.routing import Facts, Rule
@@ -387,6 +387,23 @@ class TestLater:
         assert (send(parts, "pacs"), send(parts, "archive")) == (0, 3)
         assert all(delivered(parts, id) for id in ids)
         assert outbox(after).catch_up("archive") == []
+
+    def test_no_source_waits_for_what_only_lacks_something(self, parts: Parts) -> None:
+        before = station(parts, BOTH[0])
+        for n in range(3):
+            parts.accept(small(uid=f"1.2.{n}"))
+        work(before)
+        assert parts.backlog.waiting == newly_received(parts.ledger) == 0
+        route(before)
+        after = station(parts, *BOTH)
+        outbox(after).catch_up("archive")
+        new = parts.accept(small(uid="1.2.9"))
+        assert parts.backlog.waiting == newly_received(parts.ledger) == 1
+        first, *_ = parts.ledger.lease("test", 1)
+        parts.ledger.release([first.id])
+        assert first.id == new
+        work(after)
+        assert parts.backlog.waiting == 0
 
     def test_a_place_for_what_is_made_already_gets_it_at_once(self, parts: Parts) -> None:
         before = station(parts, BOTH[0])

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import stowgate
 from stowgate.lifecycle import Delivery, Evidence, State
+from stowgate.store.custody_rows import clean_values
 from stowgate.store.custody_sqlite import open_custody
+from stowgate.store.custody_view import APPLICATION
 from stowgate.store.deliveries import Bound, Outcome
-from stowgate.store.migrate import Migration, shipped
-from tests.store.custody_sample import KEY, coming
+from stowgate.store.migrate import Migration, migrate, shipped
+from tests.store.custody_sample import KEY, clean, coming, hex32
 
 NEXT = Migration(
     shipped("custody_migrations")[-1].number + 1,
@@ -165,3 +167,29 @@ def test_deliveries_of_the_second_version_are_counted_anew(tmp_path: Path) -> No
         db.execute("UPDATE items SET delivered = 1")
     with open_custody(path, KEY) as ledger:
         assert [number for number, _ in ledger.deliveries.purgeable(1e12)] == [1, 2, 3]
+
+
+def test_what_was_made_before_there_were_profiles_stands_as_it_did(tmp_path: Path) -> None:
+    path, steps = tmp_path / "ledger.db", shipped("custody_migrations")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrate(db, path, [step for step in steps if step.number < 4], APPLICATION)
+        db.execute(
+            "INSERT INTO items (id, source, state, size, has_raw, arrived, updated)"
+            " VALUES (?, 'ct', 'received', 1, 1, 1, 1)",
+            (hex32(1),),
+        )
+        db.execute("UPDATE items SET state = 'cleaned', has_clean = 1")
+        made = clean_values(clean(1), 1, 1.0)
+        names = "id item instance study series size digest policy key_id sop_class transfer_syntax names"
+        db.execute(
+            f"INSERT INTO cleans ({', '.join(names.split())}, made)"  # noqa: S608 - names of this test
+            f" VALUES (:{', :'.join(names.split())}, :now)",
+            made,
+        )
+        db.execute("UPDATE items SET state = 'waiting'")
+    with open_custody(path, KEY) as ledger:
+        assert ledger.cleans_of_item(hex32(1)) == [clean(1)]
+        assert list(ledger.payloads()) == [(hex32(1), (clean(1).id,))]
+        assert not ledger.clean_more([hex32(1)])
+        (given,) = ledger.lease("w", 1)
+        assert given.adds and given.priority == ""

@@ -267,6 +267,7 @@ def everything(ledger: Custody) -> list[object]:
         [ledger.cleans_of_item(hex32(n)) for n in range(10)],
         [ledger.made_of_item(hex32(n)) for n in range(10)],
         [ledger.key_of_profile(name) for name in ("research", "hospital")],
+        ledger.adding(),
         ledger.callers(),
         ledger.events(most=3),
         ledger.events(hex32(1)),

@@ -33,8 +33,11 @@ def checkup(settings: Settings, base: Path) -> Iterator[Result]:
     for missing in needs(settings):
         said = f"{missing[:1].upper()}{missing[1:]}."
         yield Result("settings", "problem", said, "The gateway cannot start.", code="bad_setting")
-    disk = (_plan, _spool, _room, _sync) if settings.spool.path else ()
-    keys = (_keys, _project_key, profiles, ledger, audit_log) if settings.spool.path else ()
+    disk, keys = (
+        ((_plan, _spool, _room, _sync), (_keys, _project_key, profiles, ledger, audit_log))
+        if settings.spool.path
+        else ((), ())
+    )
     for look in (_parts, *disk, _clock, *keys, _ports, _certificates, _web, _folders, destinations, _alerts):
         what = look.__name__.lstrip("_").replace("_", " ")
         try:

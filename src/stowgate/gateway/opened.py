@@ -21,9 +21,11 @@ from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.profiles import Profile, Profiles
 from stowgate.gateway.purge import Purge
 from stowgate.gateway.recovery import Found, recover
-from stowgate.gateway.workers import Station, Workers
+from stowgate.gateway.workers import Station, Workers, newly_received
+from stowgate.objects import Raw
 from stowgate.observe.audit import AuditLog
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
+from stowgate.store.sheet import Original
 from stowgate.store.spool_folder import Spool, open_spool
 from stowgate.vault.folder import KEY, LEDGER, key_name
 from stowgate.vault.key import Key, found_or_made, load, obtain
@@ -114,24 +116,25 @@ def opened(
     ears = ears or Ears()
     with ExitStack() as held:
         paths: list[Path] = []
+        note = _noting(paths, made)
         unit, is_new = obtain_unit_key(plan.unit_key, plan.spool, Keyring(plan.base, ask=ask))
         if is_new:
-            _note(_path(plan, plan.unit_key), paths, made)
+            note(_path(plan, plan.unit_key))
         spool = held.enter_context(open_spool(plan.spool, unit, plan.reserve))
         key, is_new = obtain(spool.folder, plan.project_key)
         if is_new:
-            _note(spool.folder / KEY, paths, made)
+            note(spool.folder / KEY)
         ledger = held.enter_context(open_custody(spool.folder / LEDGER, key))
         scratch = held.enter_context(_scratch(spool.folder))
         audit = AuditLog(spool.folder, key.sub(b"audit"))
         ears.add(audit.watch)
         examiner = Examiner(key, scratch, plan.limits, plan.patterns)
         found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
-        profiles = _profiles(plan, key, spool.folder, ledger, lambda path: _note(path, paths, made))
-        backlog = Backlog(found.received)
-        outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears, backlog))
+        profiles = _profiles(plan, key, spool.folder, ledger, note)
+        backlog = Backlog(newly_received(ledger))
+        outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears))
         intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
-        way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=lambda raw: spool.raw.open(raw.id))
+        way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=_from(spool))
         desk = Desk(ledger, spool.raw, spool.clean, plan.limits)
         station = Station(way, profiles, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
         workers = Workers(station, plan.workers)
@@ -143,8 +146,21 @@ def opened(
             workers.start()
             outbox.start()
             purge.start()
-        parts = (audit, ears, intake, workers, backlog, found, outbox, profiles, purge)
-        yield Gateway(plan, key, spool, ledger, *parts, tuple(paths))
+        working = (intake, workers, backlog, found, outbox, profiles, purge)
+        yield Gateway(plan, key, spool, ledger, audit, ears, *working, tuple(paths))
+
+
+def _from(spool: Spool) -> Callable[[Raw], Original]:
+    """Originals are those of the spool."""
+    return lambda raw: spool.raw.open(raw.id)
+
+
+def _noting(paths: list[Path], made: Callable[[Path], None]) -> Callable[[Path], None]:
+    def note(path: Path) -> None:
+        paths.append(path)
+        made(path)
+
+    return note
 
 
 def _profiles(plan: Plan, key: Key, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profiles:
@@ -177,21 +193,14 @@ def _purge(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Itera
 
 
 @contextmanager
-def _outbox(
-    plan: Plan, profiles: Profiles, spool: Spool, ledger: SqliteCustody, ears: Ears, backlog: Backlog
-) -> Iterator[Outbox]:
+def _outbox(plan: Plan, profiles: Profiles, spool: Spool, ledger: SqliteCustody, ears: Ears) -> Iterator[Outbox]:
     """What leads out; it is waited for when the workers have ended."""
-    outbox = Outbox(plan.ways, profiles, ledger, spool.clean, ears.tell, woken=backlog.came)
+    outbox = Outbox(plan.ways, profiles, ledger, spool.clean, ears.tell)
     ears.add(outbox.watch)
     try:
         yield outbox
     finally:
         outbox.stop(_LAST)
-
-
-def _note(path: Path, paths: list[Path], made: Callable[[Path], None]) -> None:
-    paths.append(path)
-    made(path)
 
 
 def _path(plan: Plan, reference: str) -> Path:

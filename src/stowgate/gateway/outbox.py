@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from threading import Condition, Thread
 from time import monotonic
@@ -29,10 +29,8 @@ class Outbox:
         shelf: CleanView,
         tell: events.Watcher = lambda _: None,
         times: Times | None = None,
-        woken: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """`woken` is told how many items were given back to the workers."""
-        self._ledger, self._profiles, self._woken = ledger, profiles, woken
+        self._ledger, self._profiles = ledger, profiles
         self.drains: Mapping[str, Drain] = {way.name: Drain(way, ledger, shelf, tell, times) for way in ways}
         self._bell = Condition()
         self._rung = self._stopping = False
@@ -113,7 +111,6 @@ class Outbox:
         short = {item for item, ones in by_item.items() if self._is_short(item, ones)}
         if short:
             short -= self._ledger.clean_more(sorted(short))
-            self._woken(len(short))
         return short
 
     def _is_short(self, item: str, ones: list[Unbound]) -> bool:

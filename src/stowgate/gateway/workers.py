@@ -56,6 +56,11 @@ class Station:
         return {name: replace(self.way, policy=one.policy, key=one.key.secret) for name, one in named}
 
 
+def newly_received(ledger: Custody) -> int:
+    """How many items wait to be cleaned for the first time: no source waits for those that only lack something."""
+    return sum(states[State.RECEIVED] for states in ledger.counts().values()) - ledger.adding()
+
+
 class Workers:
     """`number` threads over one station."""
 
@@ -110,7 +115,7 @@ class Workers:
         """Wait until something may be there; what others work on, or a suspect that waits for them, counts as that."""
         backlog = self._station.backlog
         with suppress(StowgateError):
-            backlog.is_now(sum(states[State.RECEIVED] for states in self._station.ledger.counts().values()))
+            backlog.is_now(newly_received(self._station.ledger))
         backlog.wait_for_work(_LOOK)
         if backlog.waiting > 0:
             self._stop.wait(0.02)
@@ -193,7 +198,8 @@ class Workers:
         if not group:
             return
         done = station.desk.end([worked for _, worked in group])
-        station.backlog.ended(len(done))
+        new = {item.id for item, _ in group if not item.adds}
+        station.backlog.ended(sum(one.id in new for one in done))
         seconds = (station.clock() - began) / len(group)
         sources = {item.id: item.source for item, _ in group}
         for one in done:

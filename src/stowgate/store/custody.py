@@ -178,7 +178,7 @@ class Custody(Protocol):
         """The item that an arrival of these aliases would be a duplicate of, "" if it would be none."""
 
     def lease(self, worker: str, most: int) -> list[Leased]:
-        """The oldest received items nobody works on; their start is counted and committed before this returns.
+        """The oldest received items nobody works on, then those that `clean_more` gave back; their start is committed.
 
         An item whose earlier start has no end is leased alone, while nobody works on anything else; it may be that
         nothing is given out although something is there, until the others have ended: ask again then.
@@ -218,6 +218,9 @@ class Custody(Protocol):
 
         Until it is there nothing of them is delivered. Returns the ids that do not wait, or lack their original.
         """
+
+    def adding(self) -> int:
+        """How many of those in received `clean_more` gave back."""
 
     def claim_profile(self, name: str, key_id: str) -> str:
         """Note which key a profile has, unless that is known; the id of the key that it has."""

@@ -51,9 +51,9 @@ WHERE worker <> '' AND (lease_boot <> :boot OR leased > :monotonic OR leased + :
 -- name: at_work -- how many items are being worked on, and the most starts one of them has
 SELECT count(*), coalesce(max(attempts), 0) FROM items WHERE worker <> '';
 
--- name: ready -- the oldest items that nobody works on
+-- name: ready -- the oldest items that nobody works on, and behind them those that lack something
 SELECT id, source, attempts, modality, sop_class, marks, priority, adds FROM items
-WHERE state = 'received' AND worker = '' ORDER BY number LIMIT :most;
+WHERE state = 'received' AND worker = '' ORDER BY adds, number LIMIT :most;
 
 -- name: lease -- give an item to a worker, and count the start
 UPDATE items SET worker = :worker, lease_boot = :boot, leased = :monotonic, attempts = attempts + 1, updated = :now
@@ -118,6 +118,9 @@ SELECT 1 FROM items WHERE id = :id AND state = 'waiting' AND has_raw = 1 AND has
 
 -- name: add -- an item that was received again keeps what stands of it
 UPDATE items SET adds = 1 WHERE id = :id AND state = 'received';
+
+-- name: adding -- how many items wait for what they lack
+SELECT count(*) FROM items WHERE adds = 1;
 
 -- name: retire_of -- what was made of an item that was given up stands for nothing any more
 UPDATE cleans SET stands = 0 WHERE stands = 1 AND item = (SELECT number FROM items WHERE id = :id);

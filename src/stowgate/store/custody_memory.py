@@ -96,7 +96,8 @@ class MemoryCustody(MemoryView):
             for item in self._at_work():
                 if item.leased and not self._holds(item.leased, moment):
                     item.leased = None
-            free = [item for item in self._items.values() if item.state is State.RECEIVED and not item.leased]
+            found = [item for item in self._items.values() if item.state is State.RECEIVED and not item.leased]
+            free = sorted(found, key=lambda item: item.adds)
             ready = [
                 Leased(c.id, c.source, item.attempts, item.modality, c.sop_class, c.marks, c.priority, item.adds)
                 for item in free[:most]

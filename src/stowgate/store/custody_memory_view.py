@@ -74,6 +74,11 @@ class MemoryView:
         self._events: list[Event] = []
         self._keys: dict[str, str] = {}
 
+    def adding(self) -> int:
+        """Counts them."""
+        with self._turn:
+            return sum(item.adds for item in self._items.values())
+
     def key_of_profile(self, name: str) -> str:
         """By its name."""
         with self._turn:

@@ -66,6 +66,10 @@ class CustodyView:
         found = self._ask("original", instance=instance, content=content) if instance and content else []
         return str(found[0][0]) if found else ""
 
+    def adding(self) -> int:
+        """By an index that holds nothing else."""
+        return int(self._ask("adding")[0][0])
+
     def key_of_profile(self, name: str) -> str:
         """By its name."""
         rows = self._ask("key_of_profile", name=name)
