@@ -126,8 +126,7 @@ def opened(
             note(spool.folder / KEY)
         ledger = held.enter_context(open_custody(spool.folder / LEDGER, key))
         scratch = held.enter_context(_scratch(spool.folder))
-        audit = AuditLog(spool.folder, key.sub(b"audit"))
-        ears.add(audit.watch)
+        ears.add((audit := AuditLog(spool.folder, key.sub(b"audit"))).watch)
         examiner = Examiner(key, scratch, plan.limits, plan.patterns)
         found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
         profiles = _profiles(plan, key, spool.folder, ledger, note)
@@ -143,9 +142,8 @@ def opened(
         held.callback(intake.stop)
         held.callback(outbox.stop, 0.0)
         if work:
-            workers.start()
-            outbox.start()
-            purge.start()
+            for part in (workers, outbox, purge):
+                part.start()
         working = (intake, workers, backlog, found, outbox, profiles, purge)
         yield Gateway(plan, key, spool, ledger, audit, ears, *working, tuple(paths))
 
