@@ -494,7 +494,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 109
+        assert len(fields) == 113
         assert all(field["description"] for field in fields)
 
 

@@ -156,7 +156,7 @@ class Dimse:
 
 class Stow:
     best = Evidence.PRESENCE
-    gives_back = False
+    gives_back = True
 
     def __init__(self, _: Path) -> None:
         self.web = Web()

@@ -27,6 +27,8 @@ class Web:
     code     -- of its own answers to a request to store
     token    -- what callers have to show
     lists    -- whether it understands a list of UIDs
+    gives    -- how it gives an object back: multipart, single; or the code it says instead, such as 405
+    keeps    -- what it makes of a file it stores
     cut      -- bytes of a request after which it goes away
     """
 
@@ -39,6 +41,9 @@ class Web:
         self.code = 200
         self.token = ""
         self.lists = True
+        self.gives: str | int = "multipart"
+        self.keeps: Callable[[bytes], bytes] = bytes
+        self.retrieved: list[str] = []
         self.cut: int | None = None
         self.posts: list[list[str]] = []
         self.questions: list[str] = []
@@ -73,13 +78,16 @@ class Web:
         good = [uid for uid in files if uid not in self.reasons]
         for uid in good:
             if uid not in self.forgets:
-                self.held.setdefault(uid, files[uid])
+                self.held.setdefault(uid, self.keeps(files[uid]))
         said = [uid for uid in good if uid not in self.silent]
         failed = {uid: self.reasons[uid] for uid in files if self.reasons.get(uid, 0)}
         return self.code, JSON, answer(said, failed)
 
     def asked(self, address: str) -> Reply:
-        """The answer to a question."""
+        """The answer to a question, or to a wish to have an object back."""
+        retrieved = re.search(r"/studies/[^/]+/series/[^/]+/instances/([0-9.]+)$", address)
+        if retrieved:
+            return self.given(retrieved[1])
         query = parse_qs(urlsplit(address).query)
         wanted = query.get("SOPInstanceUID", [""])[0].split(",")
         self.questions.append("list" if len(wanted) > 1 else "one")
@@ -87,6 +95,31 @@ class Web:
             return 400, {}, b""
         found = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in wanted if uid in self.held]
         return (200, JSON, json.dumps(found).encode()) if found else (204, {}, b"")
+
+    def given(self, uid: str) -> Reply:
+        """The answer to WADO-RS."""
+        self.retrieved.append(uid)
+        if isinstance(self.gives, int):
+            return self.gives, {}, b""
+        if uid not in self.held:
+            return 404, {}, b""
+        return single(self.held[uid]) if self.gives == "single" else multipart(self.held[uid])
+
+
+def single(file: bytes) -> Reply:
+    """An object as the whole answer."""
+    return 200, {"Content-Type": "application/dicom"}, file
+
+
+def multipart(*files: bytes) -> Reply:
+    """Objects as PS3.18 8.7.1 has it, with a boundary as long as Orthanc's."""
+    boundary = "b" * 73
+    parts = b"".join(
+        f"--{boundary}\r\nContent-Type: application/dicom\r\nMIME-Version: 1.0\r\n\r\n".encode() + file + b"\r\n"
+        for file in files
+    )
+    kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
+    return 200, {"Content-Type": kind}, parts + f"--{boundary}--".encode()
 
 
 JSON = {"Content-Type": "application/dicom+json"}
