@@ -29,7 +29,7 @@ class Web:
     lists    -- whether it understands a list of UIDs
     gives    -- how it gives an object back: multipart, single; or the code it says instead, such as 405
     keeps    -- what it makes of a file it stores
-    cut      -- bytes of a request after which it goes away
+    cut      -- bytes of a request after which it goes away, as often as `cuts` says
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -45,6 +45,7 @@ class Web:
         self.keeps: Callable[[bytes], bytes] = bytes
         self.retrieved: list[str] = []
         self.cut: int | None = None
+        self.cuts = 1
         self.posts: list[list[str]] = []
         self.questions: list[str] = []
         self.port, self._tls = 0, tls
@@ -146,12 +147,15 @@ def uid_of(file: bytes) -> str:
 def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             size = int(self.headers["Content-Length"])
             if web.cut is not None:
                 self.rfile.read(min(size, web.cut))
-                web.cut = None
+                web.cuts -= 1
+                if not web.cuts:
+                    web.cut, web.cuts = None, 1
                 self.close_connection = True
                 return
             body = self.rfile.read(size)

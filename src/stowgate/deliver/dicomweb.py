@@ -45,7 +45,7 @@ class DicomWeb:
         login = login_of(self._access, self._tls)
         if login != self._login:
             self._login = login
-        self._client = client(context_of(self._tls) if self._tls else None)
+        self._client = client(self._url, context_of(self._tls) if self._tls else None)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -60,8 +60,8 @@ class Broken(Exception):
     """The connection broke, or no answer came in time: nobody knows what arrived."""
 
 
-def client(tls: ssl.SSLContext | None) -> httpx.Client:
-    """One that checks certificates. Proxies are not used."""
+def client(url: str, tls: ssl.SSLContext | None) -> httpx.Client:
+    """One for what lies below `url`, that checks certificates. Proxies are not used."""
     import httpx
 
     options: list[tuple[int, int, int]] = [
@@ -70,7 +70,8 @@ def client(tls: ssl.SSLContext | None) -> httpx.Client:
     for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_USER_TIMEOUT", _DEAD)):
         if hasattr(socket, name):  # macOS has not all of them
             options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    transport = httpx.HTTPTransport(verify=tls or ssl.create_default_context(), socket_options=options)
+    trust = tls or (ssl.create_default_context() if not url.startswith("http:") else False)  # False: nothing to load
+    transport = httpx.HTTPTransport(verify=trust, socket_options=options)
     timeout = httpx.Timeout(ANSWER, connect=CONNECT)
     return httpx.Client(transport=transport, timeout=timeout, headers={"User-Agent": "stowgate"})
 

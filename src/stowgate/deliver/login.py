@@ -94,7 +94,7 @@ class Tokens:
             "Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **_basic(name),
         }  # fmt: skip
         body = urlencode({key: value for key, value in form.items() if value}).encode("ascii")
-        with client(self._context()) as who:
+        with client(access.token_url, self._context()) as who:
             try:
                 with exchange(who, "POST", access.token_url, headers, body) as heard:
                     answered = whole(heard)
