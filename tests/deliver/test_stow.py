@@ -24,14 +24,10 @@ from stowgate.lifecycle import Delivery, Evidence
 from tests.deliver.parcels import Notebook, bytes_of, letter, parcel
 from tests.deliver.test_cstore import Certificates, _answering, certificates
 from tests.deliver.web import JSON, Web, answer
-from tests.ingest.orthanc import is_installed, orthanc
 
 __all__ = ["certificates"]
 D = Delivery
 NOTES, ACKNOWLEDGED = Notebook(), Answer(Delivery.ACKNOWLEDGED)
-PLUGIN = next(Path("/usr").glob("*/orthanc/plugins/libOrthancDicomWeb.so*"), None) or next(
-    Path("/usr/lib").glob("**/libOrthancDicomWeb.so*"), None
-)
 
 
 @pytest.fixture
@@ -233,20 +229,3 @@ class TestSettings:
     def test_they_make_the_sink(self) -> None:
         made = StowDest(kind="stow", name="web", url="https://pacs.example/dicom-web/")
         assert made.where == "https://pacs.example/dicom-web" and isinstance(made.sink(), StowSink)
-
-
-@pytest.mark.skipif(not (is_installed and PLUGIN), reason="Orthanc with DICOMweb is absent")
-def test_orthanc_stores_what_is_sent_and_refuses_what_it_cannot_read(tmp_path: Path) -> None:
-    with orthanc(tmp_path, Plugins=[str(PLUGIN)]) as client:
-        sink = StowSink(f"{str(client.base_url).rstrip('/')}/dicom-web")
-        sent = parcel(1, 2)
-        for _ in range(2):
-            assert sink.deliver(sent, NOTES) == dict.fromkeys(["2.25.1", "2.25.2"], ACKNOWLEDGED)
-        junk = letter(b"no object at all" * 40, "2.25.3")
-        assert states(sink.deliver(Parcel((*parcel(4).instances, junk)), NOTES)) == [D.ACKNOWLEDGED, D.REFUSED]
-        found = sink.verify(Parcel((*parcel(1, 2, 4).instances, junk)), NOTES)
-        assert [one.evidence for one in found.values()] == [Evidence.PRESENCE] * 3 + [Evidence.NONE]
-        files = [client.get(f"/instances/{id}/file").content for id in client.get("/instances").json()]
-        assert sorted(files) == sorted(bytes_of(n) for n in (1, 2, 4))
-        assert [step.code for step in sink.trial()] == [""]
-        sink.close()

@@ -28,6 +28,9 @@ _LATER = frozenset((408, 423, 425, 429))
 _NEVER = frozenset((501, 505))
 """Codes from 500 on that time does not mend."""
 
+_PAGES = ((b"SSL certificate", "peer_certificate"), (b"plain HTTP request was sent to HTTPS port", "peer_not_dicom"))
+"""What nginx says with 400: of our certificate, or that there is none; of an address that lacks its s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -131,8 +134,9 @@ def whole(heard: Heard, spared: Collection[int] = ()) -> Answered:
         data += part
         if len(data) > MOST:
             raise Temporary("peer_not_dicom", heard.place)
-    if heard.code == 400 and b"SSL certificate" in data and "html" in heard.type:  # so says nginx of ours, or of none
-        raise Misconfigured("peer_certificate", heard.place)
+    for text, code in _PAGES if heard.code == 400 and "html" in heard.type else ():
+        if text in data:
+            raise Misconfigured(code, heard.place)
     return Answered(heard.code, bytes(data), heard.type, heard.after)
 
 
