@@ -251,8 +251,8 @@ def test_a_process_that_speaks_of_another_object_is_believed_nothing(
 ) -> None:
     answer, first = Child.answer, [True]
 
-    def mixed_up(child: Child) -> Any:
-        said = answer(child)
+    def mixed_up(child: Child, *within: float) -> Any:
+        said = answer(child, *within)
         return said | {hand.ID: "another"} if first and first.pop() else said
 
     monkeypatch.setattr(Child, "answer", mixed_up)
@@ -337,7 +337,7 @@ def test_an_object_that_a_process_cannot_do_with_what_it_has_is_done_in_the_thre
     parts: Parts, called: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = parts.accept(small())
-    monkeypatch.setattr(Child, "answer", lambda _: {hand.ID: id, hand.AGAIN: ""})
+    monkeypatch.setattr(Child, "answer", lambda *_: {hand.ID: id, hand.AGAIN: ""})
     (passed,) = called.take(raws(id), 0)
     assert passed.ref
 

@@ -26,6 +26,9 @@ WORTH_A_PROCESS = 50
 _AHEAD = 2
 """Objects a process is told of at once: while it writes one, the next one lies ready."""
 
+_PATIENCE = 900.0
+"""Seconds after which a process hangs: an object of some gigabytes on a slow disk takes a third of that."""
+
 _STARTS = 2
 """Further starts for an object whose process died; the process of the last one was alone with it."""
 
@@ -193,7 +196,7 @@ class Beside:
     def _forget(self, errand: _Errand) -> None:
         """Nobody wants to know any more; its answer must not be taken for another's."""
         if errand.ended is None:
-            errand.child.answer()
+            errand.child.answer(_PATIENCE)
         self._drop(errand)
 
     def _drop(self, errand: _Errand) -> None:
@@ -203,7 +206,7 @@ class Beside:
 
 def _answer(errand: _Errand) -> dict[str, Any] | None:
     """What its process says; None when it is gone, or speaks of another object: then nothing it says is believed."""
-    answer: dict[str, Any] | None = errand.child.answer()
+    answer: dict[str, Any] | None = errand.child.answer(_PATIENCE)
     if answer is not None and answer.get(hand.ID) != errand.raw.id:
         errand.child.close()
         return None
