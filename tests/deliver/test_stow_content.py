@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stowgate.deliver.http import Heard
 from stowgate.deliver.part10 import data_set_at
-from stowgate.deliver.sink import Answer, Found, Instance
+from stowgate.deliver.sink import STEP, Answer, Found, Instance
 from stowgate.deliver.stow import StowSink
 from stowgate.deliver.wado import compared
 from stowgate.dicom.source import MemorySource
@@ -129,7 +129,7 @@ class TestComparing:
         watched = Instance(ONE.ref, ONE.digest, Watched)
         assert compared(heard(multipart(data)), watched) == SAME
         assert compared(heard(multipart(with_meta(bytes_of(2)))), watched) == OTHER
-        assert most[0] <= 1 << 18 and still_open[0] == 0
+        assert most[0] <= STEP and still_open[0] == 0
 
     def test_an_end_that_nobody_announced_may_be_a_break(self) -> None:
         with pytest.raises(Temporary) as broke:
