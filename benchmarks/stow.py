@@ -144,10 +144,9 @@ def measured(name: str, url: str, rounds: int, folder: Path, after: Callable[[],
                 times[who].append(seconds)
     size = len(body) / 1e6
     ratios = [a / b for a, b in zip(times["curl"], times["stowgate"], strict=True)]
-    said = ", ".join(f"{who} {size / statistics.median(taken):.0f} MB/s" for who, taken in times.items())
-    print(
-        f"STOW-RS of {OBJECTS} x {PIXELS >> 10} KiB to {name}: {said}, median of ratios {statistics.median(ratios):.2f} x"
-    )
+    rates = ", ".join(f"{who} {size / statistics.median(taken):.0f} MB/s" for who, taken in times.items())
+    said = f"{rates}, median of ratios {statistics.median(ratios):.2f} x"
+    print(f"STOW-RS of {OBJECTS} x {PIXELS >> 10} KiB to {name}: {said}")
 
 
 def main() -> None:

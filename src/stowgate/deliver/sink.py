@@ -124,7 +124,8 @@ class Sink(Protocol):
 
     def read_back(self, instance: Instance) -> Found:
         """Its bytes as they are there now: `content` where the data set is the same, "peer_has_other_bytes" or
-        "peer_lost_object" where it is not; nothing at all where this place gives no bytes back. Raises as `verify`.
+        "peer_lost_object" where it is not; `presence` and "peer_reencoded" where it gives another transfer syntax;
+        nothing at all where this place gives no bytes back. Raises as `verify`.
 
         It costs the way back, so a sample of each study is asked for and no more.
         """
