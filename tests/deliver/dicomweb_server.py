@@ -92,10 +92,10 @@ class Orthanc:
 
 
 @contextmanager
-def nginx(folder: Path, behind: int, lines: str) -> Iterator[str]:
+def nginx(folder: Path, behind: int, lines: str, port: int = 0) -> Iterator[str]:
     """The address of one that takes TLS for the server on port `behind`; `lines` of its configuration."""
     folder.mkdir(exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     told = _CONFIGURATION.format(folder=folder, port=port, behind=behind, lines=lines)
     (folder / "nginx.conf").write_text(told, encoding="utf-8")
     command = [NGINX, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]

@@ -93,7 +93,7 @@ class DicomWeb:
 
     def knows_nobody(self) -> bool:
         """Whether it finds nothing where nothing can be."""
-        return not self._found(f"{self._url}/instances?SOPInstanceUID={_NOBODY}.0&limit=1", as_list=False)
+        return not self._found(f"{self._url}/instances?SOPInstanceUID={_NOBODY}&limit=1", as_list=False)
 
     def may_give(self) -> bool:
         """Whether it can be asked for objects at all, as far as it says so of one that is not there."""
