@@ -186,6 +186,35 @@ class TestQuestions:
         web.lists = False
         assert {one.evidence for one in sink.verify(parcel(1, 2), NOTES).values()} == {Evidence.PRESENCE}
 
+    @pytest.mark.parametrize(
+        ("says", "code"),
+        [
+            ((400, {}, b""), "peer_cannot_be_asked"), ((501, {}, b""), "peer_cannot_be_asked"),
+            ((200, {"Content-Type": "text/html"}, b"<html>"), "peer_not_dicom"), ((200, JSON, b"{"), "peer_not_dicom"),
+            ((200, JSON, b"{}"), "peer_not_dicom"), ((200, JSON, b"[" * 100_000), "peer_not_dicom"),
+            ((200, JSON, b" " * (9 << 20)), "peer_not_dicom"), ((302, {"Location": "/"}, b""), "peer_not_dicom"),
+            ((503, {}, b""), "peer_busy"), ((403, {}, b""), "peer_unauthorised"),
+        ],
+    )  # fmt: skip
+    def test_an_answer_that_is_none_is_no_loss(
+        self, web: Web, sink: StowSink, says: tuple[int, dict[str, str], bytes], code: str
+    ) -> None:
+        sink.deliver(parcel(1), NOTES)
+        web.says = says
+        with pytest.raises((Misconfigured, Temporary)) as failed:
+            sink.verify(parcel(1), NOTES)
+        assert failed.value.code == code  # type: ignore[attr-defined]
+        assert [step.code for step in sink.trial()] == [code]
+
+    def test_a_break_while_it_answers_is_no_loss(self) -> None:
+        said = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nContent-Length: 999\r\n\r\n[]"
+        with _answering(lambda connection: (connection.recv(1 << 16), connection.sendall(said))) as port:
+            sink = StowSink(f"http://127.0.0.1:{port}")
+            with pytest.raises(Temporary) as broke:
+                sink.verify(parcel(1), NOTES)
+            sink.close()
+        assert broke.value.code == "peer_broke_off"
+
     def test_a_server_that_says_yes_and_does_not_store_is_found_out(self, web: Web, sink: StowSink) -> None:
         web.forgets = {"2.25.1"}
         assert sink.deliver(parcel(1), NOTES) == {"2.25.1": ACKNOWLEDGED}

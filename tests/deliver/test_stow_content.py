@@ -171,6 +171,13 @@ class TestReadBack:
         del web.held["2.25.1"]
         assert sink.read_back(ONE) == LOST
 
+    def test_404_from_one_that_can_be_asked_nothing_at_all_is_no_loss(self, web: Web, sink: StowSink) -> None:
+        web.says = 400, {}, b""
+        assert sink.read_back(ONE) == NOTHING
+        web.says = 401, {}, b""
+        with pytest.raises(Misconfigured):
+            sink.read_back(ONE)
+
     def test_404_from_one_that_gives_back_is_a_loss_whatever_its_list_says(self, web: Web, sink: StowSink) -> None:
         web.held["2.25.1"] = web.held["2.25.2"] = bytes_of(1)
         assert sink.read_back(ONE) == SAME

@@ -150,6 +150,19 @@ class TestOneThatIsRefusedForEver:
         assert sink.deliver(parcel(1), notes)["2.25.1"] == Answer(D.REFUSED, "peer_keeps_refusing")
         assert notes.read("2.25.1") == "", "a person's wish to try again begins anew"
 
+    @pytest.mark.parametrize(
+        ("says", "last"),
+        [((400, {}, b""), Answer(D.REFUSED, "peer_keeps_refusing")), ((503, {}, b""), Answer(D.SENT, "peer_refuses"))],
+    )
+    def test_its_word_has_to_do_where_it_cannot_be_asked_and_not_where_it_has_no_time(
+        self, web: Web, sink: StowSink, says: Reply, last: Answer
+    ) -> None:
+        notes, web.says = Notebook({"2.25.1": "409 4"}), says
+        web.replies = [lambda _: CONFLICT] * 2
+        assert sink.deliver(parcel(1), notes) == {"2.25.1": last}
+        web.says = None
+        assert sink.deliver(parcel(1), notes)["2.25.1"].state is (D.SENT if last.state is D.REFUSED else D.REFUSED)
+
     def test_one_that_is_taken_in_the_end_is_forgotten(self, web: Web, sink: StowSink) -> None:
         notes = Notebook()
         web.replies = [lambda _: CONFLICT]

@@ -24,6 +24,7 @@ class Web:
     silent   -- UIDs it stores and does not speak of
     forgets  -- UIDs it says it stored, and did not
     replies  -- answers to the next requests to store, instead of its own; called with the UIDs that came
+    says     -- what it answers every question with, instead of its own
     code     -- of its own answers to a request to store
     token    -- what callers have to show
     lists    -- whether it understands a list of UIDs
@@ -38,6 +39,7 @@ class Web:
         self.silent: set[str] = set()
         self.forgets: set[str] = set()
         self.replies: list[Callable[[list[str]], Reply]] = []
+        self.says: Reply | None = None
         self.code = 200
         self.token = ""
         self.lists = True
@@ -92,6 +94,8 @@ class Web:
         query = parse_qs(urlsplit(address).query)
         wanted = query.get("SOPInstanceUID", [""])[0].split(",")
         self.questions.append("list" if len(wanted) > 1 else "one")
+        if self.says:
+            return self.says
         if len(wanted) > 1 and not self.lists:
             return 400, {}, b""
         found = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in wanted if uid in self.held]
