@@ -160,8 +160,12 @@ kind = "stow"
 name = "research"
 url = "https://research.example/dicom-web"
 auth = "file:token"
-user = "truck"
-evidence = "status"
+user = ""
+token_url = "https://login.example/token"
+client_id = "truck"
+scope = "dicom.write"
+audience = "research"
+evidence = "content"
 tls = { ca = "ca.pem" }
 bwlimit = ""
 hours = ["Sat-Sun"]
@@ -545,7 +549,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 120
+        assert len(fields) == 124
         assert all(field["description"] for field in fields)
 
 

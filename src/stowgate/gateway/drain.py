@@ -236,7 +236,10 @@ class Drain:
     def _note(self, answers: Mapping[str, Answer]) -> None:
         """A way that breaks in the middle has failed, whatever came through before; so has one that takes nothing."""
         broke = next((one for one in answers.values() if one.code == "peer_broke_off"), None)
-        taken = any(one.state in (Delivery.ACKNOWLEDGED, Delivery.REFUSED) for one in answers.values())
+        taken = any(
+            one.state in (Delivery.ACKNOWLEDGED, Delivery.REFUSED) or one.code == "peer_refuses"
+            for one in answers.values()
+        )
         if broke:
             if taken:  # it worked until just now, so this is the first failure in a row
                 self._works()

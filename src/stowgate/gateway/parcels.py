@@ -103,13 +103,15 @@ def _asked(one: Due, found: Found, wanted: Evidence, chance: float) -> Outcome:
     wait = pause(one.attempts, chance, found.wait)
     if found.evidence is not Evidence.NONE:
         done = found.evidence.worth >= wanted.worth
-        return Outcome(one.number, Delivery.VERIFIED, "", found.evidence, None if done else wait, done)
+        code = "" if done else found.code
+        return Outcome(one.number, Delivery.VERIFIED, code, found.evidence, None if done else wait, done)
     if found.code == OTHER_BYTES and one.attempts >= PATIENCE:  # it was sent again, and that changed nothing
         return Outcome(one.number, Delivery.REFUSED, found.code)
     early = one.state is Delivery.ACKNOWLEDGED and one.attempts < PATIENCE and found.code == "peer_lost_object"
     if found.wait is not None or early:
         return Outcome(one.number, one.state, found.code, wait=wait)
-    return Outcome(one.number, Delivery.QUEUED, found.code, wait=wait if one.state is not Delivery.SENT else None)
+    broke_off = one.state is Delivery.SENT and found.code == "peer_lost_object"
+    return Outcome(one.number, Delivery.QUEUED, found.code, wait=None if broke_off else wait)
 
 
 def read_again(sink: Sink, parcel: Parcel, found: Mapping[str, Found], chance: float) -> dict[str, Found]:
