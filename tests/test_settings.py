@@ -77,6 +77,11 @@ certificate = "web.pem"
 key = "web.key"
 hosts = ["truck07.example"]
 
+[purge]
+after = "30d"
+originals = "12h"
+pressure = true
+
 [workers]
 count = 4
 
@@ -155,8 +160,12 @@ kind = "stow"
 name = "research"
 url = "https://research.example/dicom-web"
 auth = "file:token"
-user = "truck"
-evidence = "status"
+user = ""
+token_url = "https://login.example/token"
+client_id = "truck"
+scope = "dicom.write"
+audience = "research"
+evidence = "content"
 tls = { ca = "ca.pem" }
 bwlimit = ""
 hours = ["Sat-Sun"]
@@ -540,7 +549,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 117
+        assert len(fields) == 124
         assert all(field["description"] for field in fields)
 
 

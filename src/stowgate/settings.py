@@ -16,7 +16,7 @@ from stowgate import layout, settings_delivery
 from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
 from stowgate.settings_delivery import Dest, Route
-from stowgate.settings_gateway import Alerts, Log, Section, Source, Spool, Web, Workers, anchor, clashes
+from stowgate.settings_gateway import Alerts, Log, Purge, Section, Source, Spool, Web, Workers, anchor, clashes
 from stowgate.settings_problems import Given
 
 _LARGEST = 1 << 20
@@ -157,6 +157,7 @@ class Settings(Section):
     output: Output = Field(default=Output(), description="Where clean objects go below the output folder.")
     state: State = Field(default=State(), description="Where the identified side keeps what it must remember.")
     spool: Spool = Field(default=Spool(), description="Where a gateway keeps what it holds, encrypted.")
+    purge: Purge = Field(default=Purge(), description="When what is proved to have arrived is deleted here.")
     web: Web = Field(default=Web(), description="Uploads by STOW-RS, /metrics, /healthz and /readyz.")
     workers: Workers = Field(default=Workers(), description="The threads that de-identify.")
     alerts: Alerts = Field(default=Alerts(), description="Who is told when a person has to act.")

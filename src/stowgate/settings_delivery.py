@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stowgate.deliver.cstore import DimseDest
 from stowgate.deliver.folder import FolderDest
-from stowgate.deliver.stow import StowDest
+from stowgate.deliver.stow_dest import StowDest
 from stowgate.outbox.policy import Urgency
 from stowgate.outbox.routing import Rule
 from stowgate.toml_lines import Where

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from stowgate.outbox.policy import Urgency
 from stowgate.store.custody import Custody, Ended
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
-from stowgate.store.deliveries import REFUSED, Bound, Destination, OnItsWay, Outcome
+from stowgate.store.deliveries import OTHER_BYTES, REFUSED, Bound, Destination, OnItsWay, Outcome
 from tests.store.custody_sample import KEY, OTHER_POLICY, POLICY, Hands, bring, clean, cleaned, coming, deliver, hex32
 
 D, E = Delivery, Evidence
@@ -360,6 +360,100 @@ class TestArriving:
         ledger.move([hex32(2)], State.DROPPED)
         assert not ledger.move([hex32(1)], State.PURGED) and not ledger.move([hex32(2)], State.PURGING)
         assert ledger.deliveries.delivered() == {"ct": {State.PURGED: 1}}, "what was dropped was not delivered"
+
+
+class TestPurging:
+    """What may be deleted here: E3, or E2 where 1 % of the study was read again and is the same."""
+
+    def arrive(self, ledger: Custody, evidence: Evidence, *numbers: int, to: str = "pacs") -> None:
+        """So much is known of what was bound there."""
+        lease(ledger, to=to)
+        found = ledger.deliveries.of_items([hex32(n) for n in numbers])
+        ways = [one for ones in found.values() for one in ones if one.destination == to]
+        state = D.ACKNOWLEDGED if evidence is E.STATUS else D.VERIFIED
+        assert not ledger.deliveries.record([Outcome(one.number, state, "", evidence, done=True) for one in ways])
+
+    def purgeable(self, ledger: Custody, before: float = 1e12, **page: int) -> list[int]:
+        return [number for number, _ in ledger.deliveries.purgeable(before, **page)]
+
+    @pytest.mark.parametrize(("evidence", "may"), [(E.STATUS, []), (E.PRESENCE, []), (E.CONTENT, [1])])
+    def test_the_word_of_a_peer_is_not_enough_and_nor_is_its_list(
+        self, ledger: Custody, evidence: Evidence, may: list[int]
+    ) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        self.arrive(ledger, evidence, 1)
+        assert state_of(ledger, 1) == (State.WAITING, "", True), "it counts as delivered all the same"
+        assert self.purgeable(ledger) == may
+        assert ledger.move([hex32(1)], State.PURGING) == (set() if may else {hex32(1)})
+
+    def test_one_in_a_hundred_of_a_study_read_again_is_enough_for_the_others(self, ledger: Custody) -> None:
+        many = range(1, 202)
+        wait(ledger, *many)
+        bound(ledger, *many)
+        lease(ledger, most=1000)
+        self.record(ledger, {1: E.CONTENT, 2: E.CONTENT}, many)
+        assert self.purgeable(ledger, most=500) == [1, 2], "two of 201 are less than 1 %"
+        ledger.deliveries.recheck([hex32(3)])
+        lease(ledger)
+        self.record(ledger, {3: E.CONTENT}, [3])
+        assert self.purgeable(ledger, most=500) == list(many)
+        assert self.purgeable(ledger, after=100, most=2) == [101, 102]
+
+    def record(self, ledger: Custody, better: Mapping[int, Evidence], numbers: Iterable[int]) -> None:
+        done = [Outcome(n, D.VERIFIED, "", better.get(n, E.PRESENCE), done=True) for n in numbers]
+        assert not ledger.deliveries.record(done)
+
+    def test_of_another_study_or_another_place_nothing_is_concluded(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2, study="2.25.1")
+        wait(ledger, 3, study="2.25.2")
+        bound(ledger, 1, 2, 3)
+        lease(ledger)
+        lease(ledger)
+        self.record(ledger, {1: E.CONTENT}, [1, 2, 3])
+        bound(ledger, 1, to="research")
+        self.arrive(ledger, E.PRESENCE, 1, to="research")
+        assert self.purgeable(ledger) == [2], "3 is of another study, 1 goes to another place as well"
+
+    def test_one_that_is_another_there_keeps_the_whole_study_here(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2, 3)
+        bound(ledger, 1, 2, 3)
+        lease(ledger)
+        self.record(ledger, {2: E.CONTENT}, [1, 2])
+        ledger.deliveries.record([Outcome(3, D.QUEUED, OTHER_BYTES)])
+        assert self.purgeable(ledger) == [2], "what was compared by itself is known"
+        lease(ledger)
+        self.record(ledger, {3: E.CONTENT}, [3])
+        assert self.purgeable(ledger) == [1, 2, 3]
+
+    def test_a_peer_that_keeps_another_may_refuse_it_after_its_word(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        bound(ledger, 1, 2)
+        self.arrive(ledger, E.STATUS, 1)
+        self.arrive(ledger, E.PRESENCE, 2)
+        for n in (1, 2):
+            assert delivery_way(way(ledger, n).state, D.REFUSED) == (D.REFUSED,)
+
+    def test_what_moved_lately_is_not_offered_and_what_is_asked_for_again_is_not_deleted(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        self.arrive(ledger, E.CONTENT, 1)
+        arrived = way(ledger).updated
+        assert self.purgeable(ledger, arrived - 1) == [] and self.purgeable(ledger, arrived) == [1]
+        ledger.deliveries.recheck([hex32(1)])
+        assert self.purgeable(ledger) == []
+        assert ledger.move([hex32(1)], State.PURGING) == {hex32(1)}
+
+    def test_what_is_being_purged_is_found_after_a_death(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        bound(ledger, 1, 2)
+        self.arrive(ledger, E.CONTENT, 1, 2)
+        assert ledger.deliveries.purging() == []
+        ledger.move([hex32(1), hex32(2)], State.PURGING)
+        assert ledger.deliveries.purging() == [(1, hex32(1)), (2, hex32(2))]
+        assert ledger.deliveries.purging(after=1, most=1) == [(2, hex32(2))]
+        ledger.move([hex32(1)], State.PURGED)
+        assert [id for _, id in ledger.deliveries.purging()] == [hex32(2)]
 
 
 class TestParking:

@@ -11,10 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 import stowgate
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.store.custody_rows import clean_values
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.custody_view import APPLICATION
+from stowgate.store.deliveries import Bound, Outcome
 from stowgate.store.migrate import Migration, migrate, shipped
 from tests.store.custody_sample import KEY, clean, coming, hex32
 
@@ -28,6 +29,7 @@ KILLED = """
 import os, signal, sqlite3, sys
 from pathlib import Path
 from stowgate.store import custody_sqlite
+from stowgate.store.deliveries import Bound, Outcome
 from stowgate.store.migrate import shipped
 from tests.store.custody_sample import KEY
 from tests.store.test_custody_migration import NEXT
@@ -101,6 +103,70 @@ def test_a_new_ledger_killed_at_any_statement_is_made_by_the_next_start(tmp_path
     assert kill_at(path, 10_000) == 0
     with open_custody(path, KEY, migrations=[*shipped("custody_migrations"), NEXT]) as ledger:
         assert ledger.receive([coming(1)]) == [""]
+
+
+FIRST, *LATER = shipped("custody_migrations")
+FILLED = """
+INSERT INTO items (id, source, state, size, instance, content, study, modality, sop_class, scanner, protocol, peer,
+                   has_raw, has_clean, arrived, updated)
+SELECT printf('%032x', value), 'ct', 'received', 1000, printf('%032x', value + 1000), printf('%032x', value + 2000),
+       printf('%032x', value % 7), 'CT', '1.2.840.10008.5.1.4.1.1.2', '', '', '', 1, 1, 1.0, 1.0
+FROM generated;
+UPDATE items SET state = 'cleaned';
+UPDATE items SET state = 'waiting';
+INSERT INTO cleans (id, item, instance, study, series, size, digest, policy, key_id, sop_class, transfer_syntax, names,
+                    made)
+SELECT printf('%032x', number + 9000), number, '2.25.' || number, '2.25.9', '2.25.8', 1000, printf('%064x', number),
+       printf('%064x', 1), 'key', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1', '{}', 1.0
+FROM items;
+"""
+
+
+def fill(path: Path, number: int) -> None:
+    """A ledger of the first version with so many items that wait."""
+    open_custody(path, KEY, migrations=[FIRST]).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("CREATE TEMP TABLE generated (value INTEGER)")
+        db.executemany("INSERT INTO generated VALUES (?)", [(n,) for n in range(1, number + 1)])
+        for statement in FILLED.split(";\n"):
+            db.execute(statement)
+
+
+def test_a_filled_ledger_of_the_first_version_loses_nothing_on_its_way_to_this_one(tmp_path: Path) -> None:
+    path, number = tmp_path / "ledger.db", 500
+    fill(path, number)
+    with open_custody(path, KEY) as ledger:
+        assert ledger.counts()["ct"][State.WAITING] == number
+        assert sum(1 for _ in ledger.payloads()) == number
+        found = ledger.deliveries.unbound(most=number + 1)
+        assert len(found) == number, "all of it still has to go somewhere"
+        ledger.deliveries.bind({one.clean: [Bound("pacs")] for one in found})
+        assert ledger.deliveries.counts()["pacs"][Delivery.QUEUED] == number
+        due = ledger.deliveries.lease("pacs", 10, 1 << 20)
+        ledger.deliveries.record(
+            [Outcome(one.number, Delivery.VERIFIED, "", Evidence.CONTENT, done=True) for one in due]
+        )
+        assert len(ledger.deliveries.purgeable(1e12)) == 10
+    assert [file.name for file in tmp_path.glob("*.before-*")] == [f"ledger.db.before-{LATER[0].number:04}"]
+
+
+def test_deliveries_of_the_second_version_are_counted_anew(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    fill(path, 3)
+    open_custody(path, KEY, migrations=[step for step in (FIRST, *LATER) if step.number <= 2]).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("INSERT INTO lines (destination, urgency, study) VALUES ('pacs', 1, '2.25.9')")
+        db.execute(
+            "INSERT INTO deliveries (clean, line, destination, queued, updated) "
+            "SELECT number, 1, 'pacs', 1, 1 FROM cleans"
+        )
+        db.execute("UPDATE cleans SET bound = 1")
+        for state in ("sent", "verified"):
+            db.execute("UPDATE deliveries SET state = ?", (state,))
+        db.execute("UPDATE deliveries SET stand = 'over', evidence = iif(number = 1, 'content', 'presence')")
+        db.execute("UPDATE items SET delivered = 1")
+    with open_custody(path, KEY) as ledger:
+        assert [number for number, _ in ledger.deliveries.purgeable(1e12)] == [1, 2, 3]
 
 
 def test_what_was_made_before_there_were_profiles_stands_as_it_did(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from stowgate.gateway.acts import Hands
 from stowgate.gateway.control import ControlServer
 from stowgate.gateway.opened import Ears, Gateway, opened
 from stowgate.gateway.plan import Plan, Recipient
+from stowgate.gateway.purge import Keeping
 from stowgate.gateway.sources import Sources
 from stowgate.gateway.ways import WayOut
 from stowgate.ingest.cstore import CStoreSource
@@ -37,7 +38,7 @@ from stowgate.observe.metrics import Asked, Metrics
 from stowgate.outbox.timetable import bandwidth_of, hours_of
 from stowgate.settings import Settings, needs
 from stowgate.settings_delivery import Dest
-from stowgate.settings_gateway import bytes_of
+from stowgate.settings_gateway import bytes_of, seconds_of
 from stowgate.settings_problems import BadSettings
 from stowgate.vault.secret import Secret, load
 
@@ -66,7 +67,15 @@ def plan_of(settings: Settings, base: Path = Path()) -> Plan:
         tuple(way_of(dest) for dest in settings.dest),
         tuple(route.rule() for route in settings.route),
         tuple(Recipient(one.name, policy, one.key) for one, policy in recipients(settings)),
+        keeping_of(settings),
     )
+
+
+def keeping_of(settings: Settings) -> Keeping:
+    """What [purge] asks for."""
+    purge = settings.purge
+    after, originals = (seconds_of(text) if text else None for text in (purge.after, purge.originals))
+    return Keeping(after, originals, purge.pressure)
 
 
 def way_of(dest: Dest) -> WayOut:
@@ -90,7 +99,7 @@ def hands_of(settings: Settings, gateway: Gateway) -> Hands:
     """What a person's acts are done with."""
     raw, clean, woken = gateway.spool.raw, gateway.spool.clean, gateway.backlog.came
     path, outbox = settings.output.path, gateway.outbox
-    return Hands(gateway.ledger, raw, clean, gateway.audit, path, woken, outbox, gateway.profiles)
+    return Hands(gateway.ledger, raw, clean, gateway.audit, path, woken, outbox, gateway.profiles, gateway.purge)
 
 
 def names_of(settings: Settings) -> list[str]:

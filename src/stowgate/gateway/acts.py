@@ -12,6 +12,7 @@ from stowgate import events, layout
 from stowgate.errors import Misconfigured, Rejected, disk_code
 from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.profiles import Profiles
+from stowgate.gateway.purge import Purge
 from stowgate.gateway.recovery import let_go
 from stowgate.lifecycle import State
 from stowgate.observe.audit import AuditLog
@@ -38,6 +39,7 @@ class Hands:
     """Told how many items were given back to the workers."""
     outbox: Outbox | None = None
     profiles: Profiles | None = None
+    purge: Purge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,13 @@ def drop(hands: Hands, ids: Sequence[str], actor: str) -> Done:
     done = _done(ids, hands.ledger.move(ids, State.DROPPED))
     let_go(done.ids, hands.raw, hands.clean, hands.ledger)
     return done
+
+
+def purge(hands: Hands, ids: Sequence[str], actor: str) -> Done:
+    """Delete what is proved to have arrived everywhere it goes, or was dropped; the rest is left."""
+    _note(hands, "purge", ids, actor)
+    gone = set(hands.purge.now(ids) if hands.purge else ())
+    return _done(ids, set(ids) - gone)
 
 
 def retry(hands: Hands, ids: Sequence[str], actor: str, now: bool = False) -> Done:

@@ -54,6 +54,7 @@ ACTS: dict[str, _Act] = {
     "retry": lambda hands, ids, _, actor: acts.retry(hands, ids, actor),
     "retry_now": lambda hands, ids, _, actor: acts.retry(hands, ids, actor, now=True),
     "verify": lambda hands, ids, _, actor: acts.verify(hands, ids, actor),
+    "purge": lambda hands, ids, _, actor: acts.purge(hands, ids, actor),
     "drop": lambda hands, ids, _, actor: acts.drop(hands, ids, actor),
     "export": lambda hands, ids, aim, actor: acts.export_clean(hands, ids, aim.path, actor, aim.profile),
     "quarantine_export": lambda hands, ids, aim, actor: acts.export_originals(hands, ids, aim.path, actor),

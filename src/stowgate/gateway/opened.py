@@ -19,6 +19,7 @@ from stowgate.gateway.intake import SpoolIntake
 from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.profiles import Profile, Profiles
+from stowgate.gateway.purge import Purge
 from stowgate.gateway.recovery import Found, recover
 from stowgate.gateway.workers import Station, Workers, newly_received
 from stowgate.objects import Raw
@@ -79,6 +80,7 @@ class Gateway:
     found: Found
     outbox: Outbox
     profiles: Profiles
+    purge: Purge
     made: tuple[Path, ...] = field(default=())
     """Key files that were made just now: a person has to be told to back them up."""
 
@@ -124,12 +126,10 @@ def opened(
             note(spool.folder / KEY)
         ledger = held.enter_context(open_custody(spool.folder / LEDGER, key))
         scratch = held.enter_context(_scratch(spool.folder))
-        audit = AuditLog(spool.folder, key.sub(b"audit"))
-        ears.add(audit.watch)
+        ears.add((audit := AuditLog(spool.folder, key.sub(b"audit"))).watch)
         examiner = Examiner(key, scratch, plan.limits, plan.patterns)
         found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
-        others = [_recipient(one, spool.folder, ledger, note) for one in plan.recipients]
-        profiles = Profiles(Profile("", plan.policy, key), others, plan.rules)
+        profiles = _profiles(plan, key, spool.folder, ledger, note)
         backlog = Backlog(newly_received(ledger))
         outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears))
         intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
@@ -137,14 +137,15 @@ def opened(
         desk = Desk(ledger, spool.raw, spool.clean, plan.limits)
         station = Station(way, profiles, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
         workers = Workers(station, plan.workers)
+        purge = held.enter_context(_purge(plan, ledger, spool, ears))
         held.callback(workers.stop, _IN_TIME)
         held.callback(intake.stop)
         held.callback(outbox.stop, 0.0)
         if work:
-            workers.start()
-            outbox.start()
-        told = tuple(paths)
-        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, outbox, profiles, told)
+            for part in (workers, outbox, purge):
+                part.start()
+        working = (intake, workers, backlog, found, outbox, profiles, purge)
+        yield Gateway(plan, key, spool, ledger, audit, ears, *working, tuple(paths))
 
 
 def _from(spool: Spool) -> Callable[[Raw], Original]:
@@ -160,6 +161,12 @@ def _noting(paths: list[Path], made: Callable[[Path], None]) -> Callable[[Path],
     return note
 
 
+def _profiles(plan: Plan, key: Key, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profiles:
+    """The unit's own and those of its recipients, each with its key."""
+    others = [_recipient(one, spool, ledger, made) for one in plan.recipients]
+    return Profiles(Profile("", plan.policy, key), others, plan.rules)
+
+
 def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profile:
     """A profile with its key. Misconfigured("wrong_key") for another one than it had: its pseudonyms would not fit."""
     path, known = spool / key_name(one.name), ledger.key_of_profile(one.name)
@@ -170,6 +177,17 @@ def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callabl
     if owner != key.id:
         raise Misconfigured("wrong_key", f"profile {one.name} was made with key {owner}, this is key {key.id}")
     return Profile(one.name, one.policy, key)
+
+
+@contextmanager
+def _purge(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Iterator[Purge]:
+    """What deletes; it ends before the rest does."""
+    purge = Purge(plan.keeping, ledger, spool, ears.tell)
+    ears.add(purge.watch)
+    try:
+        yield purge
+    finally:
+        purge.stop()
 
 
 @contextmanager

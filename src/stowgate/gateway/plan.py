@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.gateway.purge import Keeping
 from stowgate.gateway.ways import WayOut
 from stowgate.outbox.routing import Rule
 from stowgate.policy import Policy
@@ -36,6 +37,7 @@ class Plan:
     issuers       -- by source: default Issuer of Patient ID
     ways, rules   -- where clean objects can go, and which go where
     recipients    -- the profiles that rules name
+    keeping       -- how long what has arrived is kept
     """
 
     spool: Path
@@ -52,6 +54,7 @@ class Plan:
     ways: tuple[WayOut, ...] = ()
     rules: tuple[Rule, ...] = ()
     recipients: tuple[Recipient, ...] = ()
+    keeping: Keeping = field(default_factory=Keeping)
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -232,7 +232,8 @@ class Custody(Protocol):
         """A person's or the gateway's decision: hold, release (back to received or waiting), drop, purge.
 
         Returns the ids that the lifecycle table does not let go there, and those that lack what it takes: the raw
-        object to be received again, the clean one to wait, evidence of its delivery (or a drop before) to be purged.
+        object to be received again, the clean one to wait, evidence of its delivery (see `Deliveries.purgeable`) or a
+        drop before to be purged.
         Releasing from held or quarantined goes to received and is judged again; a waiting item that was held goes back
         to received as well. What each was before, since when and why, is appended to the events unless it was
         received; so is that it was received again.

@@ -109,7 +109,9 @@ SET state = :state, code = :code, place = '', attempts = 0, adds = 0, worker = '
     delivered = CASE WHEN :state IN ('purging', 'purged') THEN delivered ELSE 0 END, original = CASE WHEN :state = 'received' THEN '' ELSE original END
 WHERE id = :id AND EXISTS (SELECT 1 FROM moves WHERE was = state AND becomes = :state)
     AND (:state <> 'received' OR has_raw = 1) AND (:state NOT IN ('cleaned', 'waiting') OR has_clean = 1)
-    AND (:state <> 'purging' OR delivered = 1 OR given_up = 1);
+    AND (:state <> 'purging' OR given_up = 1 OR (
+        delivered = 1 AND NOT EXISTS (SELECT 1 FROM unproved WHERE unproved.item = items.number)
+    ));
 
 -- name: may_add -- whether something can be added to what stands of an item
 SELECT 1 FROM items WHERE id = :id AND state = 'waiting' AND has_raw = 1 AND has_clean = 1;

@@ -181,7 +181,7 @@ class MemoryCustody(MemoryView):
         sound_move(to, code)
         with self._turn:
             now = self._clocks.wall()
-            left = frozenset(id for id in ids if id not in self._items or not _may(self._items[id], to))
+            left = frozenset(id for id in ids if id not in self._items or not self._may(self._items[id], to))
             for item in self._among(dict.fromkeys(id for id in ids if id not in left)):
                 source = item.coming.source
                 if item.state is not State.RECEIVED:  # which is known already
@@ -218,6 +218,14 @@ class MemoryCustody(MemoryView):
         """Once."""
         with self._turn:
             return self._keys.setdefault(name, key_id)
+
+    def _may(self, item: Item, to: State) -> bool:
+        """Whether the lifecycle, what is left of its payload, and the evidence let an item go there."""
+        if to is State.RECEIVED and not item.has_raw:
+            return False
+        if to is State.PURGING and not (item.given_up or (item.delivered and self._deliveries.is_proved(item))):
+            return False
+        return to in NEXT[item.state] and (to not in (State.CLEANED, State.WAITING) or item.has_clean)
 
     def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
         """The rows stay."""
@@ -270,12 +278,3 @@ class MemoryCustody(MemoryView):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _may(item: Item, to: State) -> bool:
-    """Whether the lifecycle and what is left of its payload let an item go there."""
-    if to is State.RECEIVED and not item.has_raw:
-        return False
-    if to is State.PURGING and not (item.delivered or item.given_up):
-        return False
-    return to in NEXT[item.state] and (to not in (State.CLEANED, State.WAITING) or item.has_clean)

@@ -13,6 +13,10 @@ from stowgate.store.clean_object import CleanObject
 REFUSED = "destination_refused"
 """Why an item is quarantined that a destination will not have."""
 
+OTHER_BYTES = "peer_has_other_bytes"
+"""What a destination keeps under a name is not what was sent there: while it is so, nothing of that study is purged
+for what was read again of the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -120,6 +124,20 @@ class DeliveriesView(Protocol):
     def of_items(self, ids: Collection[str]) -> dict[str, list[OnItsWay]]:
         """How far the clean objects that stand for these items are on their way."""
 
+    def purgeable(
+        self, before: float, after: int = 0, most: int = 100, *, original: bool = False
+    ) -> list[tuple[int, str]]:
+        """A page of (`Row.number`, id) of what may be purged, and that nothing became of since `before` (since 1970).
+
+        It was delivered, and of each of its destinations is known: its own bytes were read again there (E3), or it is
+        there (E2), at least 1 % of what is bound there of its study was read again, and none of that is another.
+
+        original -- only those whose original is still there
+        """
+
+    def purging(self, after: int = 0, most: int = 100) -> list[tuple[int, str]]:
+        """A page of what is being purged, by a dead process as well."""
+
     def destinations(self) -> dict[str, Destination]:
         """Those that something was noted of, by name."""
 
@@ -143,7 +161,7 @@ class Deliveries(DeliveriesView, Protocol):
     def never_to(self, destination: str, after: int = 0, most: int = 500) -> list[Unbound]:
         """A page of all that stands for items that wait and never were on their way to a destination."""
 
-    def lease(self, destination: str, most: int, size: int) -> list[Due]:
+    def lease(self, destination: str, most: int, size: int, below: bool = False) -> list[Due]:
         """Those of the line whose turn it is (`outbox.policy.next_line`), the oldest first, all of one kind.
 
         At most `most`, and no more than `size` bytes but for the first. Their tries are counted and committed before

@@ -53,6 +53,12 @@ SELECT number, urgency, turns FROM lines
 WHERE destination = :destination AND ready > 0
 ORDER BY urgency DESC, turns, number LIMIT 1;
 
+-- name: next_line_from_below -- the same of the least urgent ones
+SELECT number, urgency, turns FROM lines
+WHERE destination = :destination AND ready > 0
+    AND urgency = (SELECT min(urgency) FROM lines WHERE destination = :destination AND ready > 0)
+ORDER BY turns, number LIMIT 1;
+
 -- name: ready_in_line -- the oldest deliveries of a line that are ready
 SELECT deliveries.number, items.id, deliveries.state, deliveries.attempts, deliveries.note,
        cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id, cleans.sop_class,
@@ -171,3 +177,16 @@ CROSS JOIN items ON items.id = wanted.value
 JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
 JOIN deliveries ON deliveries.clean = cleans.number
 JOIN lines ON lines.number = deliveries.line;
+
+-- name: purgeable -- a page of what may be purged, and that nothing became of since a moment
+SELECT number, id FROM items
+WHERE state = 'waiting' AND delivered = 1 AND number > :after AND (:original = 0 OR has_raw = 1)
+    AND NOT EXISTS (SELECT 1 FROM unproved WHERE unproved.item = items.number)
+    AND :before >= (
+        SELECT max(deliveries.updated) FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
+        WHERE cleans.item = items.number AND cleans.stands = 1
+    )
+ORDER BY number LIMIT :most;
+
+-- name: purging -- a page of what is being purged
+SELECT number, id FROM items WHERE state = 'purging' AND number > :after ORDER BY number LIMIT :most;

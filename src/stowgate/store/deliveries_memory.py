@@ -80,7 +80,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
                     n, id, c.source, item.modality, c.sop_class, c.marks, c.id, clean.policy, clean.key_id, c.priority
                 )
 
-    def lease(self, destination: str, most: int, size: int) -> list[Due]:
+    def lease(self, destination: str, most: int, size: int, below: bool = False) -> list[Due]:
         """Looks at every line."""
         with self.ledger._turn:
             moment = self.ledger._clocks.moment()
@@ -89,7 +89,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
                 self._stand(one, "ready")
                 one.due, one.next_try = 0.0, None
             keys = {line.number: key for key, line in self._lines.items() if key[0] == destination and self._ready(key)}
-            line = next_line(self._lines[key] for key in keys.values())
+            line = next_line((self._lines[key] for key in keys.values()), below)
             if line is None or most <= 0:
                 return []
             key = keys[line.number]
@@ -127,7 +127,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
 
     def settle(self, item: Item, over: bool) -> None:
         """Whether an item is delivered now, or stuck: asked when one of its deliveries is `over`, or not any more."""
-        ways = [one for one in self._all.values() if one.item is item and self._stands(one)]
+        ways = self._ways(item)
         standing = (clean.id for id, clean in self.ledger._standing.values() if id == item.coming.id)
         unbound = any(id not in self._bound for id in standing)
         if not over:

@@ -41,10 +41,12 @@ def bind(db: sqlite3.Connection, group: Mapping[str, Sequence[Bound]], now: floa
                 _tell(db, "bound", clean=number)
 
 
-def lease(db: sqlite3.Connection, destination: str, most: int, size: int, moment: Moment) -> list[Due]:
+def lease(
+    db: sqlite3.Connection, destination: str, most: int, size: int, moment: Moment, below: bool = False
+) -> list[Due]:
     """See `store.deliveries.Deliveries.lease`."""
     _tell(db, "wake", destination=destination, monotonic=moment.monotonic, most=WAKE)
-    for line, urgency, turns in _ask(db, "next_line", destination=destination):
+    for line, urgency, turns in _ask(db, "next_line_from_below" if below else "next_line", destination=destination):
         chosen = together([due_row(row) for row in _ask(db, "ready_in_line", line=line, most=most)], size)
         for one in chosen:
             _tell(db, "take", number=one.number, now=moment.now)

@@ -40,6 +40,16 @@ def settings_of(config: Path) -> Settings:
     return settings
 
 
+def span_of(text: str) -> float:
+    """Seconds of a time such as 12h, 30d or 8w, as it was typed."""
+    from stowgate.settings_gateway import seconds_of
+
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"a time {error}") from None
+
+
 def spool_of(settings: Settings) -> Path:
     """The folder of the spool."""
     return (settings.spool.path or Path()).expanduser()
