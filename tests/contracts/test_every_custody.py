@@ -543,6 +543,14 @@ class TestSeveral:
         ledger.forget_payload([hex32(1)], raw=True, clean=False)
         assert ledger.clean_more([hex32(1)]) == {hex32(1)}
 
+    def test_what_is_asked_for_more_keeps_its_original(self, ledger: Custody) -> None:
+        """Whoever deletes originals of what was delivered looked at it a moment before."""
+        bring(ledger, 1, State.WAITING)
+        ledger.clean_more([hex32(1)])
+        ledger.forget_payload([hex32(1)], raw=True, clean=False)
+        assert ledger.unpayloaded([hex32(1)]) == frozenset()
+        assert list(ledger.payloads()) == [(hex32(1), (clean(1).id,))]
+
     def test_what_comes_now_goes_before_what_lacks_something(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
         bring(ledger, 2, State.WAITING)

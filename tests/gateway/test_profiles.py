@@ -380,13 +380,13 @@ class TestLater:
         assert send(parts, "pacs") == 3
         after = station(parts, *BOTH)
         assert route(after) == 0
-        assert outbox(after).catch_up("archive") == ids
+        assert outbox(after).catch_up("archive") == dict.fromkeys(ids, True)
         assert not any(delivered(parts, id) for id in ids)
         work(after)
         assert route(after) == 3
         assert (send(parts, "pacs"), send(parts, "archive")) == (0, 3)
         assert all(delivered(parts, id) for id in ids)
-        assert outbox(after).catch_up("archive") == []
+        assert outbox(after).catch_up("archive") == {}
 
     def test_no_source_waits_for_what_only_lacks_something(self, parts: Parts) -> None:
         before = station(parts, BOTH[0])
@@ -411,7 +411,7 @@ class TestLater:
         work(before)
         route(before)
         after = station(parts, BOTH[0], Rule(("nas",)))
-        assert outbox(after).catch_up("nas") == [id]
+        assert outbox(after).catch_up("nas") == {id: True}
         assert parts.counts() == {"waiting": 1}
         assert (send(parts, "nas"), len(parts.clean_ids)) == (1, 1)
 
@@ -421,7 +421,7 @@ class TestLater:
         work(before)
         route(before)
         after = station(parts, BOTH[0], Rule(("archive",), modalities=("MG",), profile="research"))
-        assert outbox(after).catch_up("archive") == []
+        assert outbox(after).catch_up("archive") == {}
         assert parts.counts() == {"waiting": 1}
 
     def test_what_lost_its_original_stays_what_it_is(self, parts: Parts) -> None:
@@ -430,7 +430,7 @@ class TestLater:
         work(before)
         route(before)
         parts.ledger.forget_payload([id], raw=True, clean=False)
-        assert outbox(station(parts, *BOTH)).catch_up("archive") == []
+        assert outbox(station(parts, *BOTH)).catch_up("archive") == {id: False}
         assert send(parts, "pacs") == 1 and delivered(parts, id)
 
     def test_what_came_everywhere_is_delivered_again_when_nothing_is_missing_after_all(self, parts: Parts) -> None:
@@ -453,7 +453,7 @@ class TestLater:
         route(before)
         changed = Profile("research", policy_from("basic", ["full-dates"]), OTHER)
         after = station(parts, *BOTH, named=(changed,))
-        assert route(after) == 0 and outbox(after).catch_up("archive") == []
+        assert route(after) == 0 and outbox(after).catch_up("archive") == {}
         assert goes(parts, id)["archive"] == RESEARCH.mark
 
 

@@ -128,13 +128,13 @@ def pause(hands: Hands, names: Sequence[str], actor: str, resume: bool = False) 
 
 
 def catch_up(hands: Hands, names: Sequence[str], actor: str) -> Done:
-    """Send destinations, by name, what came before they were there, as the routes say; the items that go."""
+    """Send destinations, by name, what came before they were there, as the routes say; the items, and those left."""
     known = _known(hands, names)
-    found: dict[str, None] = {}
+    found: dict[str, bool] = {}
     for name in names:
         hands.audit.append(Entry("dest_catch_up", actor, name))
-        found |= dict.fromkeys(known.catch_up(name))
-    return Done(tuple(found))
+        found |= known.catch_up(name)
+    return Done(tuple(id for id, goes in found.items() if goes), tuple(id for id, goes in found.items() if not goes))
 
 
 def _known(hands: Hands, names: Sequence[str]) -> Outbox:

@@ -76,12 +76,12 @@ class Outbox:
                 drain.ring()
         return number
 
-    def catch_up(self, destination: str) -> list[str]:
-        """Send a destination what came before it was there, as its routes say; the ids of these items.
+    def catch_up(self, destination: str) -> dict[str, bool]:
+        """Send a destination what came before it was there, as its routes say: each item that should go, and whether.
 
-        What lacks the clean object for it is made first, from its original.
+        What lacks the clean object for it is made first, from its original; where that is gone it cannot go.
         """
-        found: list[str] = []
+        found: dict[str, bool] = {}
         after = 0
         while page := self._ledger.deliveries.never_to(destination, after):
             after = page[-1].number
@@ -90,7 +90,7 @@ class Outbox:
             self._bind({id: [one for one in there if one.destination == destination] for id, there in places.items()})
             short = self._complete(mine)
             there = {one.item for one in mine if any(place.destination == destination for place in places[one.clean])}
-            found += [id for id in dict.fromkeys(one.item for one in mine) if id in there or id in short]
+            found |= {one.item: one.item in there or one.item in short for one in mine}
         for drain in self.drains.values():
             drain.ring()
         return found

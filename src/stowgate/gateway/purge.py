@@ -159,7 +159,7 @@ class Purge:
             after, ids = page[-1][0], [id for _, id in page]
             self._tell(events.Purged(tuple(ids), len(ids), originals=True))
             self._ledger.forget_payload(ids, raw=True, clean=False)
-            for id in ids:
+            for id in self._ledger.unpayloaded(ids):  # somebody may have asked for one more object of it meanwhile
                 self._spool.raw.delete(id)
             number += len(ids)
         return number

@@ -240,7 +240,7 @@ class Custody(Protocol):
         """
 
     def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
-        """Note that the files are gone; the rows stay and count."""
+        """Note that the files are gone; the rows stay and count. What `clean_more` needs an original of keeps it."""
 
     def payloads(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every (raw id, ids of clean objects) that has to be on the shelves; for the check at start-up.

@@ -126,7 +126,8 @@ SELECT count(*) FROM items WHERE adds = 1;
 UPDATE cleans SET stands = 0 WHERE stands = 1 AND item = (SELECT number FROM items WHERE id = :id);
 
 -- name: forget -- note that files of an item are gone
-UPDATE items SET has_raw = min(has_raw, :keep_raw), has_clean = min(has_clean, :keep_clean), updated = :now
+UPDATE items SET has_raw = CASE WHEN adds = 1 THEN has_raw ELSE min(has_raw, :keep_raw) END,
+    has_clean = min(has_clean, :keep_clean), updated = :now
 WHERE id = :id;
 
 -- name: expect -- note how many instances a study will have

@@ -232,7 +232,7 @@ class MemoryCustody(MemoryView):
         with self._turn:
             now = self._clocks.wall()
             for item in self._among(ids):
-                item.has_raw, item.has_clean = item.has_raw and not raw, item.has_clean and not clean
+                item.has_raw, item.has_clean = item.has_raw and (item.adds or not raw), item.has_clean and not clean
                 item.updated = now
 
     def expect(self, study: str, source: str, number: int) -> None:
