@@ -49,6 +49,10 @@ class Sent:
         self.minute += seconds / 60
         return False
 
+    def data(self, n: int, size: int) -> bytes:
+        """The bytes of an item."""
+        return b"%d" % n + bytes(size)
+
     def clean(
         self,
         *numbers: int,
@@ -58,7 +62,7 @@ class Sent:
     ) -> None:
         """Items that wait and are bound for the destination."""
         for n in numbers:
-            data = b"%d" % n + bytes(size)
+            data = self.data(n, size)
             sheet = self.shelf.new()
             sheet.data += data
             kept = self.shelf.keep(sheet.place)
