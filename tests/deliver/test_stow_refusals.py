@@ -46,7 +46,7 @@ class ByStow(Sent):
         self.begin()
         self.sink = StowSink(web.url, content=evidence is Evidence.CONTENT)  # type: ignore[assignment]
 
-    def data(self, n: int, size: int) -> bytes:
+    def bytes_of(self, n: int, size: int) -> bytes:
         return bytes_of(n, size)
 
 
