@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 
@@ -16,11 +14,9 @@ from stowgate.deliver.stow import StowSink
 from stowgate.errors import Misconfigured, Temporary
 from stowgate.gateway import drain
 from stowgate.lifecycle import Delivery, Evidence, State
-from stowgate.store.deliveries import Bound
 from tests.deliver.parcels import Notebook, bytes_of, parcel
 from tests.deliver.web import JSON, Reply, Web, answer
 from tests.gateway.sending import Sent
-from tests.store.custody_sample import cleaned, coming
 
 D, S = Delivery, State
 ACKNOWLEDGED = Answer(D.ACKNOWLEDGED)
@@ -50,19 +46,8 @@ class ByStow(Sent):
         self.begin()
         self.sink = StowSink(web.url, content=evidence is Evidence.CONTENT)  # type: ignore[assignment]
 
-    def clean(self, *numbers: int, size: int = 100) -> None:
-        for n in numbers:
-            data = bytes_of(n, size)
-            sheet = self.shelf.new()
-            sheet.data += data
-            kept = self.shelf.keep(sheet.place)
-            self.ledger.receive([coming(n)])
-            self.ledger.lease("w", 1)
-            end = cleaned(n)
-            assert end.clean
-            made = replace(end.clean, id=kept.id, size=len(data), digest=hashlib.sha256(data).hexdigest())
-            assert not self.ledger.end([replace(end, clean=made)])
-            self.ledger.deliveries.bind({kept.id: [Bound("pacs")]})
+    def bytes_of(self, n: int, size: int) -> bytes:
+        return bytes_of(n, size)
 
 
 @pytest.fixture

@@ -49,6 +49,10 @@ class Sent:
         self.minute += seconds / 60
         return False
 
+    def bytes_of(self, n: int, size: int) -> bytes:
+        """What lies on the shelf; a twin in memory takes anything."""
+        return b"%d" % n + bytes(size)
+
     def clean(
         self,
         *numbers: int,
@@ -58,7 +62,7 @@ class Sent:
     ) -> None:
         """Items that wait and are bound for the destination."""
         for n in numbers:
-            data = b"%d" % n + bytes(size)
+            data = self.bytes_of(n, size)
             sheet = self.shelf.new()
             sheet.data += data
             kept = self.shelf.keep(sheet.place)

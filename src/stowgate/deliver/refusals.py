@@ -7,9 +7,6 @@ from stowgate.deliver.sink import Journal
 TRIES = 5
 """Refusals of the same kind after which a peer is believed. Faults of the way never count."""
 
-OTHER_BYTES = "bytes"
-"""Not refused: taken, and found to be something else."""
-
 SILENT = "silent"
 """Not refused: taken without a word, and not there."""
 
@@ -28,8 +25,7 @@ def noted(journal: Journal, uid: str) -> tuple[str, int]:
     return (why, int(times)) if times.isdigit() else ("", 0)
 
 
-def forget(journal: Journal, uid: str, why: str = "") -> None:
-    """What was noted is over; with `why`, only where it is that."""
-    before, _ = noted(journal, uid)
-    if before and why in ("", before):
+def forget(journal: Journal, uid: str) -> None:
+    """What was noted is over."""
+    if journal.read(uid):
         journal.write(uid, "")

@@ -17,7 +17,6 @@ from stowgate.errors import Misconfigured, Temporary
 from stowgate.lifecycle import Delivery, Evidence
 
 _UNKNOWN, _LATER = Answer(Delivery.SENT, "peer_broke_off"), Answer(Delivery.QUEUED, "peer_broke_off")
-_OTHER = Answer(Delivery.REFUSED, "peer_has_other_bytes")
 _TAKEN = frozenset((Delivery.ACKNOWLEDGED, Delivery.REFUSED))
 _OPEN = Access()
 _AT_ONCE = 20
@@ -56,10 +55,10 @@ class StowSink:
     def deliver(self, parcel: Parcel, journal: Journal) -> Mapping[str, Answer]:
         """Together, then in parts what an answer to all did not speak of, down to one by one."""
         self._verdicts.begin()
-        answers = {one.uid: _OTHER for one in parcel.instances if _is_other(one, journal)}
+        answers: dict[str, Answer] = {}
         rest = _LATER
         try:
-            self._send([one for one in parcel.instances if one.uid not in answers], answers, journal)
+            self._send(parcel.instances, answers, journal)
         except (Misconfigured, Temporary) as error:
             if not answers:
                 raise
@@ -176,20 +175,7 @@ class StowSink:
         found = self._peer.read_back(one)
         if found == Found():
             raise Misconfigured("peer_gives_nothing_back", self._url)
-        if found.code == "peer_has_other_bytes":
-            refusals.count(journal, one.uid, refusals.OTHER_BYTES)
-        elif found.evidence is Evidence.CONTENT:
-            refusals.forget(journal, one.uid)
         return _missed(one, journal) if found.code == "peer_lost_object" else found
-
-
-def _is_other(one: Instance, journal: Journal) -> bool:
-    """Whether it was sent again since the peer had other bytes of it, and has them still: then it keeps them."""
-    why, times = refusals.noted(journal, one.uid)
-    if why != refusals.OTHER_BYTES or times < 2:
-        return False
-    refusals.forget(journal, one.uid)  # a person's wish begins anew
-    return True
 
 
 def _missed(one: Instance, journal: Journal) -> Found:
@@ -197,7 +183,7 @@ def _missed(one: Instance, journal: Journal) -> Found:
     why, _ = refusals.noted(journal, one.uid)
     if why == refusals.SILENT:
         return Found(code="peer_said_nothing")
-    return Found(code="peer_lost_object" if why in ("", refusals.OTHER_BYTES) else "peer_refuses")
+    return Found(code="peer_lost_object" if not why else "peer_refuses")
 
 
 def _size(instances: Sequence[Instance]) -> int:

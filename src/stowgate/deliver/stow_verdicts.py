@@ -47,8 +47,7 @@ class Verdicts:
         if answer.state is Delivery.ACKNOWLEDGED:
             self._stored += 1
             self._failed.pop(one.uid, None)
-            if refusals.noted(journal, one.uid)[0] != refusals.OTHER_BYTES:
-                refusals.forget(journal, one.uid)
+            refusals.forget(journal, one.uid)
         elif answer.state is Delivery.QUEUED and status >> 8 != _OUT_OF_RESOURCES:
             return self._stumbles(one, f"{status:04X}", journal, answer)
         return answer
