@@ -126,7 +126,7 @@ class Folder:
 
 class Dimse:
     best = Evidence.PRESENCE
-    gives_back = False
+    gives_back = True
 
     def __init__(self, _: Path) -> None:
         self.node = Node()
@@ -142,7 +142,7 @@ class Dimse:
         del self.node.held[uid]
 
     def alter(self, uid: str) -> None:
-        self.node.held[uid] += b"!"
+        self.node.held[uid] = self.node.held[uid][:-1] + b"!"
 
     def go_away(self) -> None:
         self.node.stop()

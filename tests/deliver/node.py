@@ -7,12 +7,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
+from pynetdicom.dsutils import decode
 
 from stowgate.deliver.association import FIND, IMPLICIT, VERIFICATION
+from stowgate.deliver.cget import GET
 from tests.builder import CT, EXPLICIT, MG
 
 _config.LOG_HANDLER_LEVEL = "none"
@@ -24,16 +29,22 @@ class Node:
     status   -- what it answers a C-STORE with, by UID
     forgets  -- UIDs it says it stored, and did not
     aborts   -- UIDs at which it ends the association instead of answering
+    busy     -- UIDs that it has no resources to give back
     lists    -- whether it understands a list of UIDs in a query
     """
 
-    def __init__(self, *, queries: bool = True, tls: ssl.SSLContext | None = None, **limits: Any) -> None:
+    def __init__(
+        self, *, queries: bool = True, gives_back: bool = True, tls: ssl.SSLContext | None = None, **limits: Any
+    ) -> None:
         self.held: dict[str, bytes] = {}
         self.came: list[str] = []
         self.status: dict[str, int] = {}
         self.forgets: set[str] = set()
         self.aborts: set[str] = set()
         self.lists = True
+        self.got: list[str] = []
+        self.busy: set[str] = set()
+        self.breaks_gets = False
         self.asked: list[str] = []
         self.associations = 0
         self._entity = AE("NODE")
@@ -41,10 +52,12 @@ class Node:
         for name, value in limits.items():
             setattr(self._entity, name, value)
         for sop_class in (CT, MG):
-            self._entity.add_supported_context(sop_class, [EXPLICIT, IMPLICIT])
+            self._entity.add_supported_context(sop_class, [EXPLICIT, IMPLICIT], scu_role=True, scp_role=True)
         self._entity.add_supported_context(VERIFICATION)
         if queries:
             self._entity.add_supported_context(FIND)
+        if gives_back:
+            self._entity.add_supported_context(GET)
         self._queries, self._tls = queries, tls
         self.port = 0
         self.start()
@@ -52,7 +65,8 @@ class Node:
     def start(self) -> None:
         """Listen; where it listened before, if it did."""
         handlers = [
-            (evt.EVT_C_STORE, self._store), (evt.EVT_C_FIND, self._find), (evt.EVT_ESTABLISHED, self._came_in),
+            (evt.EVT_C_STORE, self._store), (evt.EVT_C_FIND, self._find), (evt.EVT_C_GET, self._get),
+            (evt.EVT_ESTABLISHED, self._came_in),
         ]  # fmt: skip
         server: Any = self._entity.start_server(
             ("127.0.0.1", self.port), block=False, evt_handlers=handlers, ssl_context=self._tls
@@ -95,6 +109,23 @@ class Node:
                 found.StudyInstanceUID, found.SeriesInstanceUID = asked.StudyInstanceUID, asked.SeriesInstanceUID
                 found.RetrieveAETitle = "NODE"
                 yield 0xFF00, found
+
+    def _get(self, event: Any) -> Iterator[Any]:
+        uid = str(event.identifier.SOPInstanceUID)
+        self.got.append(uid)
+        if self.breaks_gets:
+            event.assoc.abort()
+        if uid in self.busy:
+            yield 1
+            yield 0xA701, None
+        elif uid not in self.held:
+            yield 0
+        else:
+            yield 1
+            found = decode(BytesIO(self.held[uid]), False, True)
+            found.file_meta = FileMetaDataset()
+            found.file_meta.TransferSyntaxUID = UID(EXPLICIT)
+            yield 0xFF00, found
 
 
 def data_set(file: bytes) -> bytes:

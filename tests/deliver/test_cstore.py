@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import os
 import socket
 import ssl
-import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -29,6 +26,7 @@ from stowgate.deliver.status import answer_of
 from stowgate.errors import Misconfigured, Temporary
 from stowgate.lifecycle import Delivery, Evidence
 from tests.builder import CT, MG, MR
+from tests.deliver.dcmtk import STORESCP, archive, free_port, needs_dcmtk, server
 from tests.deliver.node import Node, data_set
 from tests.deliver.parcels import STUDY, Notebook, bytes_of, letter, parcel
 from tests.ingest.orthanc import is_installed, orthanc
@@ -36,8 +34,6 @@ from tests.ingest.orthanc import is_installed, orthanc
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 """A node of pynetdicom stumbles in a thread of its own over connections that end early."""
 
-STORESCP, DCMQRSCP = "/usr/bin/storescp", "/usr/bin/dcmqrscp"
-needs_dcmtk = pytest.mark.skipif(not (Path(STORESCP).exists() and Path(DCMQRSCP).exists()), reason="dcmtk is absent")
 ACKNOWLEDGED, NOTES = Answer(Delivery.ACKNOWLEDGED), Notebook()
 Sinks = Callable[..., CStoreSink]
 
@@ -359,21 +355,14 @@ class TestRealNodes:
     def test_storescp_gets_the_exact_data_set(self, tmp_path: Path, sinks: Sinks) -> None:
         out = tmp_path / "out"
         out.mkdir()
-        with _process(tmp_path, STORESCP, "-aet", "NODE", "-od", str(out), "+B") as port:
+        with server(tmp_path, STORESCP, "-aet", "NODE", "-od", str(out), "+B") as port:
             sent = parcel(1, 2, size=300_000)
             assert sinks(port).deliver(sent, NOTES) == dict.fromkeys(["2.25.1", "2.25.2"], ACKNOWLEDGED)
         stored = sorted(data_set(path.read_bytes()) for path in out.iterdir())
         assert stored == sorted(data_set(bytes_of(n, 300_000)) for n in (1, 2))
 
     def test_dcmqrscp_stores_and_says_what_it_has(self, tmp_path: Path, sinks: Sinks) -> None:
-        (tmp_path / "db").mkdir()
-        config = tmp_path / "dcmqrscp.cfg"
-        config.write_text(
-            "NetworkTCPPort = 0\nMaxPDUSize = 16384\nMaxAssociations = 16\nHostTable BEGIN\nHostTable END\n"
-            "VendorTable BEGIN\nVendorTable END\nAETable BEGIN\n"
-            f"NODE {tmp_path / 'db'} RW (200, 1024mb) ANY\nAETable END\n"
-        )
-        with _process(tmp_path, DCMQRSCP, "-c", str(config)) as port:
+        with archive(tmp_path) as port:
             sink = sinks(port)
             sent = parcel(1, 2, 3)
             assert sink.deliver(sent, NOTES) == dict.fromkeys([one.uid for one in sent.instances], ACKNOWLEDGED)
@@ -383,7 +372,7 @@ class TestRealNodes:
 
 @pytest.mark.skipif(not is_installed, reason="Orthanc is absent")
 def test_orthanc_stores_keeps_its_own_and_says_what_it_has(tmp_path: Path, sinks: Sinks) -> None:
-    port = _free()
+    port = free_port()
     with orthanc(
         tmp_path, DicomServerEnabled=True, DicomPort=port, DicomAet="NODE", DicomAlwaysAllowStore=True,
         DicomAlwaysAllowFind=True, DicomCheckCalledAet=False,
@@ -406,36 +395,6 @@ def test_what_is_sent_has_the_uids_that_were_asked_for() -> None:
     (one,) = parcel(1).instances
     assert (one.uid, one.ref.names.study) == ("2.25.1", STUDY)
     assert replace(one, digest="x").uid == one.uid
-
-
-def _free() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-class _process:  # noqa: N801 - used as a word in a `with`
-    """A DCMTK server on a free port, until the block ends."""
-
-    def __init__(self, folder: Path, *command: str) -> None:
-        self._folder, self._command, self._port = folder, command, _free()
-
-    def __enter__(self) -> int:
-        self._ran = subprocess.Popen(
-            [*self._command, str(self._port)], cwd=self._folder, env={**os.environ, "TCP_NODELAY": "1"},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        deadline = time.monotonic() + 10
-        while True:
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", self._port), 1).close()
-                return self._port
-            assert time.monotonic() < deadline and self._ran.poll() is None
-            time.sleep(0.05)
-
-    def __exit__(self, *_: object) -> None:
-        self._ran.kill()
-        self._ran.wait(10)
 
 
 class _answering:  # noqa: N801 - used as a word in a `with`

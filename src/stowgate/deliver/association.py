@@ -51,6 +51,7 @@ class Association:
         self.accepted, self.refused = accepted, refused
         self._fragment = most
         self._message = 0
+        self._heard = self._values_heard()
 
     def next_message(self) -> int:
         """A Message ID of its own."""
@@ -90,19 +91,41 @@ class Association:
 
     def receive(self) -> tuple[bytes, bytes]:
         """The next message: command and data set. Raises BrokeOff; so does whatever makes no sense."""
-        parts = {_COMMAND: bytearray(), 0: bytearray()}
-        expected = _COMMAND
-        while True:
-            for control, value in self._presentation_values():
-                kind = control & _COMMAND
-                if kind != expected or len(parts[kind]) + len(value) > _LARGEST:
-                    raise BrokeOff
-                parts[kind] += value
-                if control & _LAST:
-                    command = bytes(parts[_COMMAND])
-                    if kind == 0 or not _has_data_set(command):
-                        return command, bytes(parts[0])
-                    expected = 0
+        _, command, pieces = self.hear()
+        data = bytearray()
+        for piece in pieces:
+            data += piece
+            if len(data) > _LARGEST:
+                raise BrokeOff
+        return command, bytes(data)
+
+    def hear(self) -> tuple[int, bytes, Iterator[bytes]]:
+        """The next message: its presentation context, its command, and its data set as it comes, which has to be heard.
+
+        Raises BrokeOff, also out of the iterator.
+        """
+        command, ended = bytearray(), False
+        while not ended:
+            context, control, value = self._next_value(_COMMAND)
+            command += value
+            if len(command) > _LARGEST:
+                raise BrokeOff
+            ended = bool(control & _LAST)
+        whole = bytes(command)
+        return context, whole, self._data_set() if _has_data_set(whole) else iter(())
+
+    def _data_set(self) -> Iterator[bytes]:
+        ended = False
+        while not ended:
+            _, control, value = self._next_value(0)
+            ended = bool(control & _LAST)
+            yield value
+
+    def _next_value(self, kind: int) -> tuple[int, int, bytes]:
+        found = next(self._heard, None)  # it has an end only where it broke before
+        if found is None or found[1] & _COMMAND != kind:
+            raise BrokeOff
+        return found
 
     def release(self) -> None:
         """End it in order, or let go of it."""
@@ -124,23 +147,27 @@ class Association:
         with suppress(OSError):
             self._socket.close()
 
-    def _presentation_values(self) -> Iterator[tuple[int, bytes]]:
-        kind, body = _read_pdu(self._socket)
-        if kind != _DATA:
-            raise BrokeOff
-        at = 0
-        while at + 6 <= len(body):
-            (length,) = struct.unpack_from(">I", body, at)
-            if length < 2 or at + 4 + length > len(body):
+    def _values_heard(self) -> Iterator[tuple[int, int, bytes]]:
+        """Context, control header and value of each presentation data value that comes (PS3.8 9.3.5)."""
+        while True:
+            kind, body = _read_pdu(self._socket)
+            if kind != _DATA:
                 raise BrokeOff
-            yield body[at + 5], body[at + 6 : at + 4 + length]
-            at += 4 + length
-        if at != len(body):
-            raise BrokeOff
+            at = 0
+            while at + 6 <= len(body):
+                (length,) = struct.unpack_from(">I", body, at)
+                if length < 2 or at + 4 + length > len(body):
+                    raise BrokeOff
+                yield body[at + 4], body[at + 5], body[at + 6 : at + 4 + length]
+                at += 4 + length
+            if at != len(body):
+                raise BrokeOff
 
 
-def associate(peer: Peer, contexts: Iterable[Context]) -> Association:
+def associate(peer: Peer, contexts: Iterable[Context], stored_here: str = "") -> Association:
     """Connect and negotiate. Of each abstract syntax and transfer syntax the peer says whether it takes it.
+
+    stored_here -- SOP class that the peer is to send to us over this association (PS3.7 D.3.3.4)
 
     Temporary: "peer_unreachable", "peer_busy", "peer_not_dicom"; Misconfigured: "peer_unauthorised",
     "peer_certificate".
@@ -149,7 +176,7 @@ def associate(peer: Peer, contexts: Iterable[Context]) -> Association:
     connection = connected(peer)
     try:
         connection.settimeout(NEGOTIATE)
-        connection.sendall(_request(peer, wanted))
+        connection.sendall(_request(peer, wanted, stored_here))
         kind, body = _read_pdu(connection)
         connection.settimeout(ANSWER)
     except ssl.SSLError:  # with TLS 1.3 a server says only now that it wants another certificate
@@ -169,7 +196,7 @@ def associate(peer: Peer, contexts: Iterable[Context]) -> Association:
         raise
 
 
-def _request(peer: Peer, contexts: list[Context]) -> bytes:
+def _request(peer: Peer, contexts: list[Context], stored_here: str) -> bytes:
     """A-ASSOCIATE-RQ (PS3.8 9.3.2): one context for each pair, so that each is answered for itself."""
     from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
     from pynetdicom.pdu import A_ASSOCIATE_RQ
@@ -179,7 +206,7 @@ def _request(peer: Peer, contexts: list[Context]) -> bytes:
         ImplementationVersionNameNotification,
         MaximumLengthNotification,
     )
-    from pynetdicom.presentation import build_context
+    from pynetdicom.presentation import build_context, build_role
 
     most, uid, name = (
         MaximumLengthNotification(),
@@ -192,7 +219,8 @@ def _request(peer: Peer, contexts: list[Context]) -> bytes:
     asked = A_ASSOCIATE()
     asked.application_context_name = "1.2.840.10008.3.1.1.1"
     asked.calling_ae_title, asked.called_ae_title = peer.calling, peer.called
-    asked.user_information = [most, uid, name]
+    roles = [build_role(stored_here, scp_role=True)] if stored_here else []
+    asked.user_information = [most, uid, name, *roles]
     proposed = [build_context(abstract, transfer) for abstract, transfer in contexts]
     for number, one in enumerate(proposed):
         one.context_id = 2 * number + 1

@@ -17,6 +17,8 @@ from stowgate.deliver.association import (
     Context,
     associate,
 )
+from stowgate.deliver.cget import read_back
+from stowgate.deliver.compare import data_set_of
 from stowgate.deliver.connection import Peer, reachable
 from stowgate.deliver.dest import Dest
 from stowgate.deliver.dest_tls import DestTls, context_of
@@ -116,9 +118,9 @@ class CStoreSink:
         present, lost = Found(Evidence.PRESENCE), Found(code="peer_lost_object")
         return {one.uid: present if one.uid in there else lost for one in parcel.instances}
 
-    def read_back(self, instance: Instance) -> Found:  # noqa: ARG002 - it is not asked for its bytes yet
-        """Nothing: not read again here."""
-        return Found()
+    def read_back(self, instance: Instance) -> Found:
+        """By C-GET, over an association of its own: on this one the peer would store with us."""
+        return read_back(self._peer, instance)
 
     def trial(self) -> Iterator[Trial]:
         """Connect, negotiate, C-ECHO, and whether it can be asked by C-FIND."""
@@ -169,7 +171,7 @@ class CStoreSink:
             return Answer(Delivery.REFUSED, "peer_takes_no_such_object")
         message = association.next_message()
         command = commands.store(message, instance.ref.sop_class, instance.uid)
-        association.send(context, command, *_data_set(instance))
+        association.send(context, command, *data_set_of(instance))
         try:
             said = commands.numbers(association.receive()[0])
         except BrokeOff:
@@ -212,18 +214,3 @@ class CStoreSink:
         if self._held:
             self._held.abort()
             self._held = None
-
-
-def _data_set(instance: Instance) -> tuple[Iterator[bytes], int]:
-    """The data set of a stored file as it is, without preamble and file meta information (PS3.10 7.1), and its size."""
-    chunks = instance.chunks()
-    first = next(chunks)
-    start = 144 + int.from_bytes(first[140:144], "little")
-    if first[128:140] != b"DICM\x02\x00\x00\x00UL\x04\x00" or start >= len(first):
-        raise ValueError("a clean object begins with file meta information of its own")
-
-    def pieces() -> Iterator[bytes]:
-        yield first[start:]
-        yield from chunks
-
-    return pieces(), instance.ref.size - start

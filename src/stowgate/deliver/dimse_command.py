@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping
 
-C_STORE, C_FIND, C_ECHO = 0x0001, 0x0020, 0x0030
+C_STORE, C_GET, C_FIND, C_ECHO = 0x0001, 0x0010, 0x0020, 0x0030
 RESPONSE = 0x8000
 """Command Field (PS3.7 E.1); a response has the highest bit as well."""
 
@@ -24,6 +24,17 @@ def find(message: int, model: str) -> bytes:
     return _command(C_FIND, message, model, _DATA_SET, {0x0700: _us(0)})
 
 
+def get(message: int, model: str) -> bytes:
+    """A C-GET request (PS3.7 9.3.3.1); its identifier follows."""
+    return _command(C_GET, message, model, _DATA_SET, {0x0700: _us(0)})
+
+
+def stored(message: int, sop_class: str, sop_instance: str, status: int = 0) -> bytes:
+    """The answer to a C-STORE request (PS3.7 9.3.1.2)."""
+    more = {0x0120: _us(message), 0x0900: _us(status), 0x1000: _ui(sop_instance)}
+    return _command(C_STORE | RESPONSE, None, sop_class, _NO_DATA_SET, more)
+
+
 def echo(message: int) -> bytes:
     """A C-ECHO request (PS3.7 9.3.5.1)."""
     return _command(C_ECHO, message, "1.2.840.10008.1.1", _NO_DATA_SET, {})
@@ -39,7 +50,7 @@ def identifier(values: Mapping[int, str]) -> bytes:
 
 def numbers(command: bytes) -> Mapping[int, int]:
     """Numbers of a command set by element; of what is not plainly written, nothing."""
-    found = elements(command, {0x00000100, 0x00000120, 0x00000800, 0x00000900})
+    found = elements(command, {0x00000100, 0x00000110, 0x00000120, 0x00000800, 0x00000900})
     return {tag & 0xFFFF: int.from_bytes(value, "little") for tag, value in found.items() if len(value) == 2}
 
 
@@ -58,8 +69,10 @@ def elements(data: bytes, wanted: Iterable[int]) -> dict[int, bytes]:
     return found
 
 
-def _command(field: int, message: int, sop_class: str, data_set: int, more: Mapping[int, bytes]) -> bytes:
-    values = {0x0002: _ui(sop_class), 0x0100: _us(field), 0x0110: _us(message), 0x0800: _us(data_set), **more}
+def _command(field: int, message: int | None, sop_class: str, data_set: int, more: Mapping[int, bytes]) -> bytes:
+    """`message` is None in an answer, which says to which message it is one instead."""
+    values = {0x0002: _ui(sop_class), 0x0100: _us(field), 0x0800: _us(data_set), **more}
+    values |= {0x0110: _us(message)} if message is not None else {}
     body = b"".join(_put(0, element, value) for element, value in sorted(values.items()))
     return _put(0, 0, struct.pack("<I", len(body))) + body
 

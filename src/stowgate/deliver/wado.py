@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
+from stowgate.deliver.compare import data_set_of, is_same
 from stowgate.deliver.http import Heard
 from stowgate.deliver.part10 import data_set_at
 from stowgate.deliver.sink import Found, Instance
@@ -26,11 +28,8 @@ def compared(heard: Heard, instance: Instance) -> Found:
     may have been cut off. What was not needed is left unread.
     """
     pieces = _first(heard)
-    ours = instance.chunks()
-    mine = bytearray(next(ours, b""))
     head = bytearray()
     try:
-        start = data_set_at(mine)
         begins = None
         for piece in pieces:
             head += piece
@@ -38,28 +37,15 @@ def compared(heard: Heard, instance: Instance) -> Found:
                 break
     except ValueError:
         return _OTHER
-    if start is None:
-        raise ValueError("a clean object begins with file meta information of its own")
     if begins is None:
         return _ended(heard)
-    if begins[1] != instance.ref.transfer_syntax:
+    start, syntax = begins
+    if syntax != instance.ref.transfer_syntax:
         return _REENCODED
-    return _rest(heard, bytes(mine[start[0] :]), ours, bytes(head[begins[0] :]), pieces)
-
-
-def _rest(heard: Heard, mine: bytes, ours: Iterator[bytes], theirs: bytes, pieces: Iterator[bytes]) -> Found:
-    while True:
-        step = min(len(mine), len(theirs))
-        if mine[:step] != theirs[:step]:
-            return _OTHER
-        mine, theirs = mine[step:], theirs[step:]
-        mine = mine or next(ours, b"")
-        theirs = theirs or next(pieces, b"")
-        if not mine or not theirs:
-            break
-    if mine:
+    same = is_same(data_set_of(instance)[0], chain((bytes(head[start:]),), pieces))
+    if same is None:
         return _ended(heard)
-    return _OTHER if theirs else _SAME
+    return _SAME if same else _OTHER
 
 
 def _ended(heard: Heard) -> Found:
