@@ -444,6 +444,17 @@ class TestPurging:
         assert self.purgeable(ledger) == []
         assert ledger.move([hex32(1)], State.PURGING) == {hex32(1)}
 
+    def test_what_was_made_is_known_when_its_file_is_gone(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        made = ledger.clean_of_item(hex32(1))
+        bound(ledger, 1)
+        self.arrive(ledger, E.CONTENT, 1)
+        ledger.move([hex32(1)], State.PURGING)
+        ledger.forget_payload([hex32(1)], raw=True, clean=True)
+        ledger.move([hex32(1)], State.PURGED)
+        assert ledger.clean_of_item(hex32(1)) is None
+        assert ledger.deliveries.made_of([hex32(1), hex32(9)]) == {hex32(1): [made]}
+
     def test_what_is_being_purged_is_found_after_a_death(self, ledger: Custody) -> None:
         wait(ledger, 1, 2)
         bound(ledger, 1, 2)

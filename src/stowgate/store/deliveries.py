@@ -138,6 +138,9 @@ class DeliveriesView(Protocol):
     def purging(self, after: int = 0, most: int = 100) -> list[tuple[int, str]]:
         """A page of what is being purged, by a dead process as well."""
 
+    def made_of(self, ids: Collection[str]) -> dict[str, list[CleanObject]]:
+        """The clean objects that stand for these items, whether their files are still here or not."""
+
     def destinations(self) -> dict[str, Destination]:
         """Those that something was noted of, by name."""
 

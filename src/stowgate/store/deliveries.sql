@@ -190,3 +190,11 @@ ORDER BY number LIMIT :most;
 
 -- name: purging -- a page of what is being purged
 SELECT number, id FROM items WHERE state = 'purging' AND number > :after ORDER BY number LIMIT :most;
+
+-- name: made_of -- the clean objects that stand for these items, whether their files are still here or not
+SELECT items.id, cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id,
+       cleans.sop_class, transfer_syntax, names
+FROM json_each(:ids) AS wanted
+CROSS JOIN items ON items.id = wanted.value
+JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
+ORDER BY cleans.number;

@@ -126,6 +126,14 @@ class MemoryDeliveriesView:
     def _ways(self, item: Item) -> list[Sending]:
         return [one for one in self._all.values() if one.item is item and self._stands(one)]
 
+    def made_of(self, ids: Collection[str]) -> dict[str, list[CleanObject]]:
+        """Looks at what was made of each."""
+        with self.ledger._turn:
+            standing = {clean.id for _, clean in self.ledger._standing.values()}
+            found = {id: self.ledger._items[id].made for id in ids if id in self.ledger._items}
+            made = {id: [clean for clean in ones if clean.id in standing] for id, ones in found.items()}
+            return {id: ones for id, ones in made.items() if ones}
+
     def destinations(self) -> dict[str, Destination]:
         """Those something was noted of."""
         with self.ledger._turn:

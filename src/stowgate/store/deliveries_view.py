@@ -10,6 +10,8 @@ from typing import Any
 
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import Urgency
+from stowgate.store.clean_object import CleanObject
+from stowgate.store.custody_rows import clean_row
 from stowgate.store.deliveries import Destination, OnItsWay
 from stowgate.store.queries import queries
 
@@ -58,6 +60,13 @@ class SqliteDeliveriesView:
     def purging(self, after: int = 0, most: int = 100) -> list[tuple[int, str]]:
         """By an index that holds nothing else."""
         return self._ask("purging", after=after, most=max(most, 0))
+
+    def made_of(self, ids: Collection[str]) -> dict[str, list[CleanObject]]:
+        """One query for all of them."""
+        found: dict[str, list[CleanObject]] = {}
+        for item, *row in self._ask("made_of", ids=json.dumps(list(dict.fromkeys(ids)))):
+            found.setdefault(item, []).append(clean_row(row))
+        return found
 
     def destinations(self) -> dict[str, Destination]:
         """They are few."""

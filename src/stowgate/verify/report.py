@@ -6,16 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from stowgate.policy import EDITION, RULE_REVISION, Option, Policy
 from stowgate.reasons import REASONS
+from stowgate.verify.page import template
 from stowgate.verify.wording import ACTIONS, LIMITATIONS, MODALITIES, STANDING, rule_label
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +176,7 @@ def summary_lines(summary: Summary) -> list[str]:
 
 def render_html(summary: Summary) -> str:
     """One HTML page that loads nothing and tells no identity."""
-    return _template().render(
+    return template("report.html").render(
         summary=summary,
         state=verdict(summary),
         parts=_parts(summary),
@@ -196,17 +192,6 @@ def render_html(summary: Summary) -> str:
         pace=_pace(summary),
         when=_when(summary),
     )
-
-
-@cache
-def _template() -> Template:
-    """Compiled once; jinja2 is imported only where a report is asked for."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["count"] = lambda number: f"{number:,}"
-    path = Path(__file__).with_name("templates") / "report.html"
-    return environment.from_string(path.read_text("utf-8"))
 
 
 def _failed_closed(code: str) -> bool:

@@ -21,7 +21,7 @@ class Exit(IntEnum):
     STATE_IN_USE = 11  # another process works with this state folder or spool
     KEY = 12  # the key is missing or wrong
     STORAGE = 15  # no room left to write to, or the disk failed
-    AUDIT_BROKEN = 17  # a record of the audit log is not what was written
+    AUDIT_BROKEN = 17  # a record of the audit log, or a certificate, is not what was written
     FAILED_CLOSED = 18  # the gate or a bug stopped an object that was thought clean
     INTERRUPTED = 130
 
