@@ -325,3 +325,34 @@ def test_whatever_happens_everything_arrives_once_and_unaltered(seed: int) -> No
     assert {uid: data[:2].rstrip(b"\0") for uid, data in sent.peer.held.items()} == {
         f"2.25.{n}": b"%d" % n for n in range(1, 30)
     }
+
+
+def test_a_further_worker_that_the_place_has_no_room_for_is_sent_home_and_nothing_counts_as_down(sent: Sent) -> None:
+    sent.clean(1, 2)
+    sent.peer.busy = 5.0
+    sent.drain.step(sent.sink, True, 1)
+    assert not sent.events(events.DestinationDown) and sent.way().attempts == 0
+    sent.drain.step(sent.sink, True, 0)
+    assert sent.events(events.DestinationDown)
+
+
+def test_what_a_line_carries_is_noted_and_an_outage_has_its_begin_and_end(sent: Sent) -> None:
+    sent.clean(1, size=50_000)
+    right = sent.sink.deliver
+
+    def slow(*how: object) -> object:
+        sent.passes(2.0)
+        return right(*how)  # type: ignore[arg-type]
+
+    sent.sink.deliver = slow  # type: ignore[method-assign, assignment]
+    sent.go()
+    assert sent.ledger.deliveries.destinations()["pacs"].rate == pytest.approx(25_000, rel=0.1)
+    sent.peer.up = False
+    sent.clean(2)
+    sent.go(100)
+    (down,) = sent.ledger.deliveries.outages("pacs")
+    assert (down.code, down.ended) == ("peer_unreachable", None)
+    sent.peer.up = True
+    sent.go(100)
+    (down,) = sent.ledger.deliveries.outages("pacs")
+    assert down.ended and 90 <= down.ended - down.began <= 110

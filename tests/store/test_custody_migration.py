@@ -17,11 +17,12 @@ from stowgate.store.migrate import Migration, shipped
 from tests.store.custody_sample import KEY, coming
 
 NEXT = Migration(
-    3,
+    shipped("custody_migrations")[-1].number + 1,
     "ALTER TABLE items ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;\n"
     "UPDATE items SET priority = 1 WHERE modality = 'CT';\n"
     "CREATE INDEX items_urgent ON items (priority);\n",
 )
+COPY = f"ledger.db.before-{NEXT.number:04}"
 KILLED = """
 import os, signal, sqlite3, sys
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_a_ledger_with_rows_is_copied_before_it_is_changed(tmp_path: Path) -> No
         ledger.receive([coming(n) for n in range(50)])
     with open_custody(path, KEY, migrations=[*shipped("custody_migrations"), NEXT]) as ledger:
         assert ledger.counts()["ct"][State.RECEIVED] == 50
-    copy = tmp_path / "ledger.db.before-0003"
+    copy = tmp_path / COPY
     copy.rename(tmp_path / "old.db")
     with open_custody(tmp_path / "old.db", KEY) as ledger:
         assert len(ledger.rows(most=100)) == 50
@@ -83,13 +84,13 @@ def test_killed_at_any_statement_the_next_start_goes_on(tmp_path: Path) -> None:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
             ((version,),) = db.execute("PRAGMA user_version")
             columns = {name for _, name, *_ in db.execute("PRAGMA table_info(items)")}
-            assert ("priority" in columns) is (version == 3), "whole or not at all"
+            assert ("priority" in columns) is (version == NEXT.number), "whole or not at all"
             assert db.execute("SELECT count(*) FROM items").fetchone() == (20,)
     assert kills > 15
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT sum(priority) FROM items").fetchone() == (20,)
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    assert {file.name for file in tmp_path.iterdir()} >= {"ledger.db", "ledger.db.before-0003"}
+    assert {file.name for file in tmp_path.iterdir()} >= {"ledger.db", COPY}
 
 
 def test_a_new_ledger_killed_at_any_statement_is_made_by_the_next_start(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from time import monotonic
 
 from stowgate import events
 from stowgate.errors import StowgateError
-from stowgate.gateway.drain import LOOK, Drain, Times
+from stowgate.gateway.drain import LOOK, Drain
+from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import State
 from stowgate.outbox.routing import Facts, Rule, routed

@@ -11,13 +11,14 @@ from typing import Any
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import Urgency
 from stowgate.store.deliveries import Destination, OnItsWay
+from stowgate.store.links_sqlite import SqliteLinksView
 from stowgate.store.queries import queries
 
 SQL = "deliveries.sql"
 Lend = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
-class SqliteDeliveriesView:
+class SqliteDeliveriesView(SqliteLinksView):
     """Answers the questions of `store.deliveries.DeliveriesView`. `lend` gives a connection in a read transaction."""
 
     def __init__(self, lend: Lend) -> None:

@@ -25,7 +25,7 @@ _COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("left", 8), ("verified", 
 
 def opens(settings: Settings) -> Callable[[str], float | None]:
     """When a destination is sent to again, in seconds since 1970; None where that is now, infinity where it is gone."""
-    from stowgate.gateway.drain import minute_of_week
+    from stowgate.gateway.times import minute_of_week
     from stowgate.outbox.timetable import hours_of
 
     minute, now = minute_of_week(), time.time()
