@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from stowgate.link.lane import Lane
@@ -183,7 +184,7 @@ def missing() -> str:
     """Why this cannot be done here, "" if it can."""
     if os.geteuid():
         return "only root can make network namespaces and TUN devices"
-    if not os.path.exists("/dev/net/tun"):
+    if not Path("/dev/net/tun").exists():
         return "/dev/net/tun is absent"
     done = subprocess.run(["ip", "netns", "list"], check=False, capture_output=True)
     return "the ip command (Debian: iproute2) is absent or may not make namespaces" if done.returncode else ""

@@ -1,4 +1,4 @@
-"""Workers by measured line speed: as many as bring something, one where more bring nothing, and never for long wrong."""
+"""Workers by measured line speed: as many as bring something, one where more bring nothing."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from stowgate.deliver.sockets import options
 from stowgate.errors import Misconfigured, Temporary
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ MOST = 8 << 20
 """Bytes of an answer that are read."""
 
 CONNECT, ANSWER = 10.0, 120.0
-_DEAD = 25_000
-"""Milliseconds after which a link that carries nothing is given up (TCP_USER_TIMEOUT); it is late by up to 5,000."""
-
 _LATER = frozenset((408, 425, 429, 500, 502, 503, 504, 507))
 
 
@@ -42,13 +39,7 @@ def client(tls: ssl.SSLContext | None, authorisation: str) -> httpx.Client:
     """One that checks certificates; `authorisation` is the whole header, "" for none. Proxies are not used."""
     import httpx
 
-    options: list[tuple[int, int, int]] = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]  # fmt: skip
-    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_USER_TIMEOUT", _DEAD)):
-        if hasattr(socket, name):  # macOS has not all of them
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    transport = httpx.HTTPTransport(verify=tls or ssl.create_default_context(), socket_options=options)
+    transport = httpx.HTTPTransport(verify=tls or ssl.create_default_context(), socket_options=options())
     headers = {"User-Agent": "stowgate", **({"Authorization": authorisation} if authorisation else {})}
     return httpx.Client(transport=transport, timeout=httpx.Timeout(ANSWER, connect=CONNECT), headers=headers)
 

@@ -29,6 +29,7 @@ _MBIT = 125_000.0
 
 PROFILES: Mapping[str, Profile] = {
     "open": Profile(),
+    "steady": Profile(Trace((Span(0.0, 4 * _MBIT, 0.06),)), jitter=0.02),
     "4g": Profile(cycle(2 * _MBIT, 0.08, 20.0, 4.0), jitter=0.04),
     "edge": Profile(cycle(0.2 * _MBIT, 0.6, 60.0, 6.0), jitter=0.2, stalls=0.02, stall=3.0),
     "satellite": Profile(cycle(0.384 * _MBIT, 0.715, 600.0, 60.0), jitter=0.02),
@@ -51,6 +52,6 @@ PROFILES: Mapping[str, Profile] = {
     ),
     "flapping": Profile(cycle(2 * _MBIT, 0.08, 6.0, 3.0, State.RESET)),
 }
-"""4g: 2 Mbit/s, 80 +- 40 ms, away for a fifth of the time. edge: 200 kbit/s, 600 ms, and it stalls. satellite: what an
-MRI unit in Malawi had, 384 kbit/s and 715 ms. truck: a drive with dead zones and changing cells. flapping: gone every
-three seconds, with all connections."""
+"""steady: only cut by hand. 4g: 2 Mbit/s, 80 +- 40 ms, away for a fifth of the time. edge: 200 kbit/s, 600 ms, and it
+stalls. satellite: what an MRI unit in Malawi had, 384 kbit/s and 715 ms. truck: a drive with dead zones and changing
+cells. flapping: gone every three seconds, with all connections."""

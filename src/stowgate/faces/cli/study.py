@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stowgate.errors import Misconfigured
+from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, view_of
 
+if TYPE_CHECKING:
+    from stowgate.settings import Settings
+    from stowgate.store.custody_view import CustodyView
+
 app = typer.Typer(help="Studies: list them, show one.", no_args_is_help=True)
-_COLUMNS = (("alias", 32), ("source", 12), ("modality", 8), ("instances", 9), ("complete", 8))
+_COLUMNS = (("alias", 32), ("source", 12), ("modality", 8), ("instances", 9), ("complete", 8), ("gone_in", 0))
+_GROUP = 500
 
 
 @app.command("list")
 def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
-    """One line for each study of each source."""
-    from stowgate.questions import studies
+    """One line for each study of each source; how long until it has gone, at the rate that was measured."""
+    settings = settings_of(config)
+    with view_of(settings) as view:
+        show(_lines(view, settings), as_json, _COLUMNS, "No study has arrived yet.")
 
-    with view_of(settings_of(config)) as view:
-        show(studies(view), as_json, _COLUMNS, "No study has arrived yet.")
+
+def _lines(view: CustodyView, settings: Settings) -> Iterator[dict[str, Any]]:
+    from stowgate.faces.cli.dest import shut
+    from stowgate.questions import studies
+    from stowgate.questions_links import Left, left_of
+
+    closed, found = shut(settings), studies(view)
+    while group := list(islice(found, _GROUP)):
+        left = left_of(view, [one.alias for one in group if one.line["waiting"]], closed)
+        for one in group:
+            still = left.get(one.alias, Left())
+            unsaid = one.counts.get("received") or one.counts.get("cleaned")
+            gone_in = "unknown" if unsaid else still.words
+            yield {**asdict(one), "bytes_left": still.bytes, "gone_in": gone_in}
 
 
 @app.command("show")
@@ -27,11 +50,17 @@ def show_(
     alias: Annotated[str, typer.Argument(metavar="STUDY")], config: Config = DEFAULT, as_json: AsJson = False
 ) -> None:
     """The items of one study, by its alias or at least 6 digits it begins with."""
+    from stowgate.faces.cli.dest import shut
     from stowgate.questions import backlog_of, pages, study_named
+    from stowgate.questions_links import left_of
 
-    with view_of(settings_of(config)) as view:
+    settings = settings_of(config)
+    with view_of(settings) as view:
         study = study_named(view, alias)
         if study is None:
             raise Misconfigured("unknown_item")
         rows = map(backlog_of, pages(view, (), study=study))
         show(rows, as_json, (("id", 32), ("state", 11), ("modality", 8), ("reason", 0)), "")
+        still = left_of(view, [study], shut(settings)).get(study)
+    if still and not as_json:
+        say(f"{still.bytes:,} bytes of it are still to go; time left: {still.words}.")
