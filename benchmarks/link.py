@@ -126,9 +126,8 @@ def filled(ledger: Custody, shelf: MemoryCleanShelf, count: int) -> int:
         ledger.receive([coming(n)])
         ledger.lease("w", 1)
         end = cleaned(n)
-        assert end.clean
         digest = hashlib.sha256(data).hexdigest()
-        ledger.end([replace(end, clean=replace(end.clean, id=kept.id, size=len(data), digest=digest))])
+        ledger.end([replace(end, cleans=(replace(end.cleans[0], id=kept.id, size=len(data), digest=digest),))])
         ledger.deliveries.bind({kept.id: [Bound("pacs")]})
     return size
 

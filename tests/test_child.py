@@ -41,3 +41,40 @@ def test_one_that_goes_before_it_is_ready_is_gone() -> None:
     child = Child("stowgate.no_such_module", {})
     assert not child.wait_until_ready()
     assert child.process == 0
+
+
+def test_noise_is_no_answer_and_nothing_that_follows_it_is_believed() -> None:
+    child = Child("tests.child_that_errs", {"does": "noise"})
+    assert child.wait_until_ready()
+    child.tell("anything")
+    assert child.answer() is None
+    assert child.process == 0
+
+
+def test_what_a_library_prints_is_not_taken_for_an_answer() -> None:
+    child = Child("tests.child_that_errs", {"does": "prints"})
+    assert child.wait_until_ready()
+    for message in (1, 2):
+        child.tell(message)
+        assert child.answer() == message
+    child.close()
+
+
+def test_one_that_hangs_is_killed_when_its_time_is_over() -> None:
+    child = Child("tests.child_that_errs", {"does": "hangs"})
+    assert child.wait_until_ready()
+    process = child.process
+    child.tell("anything")
+    assert child.answer(0.2) is None
+    assert child.process == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_answers_that_come_together_are_heard_one_after_the_other() -> None:
+    child = Child("tests.child_that_errs", {"does": "prints"})
+    assert child.wait_until_ready()
+    for message in range(3):
+        child.tell(message)
+    assert [child.answer(60.0) for _ in range(3)] == [0, 1, 2]
+    child.close()

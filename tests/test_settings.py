@@ -23,6 +23,7 @@ from stowgate.settings import Clean, Override, Retain, Settings, load, needs, sc
 from stowgate.settings_gateway import bytes_of
 from stowgate.settings_problems import BadSettings
 
+TABLES = ("source", "dest", "route", "profile")
 PUBLISHED = Path(__file__).parents[1] / "docs" / "reference" / "stowgate.schema.json"
 
 FULL = """
@@ -75,6 +76,11 @@ token = "file:token"
 certificate = "web.pem"
 key = "web.key"
 hosts = ["truck07.example"]
+
+[purge]
+after = "30d"
+originals = "12h"
+pressure = true
 
 [workers]
 count = 4
@@ -154,8 +160,12 @@ kind = "stow"
 name = "research"
 url = "https://research.example/dicom-web"
 auth = "file:token"
-user = "truck"
-evidence = "status"
+user = ""
+token_url = "https://login.example/token"
+client_id = "truck"
+scope = "dicom.write"
+audience = "research"
+evidence = "content"
 tls = { ca = "ca.pem" }
 bwlimit = ""
 hours = ["Sat-Sun"]
@@ -167,7 +177,20 @@ source = ["ct"]
 modality = ["MG"]
 sop_class = ["1.2.840.10008.5.1.4.1.1.1.2"]
 description = ["*breast*"]
+priority = ["high", "medium"]
+profile = "research"
 urgency = "high"
+
+[[profile]]
+name = "research"
+profile = "basic"
+retain = ["uids"]
+clean = ["descriptors"]
+key = "file:research.key"
+
+[[profile.override]]
+target = "SeriesDescription"
+action = "remove"
 """
 
 
@@ -206,9 +229,9 @@ class TestReading:
         assert (settings.spool.reserve, settings.workers.count) == ("20GiB", 4)
         assert [source.kind for source in settings.source] == ["dimse", "folder", "stow"]
         given = tomllib.loads(FULL)
-        sections = [(name, table) for name, table in settings if name not in ("source", "dest", "route")]
+        sections = [(name, table) for name, table in settings if name not in TABLES]
         assert all(set(given[name]) == set(type(table).model_fields) for name, table in sections)
-        for name in ("source", "dest", "route"):
+        for name in TABLES:
             for written, table in zip(given[name], getattr(settings, name), strict=True):
                 assert set(written) == set(type(table).model_fields)
         assert [dest.where for dest in settings.dest] == [
@@ -218,8 +241,11 @@ class TestReading:
         ]
         assert settings.dest[2].auth == f"file:{tmp_path / 'token'}"  # type: ignore[union-attr]
         assert settings.route[0].rule() == routing.Rule(
-            ("nas",), ("ct",), ("MG",), ("1.2.840.10008.5.1.4.1.1.1.2",), ("*breast*",), Urgency.HIGH
-        )
+            ("nas",), ("ct",), ("MG",), ("1.2.840.10008.5.1.4.1.1.1.2",), ("*breast*",), Urgency.HIGH,
+            ("high", "medium"), "research",
+        )  # fmt: skip
+        assert settings.profile[0].key == f"file:{tmp_path / 'research.key'}"
+        assert settings.profile[0].override == (Override(target="SeriesDescription", action="remove"),)
 
     def test_paths_in_a_file_count_from_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "/home/someone")
@@ -435,6 +461,7 @@ class TestMistakes:
 
 
 DEST = '[[dest]]\nkind = "folder"\nname = "nas"\npath = "out"\n'
+PROFILE = '[[profile]]\nname = "research"\n'
 
 
 class TestDelivery:
@@ -462,7 +489,35 @@ class TestDelivery:
             (DEST + '[[route]]\ndest = ["nas"]\nsource = ["mr"]', "[[route]] source names a [[source]] that is not "),
             (DEST + "[[route]]\ndest = []", "line 6: [[route]] dest"),
             (DEST + '[[route]]\ndest = ["nas"]\nurgency = "now"', "line 7: [[route]] urgency must be one of "),
-            (DEST + '[[route]]\ndest = ["nas"]\nprofile = "x"', "line 7: [[route]] profile is no setting."),
+            (
+                DEST + '[[route]]\ndest = ["nas"]\nprofile = "x"',
+                "line 7: [[route]] profile names a [[profile]] that is ",
+            ),
+            (
+                DEST + PROFILE + '[[route]]\ndest = ["nas"]\nprofile = "reserch"',
+                'line 9: [[route]] profile names a [[profile]] that is not there. Did you mean "research"?',
+            ),
+            (
+                DEST + PROFILE + '[[route]]\ndest = ["nas"]\n[[route]]\ndest = ["nas"]\nprofile = "research"',
+                "line 11: [[route]] profile gives nas another profile than an earlier [[route]]; a destination gets",
+            ),
+            (
+                DEST + PROFILE + '[[route]]\ndest = ["nas"]\nprofile = "research"\n[[route]]\ndest = ["nas"]',
+                "line 10: [[route]] gives nas another profile than an earlier [[route]]; a destination gets one.",
+            ),
+            (PROFILE + PROFILE, "line 4: [[profile]] name is that of another profile; each needs its own."),
+            ('[[profile]]\nname = "Dr X"', "line 2: [[profile]] name has a form it cannot have. What routes call it"),
+            ('[[profile]]\nretain = ["uids"]', "line 1: [[profile]] name is missing."),
+            (PROFILE + 'key = "0001-081G-8186"', "line 3: [[profile]] key has a form it cannot have."),
+            (
+                PROFILE + '[[profile.override]]\ntarget = "x"\naction = "replace"',
+                "line 3: [[profile.override]] needs a value with replace",
+            ),
+            (PROFILE + "overide = 1", "line 3: [[profile]] overide is no setting. Did you mean override?"),
+            (
+                DEST + '[[route]]\ndest = ["nas"]\npriority = ["stat"]',
+                'line 7: [[route]] priority must be one of "low"',
+            ),
             ('[spool]\npath = "out/spool"\n' + DEST, "[[dest]] path and the spool are inside one another"),
             ('[[source]]\nkind = "folder"\nname = "in"\npath = "."\n' + DEST, "[[dest]] path is watched by a source"),
         ],
@@ -494,7 +549,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 109
+        assert len(fields) == 124
         assert all(field["description"] for field in fields)
 
 

@@ -8,8 +8,9 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _LARGEST = 1 << 26
@@ -38,16 +39,16 @@ class Child:
         finally:
             os.close(there)
             os.close(back)
-        self._answers = os.fdopen(self._from, "rb")
+        self._heard = bytearray()
         if not self.process:
-            self._answers.close()
+            os.close(self._from)
             os.close(self._to)
         self.tell(beginning)
 
     def is_ready(self) -> bool:
         """Whether it has started; until then telling it something would mean waiting."""
         if not self._ready and self.process and self._says_something(0):
-            self._ready = self._answers.readline() == _READY
+            self._ready = self._line(None) == _READY
             self.failed = not self._ready
             if self.failed:
                 self.close()
@@ -68,13 +69,16 @@ class Child:
         except BrokenPipeError:
             self.close()
 
-    def answer(self) -> Any | None:
-        """The answer to the oldest message that has none yet; None when it is gone."""
-        line = self._answers.readline() if self.process else b""
-        if not line.endswith(b"\n"):
-            self.close()
+    def answer(self, within: float | None = None) -> Any | None:
+        """The answer to the oldest message that has none yet; None when it is gone.
+
+        within -- seconds after which one that hangs is killed; None waits for as long as it lives
+        """
+        try:
+            return json.loads(self._line(within))
+        except ValueError:  # its end, or noise: what else it says cannot be trusted either
+            self._kill()
             return None
-        return json.loads(line)
 
     def close(self) -> None:
         """End it, once it has done what it is doing; harmless when it is gone."""
@@ -82,15 +86,37 @@ class Child:
             return
         process, self.process, self._ready = self.process, 0, False
         os.close(self._to)
-        self._answers.close()
+        os.close(self._from)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(process, 0)
+
+    def _kill(self) -> None:
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process, signal.SIGKILL)
+        self.close()
+
+    def _line(self, within: float | None) -> bytes:
+        """What it says next, with its end; without one where it is gone, or took too long."""
+        until = None if within is None else time.monotonic() + within
+        while self.process and (end := self._heard.find(b"\n") + 1) == 0:
+            if not self._says_something(None if until is None else max(0.0, until - time.monotonic())):
+                return b""
+            data = os.read(self._from, 1 << 16)
+            if not data:
+                return b""
+            self._heard += data
+        if not self.process:
+            return b""
+        line = bytes(self._heard[:end])
+        del self._heard[:end]
+        return line
 
     def _says_something(self, seconds: float | None) -> bool:
         """Whether there is something to read, or its end; None waits for that. Any number of descriptors will do."""
         waiting = select.poll()
         waiting.register(self._from, select.POLLIN)
-        return bool(waiting.poll(seconds))
+        return bool(waiting.poll(None if seconds is None else seconds * 1000))
 
 
 def _pipes() -> tuple[int, int, int, int] | None:
@@ -135,7 +161,7 @@ def serve(begin: Callable[[Any], Callable[[Any], object]]) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    asked, told = sys.stdin.buffer, sys.stdout.buffer
+    asked, told = sys.stdin.buffer, _own_output()
     with contextlib.suppress(BrokenPipeError):
         line = asked.readline(_LARGEST)
         if not line:
@@ -146,3 +172,12 @@ def serve(begin: Callable[[Any], Callable[[Any], object]]) -> None:
         while line := asked.readline(_LARGEST):
             told.write(json.dumps(answered(json.loads(line))).encode() + b"\n")
             told.flush()
+
+
+def _own_output() -> BinaryIO:
+    """Where answers go; what a library prints goes nowhere, as it could quote a value and would be taken for one."""
+    told = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return told

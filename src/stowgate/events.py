@@ -120,6 +120,15 @@ class PayloadLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Purged:
+    """What is proved to be at its destinations is being deleted here; `originals`: of these items nothing else is."""
+
+    ids: tuple[str, ...]
+    count: int
+    originals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CallerTurnedAway:
     """Somebody who is not on the list of a source called, or had no valid token."""
 
@@ -177,7 +186,7 @@ class DestinationPaused:
 
 ACTS = frozenset(
     "hold release drop export quarantine_export quarantine_release quarantine_drop audit_export keys_rotate "
-    "retry verify dest_pause dest_resume "
+    "retry verify dest_pause dest_resume dest_catch_up purge "
     "caller_allowed intake_closed intake_opened settings_changed".split()
 )
 """What a person can do that is recorded."""
@@ -212,6 +221,7 @@ GatewayEvent = (
     | IntakeStopped
     | SourceFailed
     | PayloadLost
+    | Purged
     | CallerTurnedAway
     | Association
     | Delivered

@@ -64,11 +64,12 @@ NEXT: Mapping[State, frozenset[State]] = {
 NEXT_DELIVERY: Mapping[Delivery, frozenset[Delivery]] = {
     _D.QUEUED: frozenset({_D.SENT, _D.REFUSED, _D.QUEUED}),
     _D.SENT: frozenset({_D.ACKNOWLEDGED, _D.VERIFIED, _D.QUEUED, _D.REFUSED}),
-    _D.ACKNOWLEDGED: frozenset({_D.VERIFIED, _D.QUEUED}),
-    _D.VERIFIED: frozenset({_D.QUEUED}),
+    _D.ACKNOWLEDGED: frozenset({_D.VERIFIED, _D.QUEUED, _D.REFUSED}),
+    _D.VERIFIED: frozenset({_D.QUEUED, _D.REFUSED}),
     _D.REFUSED: frozenset({_D.QUEUED}),
 }
-"""Moves of a delivery. Back to QUEUED is another try; a verified one goes back when the destination lost it."""
+"""Moves of a delivery. Back to QUEUED is another try; a verified one goes back when the destination lost it, and is
+refused, as one that was acknowledged, when it keeps other bytes under that name."""
 
 
 def may_move(old: State, new: State) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from stowgate.lifecycle import Delivery
 from stowgate.reason import Reason
@@ -26,6 +26,14 @@ def ways_out(view: View | None, destinations: Sequence[str] = ()) -> dict[str, d
         found[name] = {str(state): states.get(state, 0) for state in Delivery}
         found[name] |= {"paused": place.paused, "code": place.code, "next_try": place.next_try}
     return found
+
+
+def purgeable(view: View, before: float) -> Iterator[str]:
+    """The ids of what may be deleted here, and that nothing became of since `before` (seconds since 1970)."""
+    after = 0
+    while page := view.deliveries.purgeable(before, after):
+        after = page[-1][0]
+        yield from (id for _, id in page)
 
 
 def waits(way: OnItsWay, place: Destination | None, opens: float | None = None) -> tuple[str, float | None, str]:

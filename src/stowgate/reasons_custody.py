@@ -63,6 +63,31 @@ CUSTODY: dict[str, Reason] = {
         "The destination holds other bytes under this name than were sent.",
         "It is never written over: find out there whose it is. Nothing is deleted here.",
     ),
+    "peer_reencoded": failed(
+        "The destination gives this object back in another transfer syntax than it was sent in, so it is there, and "
+        "its bytes cannot be compared.",
+        'Have it keep what it gets as it is, or set evidence = "presence".',
+    ),
+    "peer_gives_nothing_back": failed(
+        "The destination does not give objects back, so their content cannot be compared.",
+        'Have it answer WADO-RS to this gateway, or set evidence = "presence"; then `stowgate dest resume`.',
+    ),
+    "peer_gave_no_token": failed(
+        "What answers at token_url of the destination gave no token.",
+        "Check token_url; on a guest network a log-in page may stand in between. It is tried again by itself.",
+    ),
+    "peer_refuses": failed(
+        "The destination refused this object without saying that it is for good.",
+        "It is asked whether it has it, and gets it again by itself; after five refusals the object is quarantined.",
+    ),
+    "peer_keeps_refusing": quarantined(
+        "The destination refused this object five times in the same way while it worked, and does not have it.",
+        "Look there for the reason; then `stowgate quarantine release` has it sent again. Nothing is deleted here.",
+    ),
+    "peer_object_too_large": quarantined(
+        "The destination, or a proxy in front of it, takes no object as large as this one.",
+        "Raise the limit there (client_max_body_size of nginx), then `stowgate quarantine release`.",
+    ),
     "peer_refused_object": quarantined(
         "The destination refused this object for good.", "Look there for the reason; nothing is deleted here."
     ),

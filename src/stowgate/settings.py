@@ -16,7 +16,7 @@ from stowgate import layout, settings_delivery
 from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
 from stowgate.settings_delivery import Dest, Route
-from stowgate.settings_gateway import Alerts, Log, Section, Source, Spool, Web, Workers, anchor, clashes
+from stowgate.settings_gateway import Alerts, Log, Purge, Section, Source, Spool, Web, Workers, anchor, clashes
 from stowgate.settings_problems import Given
 
 _LARGEST = 1 << 20
@@ -69,6 +69,21 @@ class Deid(Section):
     retain: tuple[Retain, ...] = Field(default=(), description="Retain options of PS3.15 Annex E that are on.")
     clean: tuple[Clean, ...] = Field(default=(), description="Clean options of PS3.15 Annex E that are on.")
     override: tuple[Override, ...] = Field(default=(), description="Rules of your own, as [[deid.override]] tables.")
+
+
+class Profile(Deid):
+    """What a recipient of its own gets: de-identified by these options and a key that is nobody else's."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="What routes call it: small letters, digits, - and _."
+    )
+    override: tuple[Override, ...] = Field(default=(), description="Rules of its own, as [[profile.override]] tables.")
+    key: str = Field(
+        default="",
+        pattern=r"^(|file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$",
+        description='Its key, "file:PATH" or "env:NAME"; by default SPOOL/profile-NAME.key, made on first use. '
+        "It stays the same as long as the name does.",
+    )
 
 
 class Pixels(Section):
@@ -142,6 +157,7 @@ class Settings(Section):
     output: Output = Field(default=Output(), description="Where clean objects go below the output folder.")
     state: State = Field(default=State(), description="Where the identified side keeps what it must remember.")
     spool: Spool = Field(default=Spool(), description="Where a gateway keeps what it holds, encrypted.")
+    purge: Purge = Field(default=Purge(), description="When what is proved to have arrived is deleted here.")
     web: Web = Field(default=Web(), description="Uploads by STOW-RS, /metrics, /healthz and /readyz.")
     workers: Workers = Field(default=Workers(), description="The threads that de-identify.")
     alerts: Alerts = Field(default=Alerts(), description="Who is told when a person has to act.")
@@ -149,6 +165,9 @@ class Settings(Section):
     source: tuple[Source, ...] = Field(default=(), description="Where images come in, as [[source]] tables.")
     dest: tuple[Dest, ...] = Field(default=(), description="Where clean images go, as [[dest]] tables.")
     route: tuple[Route, ...] = Field(default=(), description="What goes where, as [[route]] tables.")
+    profile: tuple[Profile, ...] = Field(
+        default=(), description="What recipients of their own get, as [[profile]] tables."
+    )
 
 
 def load(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from stowgate.deliver.cstore import DimseDest
 from stowgate.deliver.folder import FolderDest
-from stowgate.deliver.stow import StowDest
+from stowgate.deliver.stow_dest import StowDest
 from stowgate.outbox.policy import Urgency
 from stowgate.outbox.routing import Rule
 from stowgate.toml_lines import Where
@@ -33,6 +34,16 @@ class Route(BaseModel):
         description='Patterns such as "*breast*" for the Study or Series Description as it came in; * stands for '
         "anything, and case does not matter. Only that a pattern fitted is kept.",
     )
+    priority: tuple[Literal["low", "medium", "high"], ...] = Field(
+        default=(),
+        description="Priorities of Study Priority ID or Requested Procedure Priority as the object came in; STAT "
+        "counts as high, ROUTINE as medium. What says none fits no priority.",
+    )
+    profile: str = Field(
+        default="",
+        description="Name of the [[profile]] that these destinations get; without it [deid] and the project's own key. "
+        "All routes to a destination name the same.",
+    )
     urgency: Literal["low", "medium", "high"] = Field(
         default="medium", description="What is more urgent goes first; the highest of the rules that fit counts."
     )
@@ -40,27 +51,44 @@ class Route(BaseModel):
     def rule(self) -> Rule:
         """As the policy has it."""
         return Rule(
-            self.dest, self.source, self.modality, self.sop_class, self.description, Urgency[self.urgency.upper()]
-        )
+            self.dest, self.source, self.modality, self.sop_class, self.description, Urgency[self.urgency.upper()],
+            self.priority, self.profile,
+        )  # fmt: skip
 
 
 def clashes(data: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
     """What is right by itself and wrong beside another setting; of a file as it was read, whatever else is wrong."""
     dests, routes = _tables(data, "dest"), _tables(data, "route")
-    names: list[str] = []
-    for number, table in dests:
-        name = table.get("name")
-        if isinstance(name, str) and name in names:
-            yield ("dest", number, "name"), "is that of another destination; each needs its own"
-        names.append(str(name))
-    sources = [str(table.get("name")) for _, table in _tables(data, "source")]
+    for kind, what in (("dest", "destination"), ("profile", "profile")):
+        names: list[object] = []
+        for number, table in _tables(data, kind):
+            if "name" in table and table["name"] in names:
+                yield (kind, number, "name"), f"is that of another {what}; each needs its own"
+            names.append(table.get("name"))
     for number, table in routes:
-        for key, known, what in (("dest", names, "[[dest]]"), ("source", sources, "[[source]]")):
+        for key in ("dest", "source", "profile"):
             named = table.get(key)
-            unknown = [one for one in named if one not in known] if isinstance(named, list) else []
-            if unknown:
-                yield ("route", number, key), f"names a {what} that is not there"
+            known = [str(one.get("name")) for _, one in _tables(data, key)]
+            for one in named if isinstance(named, list) else [named] if named else []:
+                if one not in known:
+                    close = get_close_matches(str(one), known, n=1)
+                    meant = f'. Did you mean "{close[0]}"?' if close else ""
+                    yield ("route", number, key), f"names a [[{key}]] that is not there{meant}"
+                    break
+    yield from _one_profile_each(routes)
     yield from _inside(data, dests)
+
+
+def _one_profile_each(routes: list[tuple[int, dict[str, Any]]]) -> Iterator[tuple[Where, str]]:
+    """A destination is one recipient: two pseudonyms of one patient would lie side by side there."""
+    gets: dict[str, object] = {}
+    for number, table in routes:
+        dest = table.get("dest")
+        names = [one for one in dest if isinstance(one, str)] if isinstance(dest, list) else []
+        other = [one for one in names if gets.setdefault(one, table.get("profile", "")) != table.get("profile", "")]
+        if other:
+            where = ("route", number, "profile") if "profile" in table else ("route", number)
+            yield where, f"gives {other[0]} another profile than an earlier [[route]]; a destination gets one"
 
 
 def _tables(data: Mapping[str, Any], key: str) -> list[tuple[int, dict[str, Any]]]:

@@ -66,6 +66,40 @@ class Spool(Section):
         return reserve
 
 
+_SPANS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+def seconds_of(text: str) -> float:
+    """ "12h", "30d" or "8w" in seconds; ValueError for what is no such time."""
+    found = re.fullmatch(r"(\d{1,5})([hdw])", text)
+    if found is None:
+        raise ValueError("must be a number with h, d or w behind it, such as 30d")
+    return int(found[1]) * _SPANS[found[2]]
+
+
+class Purge(Section):
+    """When what is proved to have arrived is deleted here. Nothing else ever is; rows stay and count."""
+
+    after: str = Field(
+        default="", description='Time since the last evidence of it, such as "30d"; empty: it is kept for ever.'
+    )
+    originals: str = Field(
+        default="",
+        description="The same for originals, which name patients, where they are to go earlier than what was made of "
+        "them. Without its original nothing can be made for another recipient.",
+    )
+    pressure: bool = Field(
+        default=False, description="When the reserve is reached the oldest go, so that scanners can go on sending."
+    )
+
+    @field_validator("after", "originals")
+    @classmethod
+    def _is_time(cls, text: str) -> str:
+        if text:
+            seconds_of(text)
+        return text
+
+
 class Web(Section):
     """Uploads by STOW-RS, /metrics, /healthz and /readyz."""
 
@@ -125,6 +159,7 @@ _PATHS = (
 )  # fmt: skip
 _SOURCE_PATHS = (("path", ""), ("moved_to", ""))
 _DEST_PATHS = (("path", ""), ("auth", "file:"))
+_PROFILE_PATHS = (("key", "file:"),)
 _TLS_PATHS = (("certificate", ""), ("key", ""), ("ca", ""))
 
 
@@ -134,12 +169,12 @@ def anchor(data: object, folder: Path) -> None:
         return
     for section, key, prefix in _PATHS:
         _anchored(data.get(section), key, prefix, folder)
-    for name, paths in (("source", _SOURCE_PATHS), ("dest", _DEST_PATHS)):
+    for name, paths in (("source", _SOURCE_PATHS), ("dest", _DEST_PATHS), ("profile", _PROFILE_PATHS)):
         tables = data.get(name)
         for table in tables if isinstance(tables, list) else ():
             if not isinstance(table, dict):
                 continue
-            for key, prefix in paths if name == "dest" or table.get("kind") == "folder" else ():
+            for key, prefix in paths if name != "source" or table.get("kind") == "folder" else ():
                 _anchored(table, key, prefix, folder)
             for key, prefix in _TLS_PATHS:
                 _anchored(table.get("tls"), key, prefix, folder)

@@ -73,7 +73,7 @@ class Given:
             told.append((line, f"{place}: {_subject(where)} {_sentence(error, model)}"))
         for where, sentence in more:
             line, place = self._place(where, lines)
-            told.append((line, f"{place}: {_subject(where)} {sentence}."))
+            told.append((line, f"{place}: {_subject(where)} {sentence}{'' if sentence.endswith('?') else '.'}"))
         code = "unknown_setting" if errors and errors[0]["type"] == "extra_forbidden" else "bad_setting"
         return BadSettings(code, [sentence for _, sentence in sorted(told)])
 
@@ -96,9 +96,9 @@ def _not_toml(name: str, text: str, message: str) -> str:
 def _subject(where: Where) -> str:
     """The setting as it looks in the file: "[deid] retain", "[[deid.override]] action", "[pixels]"."""
     match [part for part in where if isinstance(part, str)]:
-        case ["deid", "override", *rest]:
-            return " ".join(["[[deid.override]]", *rest])
-        case ["source" | "dest" | "route" as table, *rest]:
+        case ["deid" | "profile" as table, "override", *rest]:
+            return " ".join([f"[[{table}.override]]", *rest])
+        case ["source" | "dest" | "route" | "profile" as table, *rest]:
             return " ".join([f"[[{table}]]", *rest])
         case [section, *rest]:
             return " ".join([f"[{section}]", *rest])
@@ -145,7 +145,8 @@ def _meant(where: Where, model: type[BaseModel]) -> str:
     close = get_close_matches(name, _table(table, model), n=1)
     if close:
         return f" Did you mean {close[0] if table else f'[{close[0]}]'}?"
-    everywhere = {key: section for section in _table((), model) for key in _table((section,), model)}
+    tables = reversed(list(_table((), model)))  # where several have it the first one is meant
+    everywhere = {key: section for section in tables for key in _table((section,), model)}
     close = get_close_matches(name, everywhere, n=1)
     return f" Did you mean {_subject((everywhere[close[0]], close[0]))}?" if close else ""
 

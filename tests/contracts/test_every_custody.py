@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from stowgate.lifecycle import NEXT, State, may_move
-from stowgate.store.custody import Coming, Custody, Ended, Event, Leased
+from stowgate.store.clean_object import CleanObject
+from stowgate.store.custody import Coming, Custody, Ended, Event
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
 from tests.store.custody_sample import (
     CT,
     KEY,
+    OTHER,
     OTHER_POLICY,
     POLICY,
     Hands,
@@ -26,6 +28,7 @@ from tests.store.custody_sample import (
     deliver,
     ended,
     hex32,
+    leased,
 )
 
 ENDS = sorted(NEXT[State.RECEIVED] - {State.CLEANED})
@@ -184,7 +187,7 @@ class TestReceiving:
         assert ledger.receive([]) == []
         assert ledger.end([]) == ledger.move([], State.HELD, "uid_reuse") == ledger.unpayloaded([]) == frozenset()
         assert ledger.lease("w", 0) == []
-        assert ledger.clean_of_instance([], POLICY) == {}
+        assert ledger.clean_of_instance([], POLICY, KEY.id) == {}
         ledger.release([])
         ledger.forget_payload([], raw=True, clean=True)
 
@@ -192,8 +195,8 @@ class TestReceiving:
 class TestLeasing:
     def test_the_oldest_go_first_and_each_once(self, ledger: Custody) -> None:
         ledger.receive([coming(n) for n in (3, 1, 2)])
-        assert ledger.lease("a", 2) == [Leased(hex32(3), "ct", 0), Leased(hex32(1), "ct", 0)]
-        assert ledger.lease("b", 2) == [Leased(hex32(2), "ct", 0)]
+        assert ledger.lease("a", 2) == [leased(3, 0), leased(1, 0)]
+        assert ledger.lease("b", 2) == [leased(2, 0)]
         assert ledger.lease("b", 2) == []
         assert [attempts_of(ledger, n) for n in (1, 2, 3)] == [1, 1, 1]
 
@@ -207,12 +210,12 @@ class TestLeasing:
         ledger.release([hex32(1), hex32(9)])
         ledger.release([hex32(1)])
         assert attempts_of(ledger, 1) == 0
-        assert ledger.lease("w", 1) == [Leased(hex32(1), "ct", 0)]
+        assert ledger.lease("w", 1) == [leased(1, 0)]
 
     def test_a_death_keeps_the_counted_start(self, ledger: Custody) -> None:
         ledger.receive([coming(1)])
         for deaths in range(3):
-            assert ledger.lease("w", 1) == [Leased(hex32(1), "ct", deaths)]
+            assert ledger.lease("w", 1) == [leased(1, deaths)]
             assert ledger.release_all() == 1
         assert ledger.release_all() == 0
         assert attempts_of(ledger, 1) == 3
@@ -221,24 +224,24 @@ class TestLeasing:
         ledger.receive([coming(n) for n in range(1, 5)])
         ledger.lease("w", 2)
         ledger.release_all()
-        assert ledger.lease("a", 4) == [Leased(hex32(1), "ct", 1)]
+        assert ledger.lease("a", 4) == [leased(1, 1)]
         assert ledger.lease("b", 4) == [], "nothing beside a suspect"
         ledger.end([cleaned(1)])
-        assert ledger.lease("b", 4) == [Leased(hex32(2), "ct", 1)]
+        assert ledger.lease("b", 4) == [leased(2, 1)]
         ledger.end([cleaned(2)])
-        assert ledger.lease("a", 4) == [Leased(hex32(3), "ct", 0), Leased(hex32(4), "ct", 0)]
+        assert ledger.lease("a", 4) == [leased(3, 0), leased(4, 0)]
 
     def test_a_fresh_item_waits_while_a_suspect_is_at_work(self, ledger: Custody) -> None:
         ledger.receive([coming(1)])
         ledger.lease("w", 1)
         ledger.release_all()
         ledger.receive([coming(2)])
-        assert ledger.lease("a", 1) == [Leased(hex32(1), "ct", 1)]
+        assert ledger.lease("a", 1) == [leased(1, 1)]
         assert ledger.lease("b", 1) == []
         ledger.release([hex32(1)])
         ledger.lease("a", 1)
         ledger.end([ended(1, State.QUARANTINED)])
-        assert ledger.lease("b", 1) == [Leased(hex32(2), "ct", 0)]
+        assert ledger.lease("b", 1) == [leased(2, 0)]
 
     def test_a_suspect_waits_for_those_at_work(self, ledger: Custody) -> None:
         ledger.receive([coming(1), coming(2)])
@@ -246,22 +249,22 @@ class TestLeasing:
         ledger.release_all()
         ledger.lease("w", 1)
         ledger.move([hex32(1)], State.HELD, "uid_reuse")
-        assert ledger.lease("a", 1) == [Leased(hex32(2), "ct", 0)]
+        assert ledger.lease("a", 1) == [leased(2, 0)]
         ledger.receive([coming(3)])
-        assert ledger.lease("b", 1) == [Leased(hex32(3), "ct", 0)]
+        assert ledger.lease("b", 1) == [leased(3, 0)]
         ledger.release([hex32(3)])
         ledger.move([hex32(1)], State.RECEIVED)
-        assert ledger.lease("b", 1) == [Leased(hex32(1), "ct", 0)], "released by a person it is no suspect any more"
+        assert ledger.lease("b", 1) == [leased(1, 0)], "released by a person it is no suspect any more"
 
     def test_a_group_ends_before_the_first_suspect(self, ledger: Custody) -> None:
         ledger.receive([coming(1), coming(2), coming(3)])
         ledger.lease("a", 2)
         ledger.release([hex32(1)])
         ledger.release_all()
-        assert ledger.lease("a", 3) == [Leased(hex32(1), "ct", 0)]
+        assert ledger.lease("a", 3) == [leased(1, 0)]
         assert ledger.lease("b", 3) == []
         ledger.end([cleaned(1)])
-        assert ledger.lease("b", 3) == [Leased(hex32(2), "ct", 1)]
+        assert ledger.lease("b", 3) == [leased(2, 1)]
 
     def test_a_lease_is_void_when_it_is_too_old(self, ledger: Custody, hands: Hands) -> None:
         ledger.receive([coming(1)])
@@ -269,14 +272,14 @@ class TestLeasing:
         hands.monotonic += 59
         assert ledger.lease("w", 1) == []
         hands.monotonic += 1
-        assert ledger.lease("w", 1) == [Leased(hex32(1), "ct", 1)]
+        assert ledger.lease("w", 1) == [leased(1, 1)]
 
     def test_the_wall_clock_decides_nothing(self, ledger: Custody, hands: Hands) -> None:
         ledger.receive([coming(1), coming(2)])
         ledger.lease("w", 1)
         for wrong in (-5 * 365 * 86400, 10 * 365 * 86400):
             hands.wall += wrong
-            assert ledger.lease("w", 1) in ([Leased(hex32(2), "ct", 0)], [])
+            assert ledger.lease("w", 1) in ([leased(2, 0)], [])
         assert ledger.end([cleaned(2)]) == frozenset()
 
     def test_the_end_of_a_lapsed_and_given_away_item_is_taken_once(self, ledger: Custody, hands: Hands) -> None:
@@ -297,8 +300,8 @@ class TestEnding:
         assert row
         assert (row.state, row.attempts, row.has_raw, row.has_clean) == (State.WAITING, 0, True, True)
         assert ledger.clean_of_item(hex32(1)) == clean(1)
-        assert ledger.clean_of_instance(["2.25.1", "2.25.2"], POLICY) == {"2.25.1": (hex32(1), clean(1))}
-        assert ledger.clean_of_instance(["2.25.1"], OTHER_POLICY) == {}
+        assert ledger.clean_of_instance(["2.25.1", "2.25.2"], POLICY, KEY.id) == {"2.25.1": (hex32(1), clean(1))}
+        assert ledger.clean_of_instance(["2.25.1"], OTHER_POLICY, KEY.id) == {}
 
     @pytest.mark.parametrize("state", ENDS)
     def test_every_other_end_has_a_state_a_code_and_no_clean_object(self, ledger: Custody, state: State) -> None:
@@ -315,7 +318,10 @@ class TestEnding:
         ledger.lease("w", 2)
         assert ledger.end([cleaned(1), cleaned(3), cleaned(2), cleaned(9)]) == {hex32(3), hex32(9)}
         assert [state_of(ledger, n) for n in (1, 2, 3)] == [State.WAITING, State.WAITING, State.RECEIVED]
-        assert set(ledger.clean_of_instance([f"2.25.{n}" for n in (1, 2, 3, 9)], POLICY)) == {"2.25.1", "2.25.2"}
+        assert set(ledger.clean_of_instance([f"2.25.{n}" for n in (1, 2, 3, 9)], POLICY, KEY.id)) == {
+            "2.25.1",
+            "2.25.2",
+        }
 
     def test_ending_twice_changes_nothing(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
@@ -336,8 +342,8 @@ class TestEnding:
         ledger.lease("w", 2)
         assert ledger.end([cleaned(1, instance=7), cleaned(2, instance=7)]) == {hex32(2)}
         assert (state_of(ledger, 2), attempts_of(ledger, 2)) == (State.RECEIVED, 0)
-        assert ledger.clean_of_instance(["2.25.7"], POLICY)["2.25.7"][0] == hex32(1)
-        assert ledger.lease("w", 1) == [Leased(hex32(2), "ct", 0)]
+        assert ledger.clean_of_instance(["2.25.7"], POLICY, KEY.id)["2.25.7"][0] == hex32(1)
+        assert ledger.lease("w", 1) == [leased(2, 0)]
         assert ledger.end([cleaned(2, instance=7, policy=OTHER_POLICY)]) == frozenset()
 
     def test_an_item_judged_again_gives_its_instance_a_new_clean_object(self, ledger: Custody) -> None:
@@ -347,8 +353,8 @@ class TestEnding:
         assert ledger.clean_of_item(hex32(1)) == clean(1), "until its end says otherwise"
         ledger.lease("w", 1)
         assert ledger.end([cleaned(1, made=2)]) == frozenset()
-        assert ledger.clean_of_instance(["2.25.1"], POLICY) == {"2.25.1": (hex32(1), clean(2, 1))}
-        assert list(ledger.payloads()) == [(hex32(1), clean(2).id)]
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id) == {"2.25.1": (hex32(1), clean(2, 1))}
+        assert list(ledger.payloads()) == [(hex32(1), (clean(2).id,))]
 
     def test_an_item_judged_again_and_stopped_has_no_clean_object_any_more(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
@@ -357,8 +363,8 @@ class TestEnding:
         ledger.lease("w", 1)
         ledger.end([ended(1, State.QUARANTINED)])
         assert ledger.clean_of_item(hex32(1)) is None
-        assert ledger.clean_of_instance(["2.25.1"], POLICY) == {}
-        assert list(ledger.payloads()) == [(hex32(1), None)]
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id) == {}
+        assert list(ledger.payloads()) == [(hex32(1), ())]
 
     @pytest.mark.parametrize("state", sorted(set(State) - NEXT[State.RECEIVED]))
     def test_work_ends_where_the_lifecycle_says(self, ledger: Custody, state: State) -> None:
@@ -369,10 +375,10 @@ class TestEnding:
         "wrong",
         [
             Ended(hex32(1), State.CLEANED),
-            Ended(hex32(1), State.HELD, code="uid_reuse", clean=clean(1)),
+            Ended(hex32(1), State.HELD, code="uid_reuse", cleans=(clean(1),)),
             Ended(hex32(1), State.HELD),
             Ended(hex32(1), State.HELD, code="DOE^JOHN"),
-            Ended(hex32(1), State.CLEANED, clean=replace(clean(1), id="short")),
+            Ended(hex32(1), State.CLEANED, cleans=(replace(clean(1), id="short"),)),
         ],
     )
     def test_an_unsound_end_is_a_mistake_of_the_caller(self, ledger: Custody, wrong: Ended) -> None:
@@ -422,7 +428,7 @@ class TestMoving:
         row = ledger.row(hex32(1))
         assert row
         assert (row.code, row.place, row.attempts) == ("", "", 0)
-        assert ledger.lease("w", 1) == [Leased(hex32(1), "ct", 0)]
+        assert ledger.lease("w", 1) == [leased(1, 0)]
 
     def test_what_has_no_raw_object_cannot_be_judged_again(self, ledger: Custody) -> None:
         ledger.receive([coming(1), coming(2, 1, 1), coming(3, code="not_dicom")])
@@ -431,9 +437,9 @@ class TestMoving:
     def test_what_was_given_up_frees_its_instance(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
         ledger.move([hex32(1)], State.HELD, "uid_reuse")
-        assert set(ledger.clean_of_instance(["2.25.1"], POLICY)) == {"2.25.1"}
+        assert set(ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id)) == {"2.25.1"}
         ledger.move([hex32(1)], State.DROPPED)
-        assert ledger.clean_of_instance(["2.25.1"], POLICY) == {}
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id) == {}
         assert ledger.clean_of_item(hex32(1)) == clean(1), "its file is still there"
 
     @pytest.mark.parametrize("to", [State.HELD, State.QUARANTINED, State.REJECTED])
@@ -456,7 +462,131 @@ class TestMoving:
         assert row
         assert (row.state, row.has_raw, row.has_clean) == (State.PURGED, False, False)
         assert ledger.clean_of_item(hex32(1)) is None
-        assert set(ledger.clean_of_instance(["2.25.1"], POLICY)) == {"2.25.1"}, "it was delivered, so it stands"
+        assert set(ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id)) == {"2.25.1"}, "it was delivered, so it stands"
+
+
+class TestSeveral:
+    """Clean objects of one item: one for each policy and key."""
+
+    def end(self, ledger: Custody, n: int, *cleans: CleanObject, kept: tuple[str, ...] = ()) -> bool:
+        """Whether item `n`, which is leased, ended with these."""
+        assert ledger.lease("w", 1)
+        return not ledger.end([Ended(hex32(n), State.CLEANED, cleans=cleans, kept=kept)])
+
+    def both(self, n: int = 1) -> tuple[CleanObject, CleanObject]:
+        """The same instance for two recipients that keep UIDs, and what the second has of its own."""
+        return clean(n), clean(n + 100, n, key_id=OTHER.id)
+
+    def test_each_stands_by_itself(self, ledger: Custody) -> None:
+        ledger.receive([coming(1)])
+        one, other = self.both()
+        assert self.end(ledger, 1, one, other)
+        assert ledger.cleans_of_item(hex32(1)) == [one, other]
+        assert ledger.made_of_item(hex32(1)) == [one.id, other.id]
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id) == {"2.25.1": (hex32(1), one)}
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, OTHER.id) == {"2.25.1": (hex32(1), other)}
+        assert list(ledger.payloads()) == [(hex32(1), (one.id, other.id))]
+        assert ledger.counts()["ct"][State.WAITING] == 1
+
+    def test_one_that_is_taken_by_another_item_gives_all_of_it_back(self, ledger: Custody) -> None:
+        ledger.receive([coming(1), coming(2)])
+        one, other = self.both()
+        assert self.end(ledger, 1, other)
+        assert not self.end(ledger, 2, clean(2, 1), clean(3, 1, key_id=OTHER.id))
+        assert state_of(ledger, 2) is State.RECEIVED and ledger.made_of_item(hex32(2)) == []
+        assert self.end(ledger, 2, clean(2, 1))
+        assert ledger.cleans_of_item(hex32(1)) == [other] and ledger.cleans_of_item(hex32(2)) == [clean(2, 1)]
+        assert one not in ledger.cleans_of_item(hex32(1))
+
+    def test_an_item_is_cleaned_once_by_each(self, ledger: Custody) -> None:
+        with pytest.raises(ValueError, match="once by a policy"):
+            ledger.end([Ended(hex32(1), State.CLEANED, cleans=(clean(1), clean(2)))])
+
+    def test_more_is_added_to_what_stands(self, ledger: Custody) -> None:
+        ledger.receive([coming(1)])
+        one, other = self.both()
+        assert self.end(ledger, 1, one)
+        assert ledger.clean_more([hex32(1), hex32(9)]) == {hex32(9)}
+        assert state_of(ledger, 1) is State.RECEIVED and ledger.cleans_of_item(hex32(1)) == [one]
+        assert ledger.lease("w", 1) == [leased(1, adds=True)]
+        assert not ledger.end([Ended(hex32(1), State.CLEANED, cleans=(other,), kept=(one.id,))])
+        assert ledger.cleans_of_item(hex32(1)) == [one, other]
+        assert [event.kind for event in ledger.events(hex32(1))] == ["received", "cleaned", "waiting"]
+
+    def test_what_is_not_kept_stands_no_more(self, ledger: Custody) -> None:
+        ledger.receive([coming(1)])
+        one, other = self.both()
+        assert self.end(ledger, 1, one, other)
+        ledger.clean_more([hex32(1)])
+        assert self.end(ledger, 1, kept=(other.id,))
+        assert ledger.cleans_of_item(hex32(1)) == [other]
+        assert ledger.made_of_item(hex32(1)) == [one.id, other.id]
+        assert list(ledger.payloads()) == [(hex32(1), (other.id,))]
+
+    def test_what_does_not_stand_cannot_be_kept(self, ledger: Custody) -> None:
+        ledger.receive([coming(1), coming(2)])
+        assert not self.end(ledger, 1, kept=(hex32(7, 5),))
+        assert self.end(ledger, 1, clean(1))
+        assert not self.end(ledger, 2, kept=(clean(1).id,)), "it stands for another"
+        ledger.clean_more([hex32(1)])
+        ledger.forget_payload([hex32(1)], raw=False, clean=True)
+        assert not self.end(ledger, 1, kept=(clean(1).id,))
+
+    @pytest.mark.parametrize("state", sorted(set(State) - {State.WAITING}))
+    def test_only_what_waits_gets_more(self, ledger: Custody, state: State) -> None:
+        bring(ledger, 1, state)
+        assert ledger.clean_more([hex32(1)]) == {hex32(1)}
+        assert state_of(ledger, 1) is state
+
+    def test_what_lost_its_original_gets_no_more(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.WAITING)
+        ledger.forget_payload([hex32(1)], raw=True, clean=False)
+        assert ledger.clean_more([hex32(1)]) == {hex32(1)}
+
+    def test_what_is_asked_for_more_keeps_its_original(self, ledger: Custody) -> None:
+        """Whoever deletes originals of what was delivered looked at it a moment before."""
+        bring(ledger, 1, State.WAITING)
+        ledger.clean_more([hex32(1)])
+        ledger.forget_payload([hex32(1)], raw=True, clean=False)
+        assert ledger.unpayloaded([hex32(1)]) == frozenset()
+        assert list(ledger.payloads()) == [(hex32(1), (clean(1).id,))]
+
+    def test_what_comes_now_goes_before_what_lacks_something(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.WAITING)
+        bring(ledger, 2, State.WAITING)
+        ledger.clean_more([hex32(1), hex32(2)])
+        ledger.receive([coming(3)])
+        assert ledger.adding() == 2
+        assert ledger.lease("w", 2) == [leased(3), leased(1, adds=True)]
+        assert not ledger.end([Ended(hex32(1), State.CLEANED, kept=(clean(1).id,))])
+        assert ledger.adding() == 1
+
+    def test_released_by_a_person_all_of_it_is_made_again(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.WAITING)
+        ledger.clean_more([hex32(1)])
+        ledger.lease("w", 1)
+        ledger.move([hex32(1)], State.HELD, "held_by_person")
+        ledger.move([hex32(1)], State.RECEIVED)
+        assert ledger.lease("w", 1) == [leased(1)]
+
+    def test_a_death_does_not_forget_that_it_adds(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.WAITING)
+        ledger.clean_more([hex32(1)])
+        ledger.lease("w", 1)
+        ledger.release_all()
+        assert ledger.lease("w", 1) == [leased(1, 1, adds=True)]
+
+    def test_a_profile_has_one_key(self, ledger: Custody) -> None:
+        assert ledger.key_of_profile("research") == ""
+        assert ledger.claim_profile("research", KEY.id) == KEY.id
+        assert ledger.claim_profile("research", OTHER.id) == ledger.key_of_profile("research") == KEY.id
+
+    def test_what_its_header_says_is_given_out_with_it(self, ledger: Custody) -> None:
+        ledger.receive([coming(1, marks=("breast", "night"), priority="high")])
+        (given,) = ledger.lease("w", 1)
+        assert (given.modality, given.sop_class, given.marks, given.priority) == ("CT", CT, ("breast", "night"), "high")
+        with pytest.raises(ValueError, match="priority"):
+            ledger.receive([coming(2, priority="Foster")])
 
 
 class TestPayloads:
@@ -469,12 +599,12 @@ class TestPayloads:
         assert set(by_id) == {hex32(n) for n in wanted}
         with_clean = {n for n, state in states.items() if state in (State.CLEANED, State.WAITING)}
         assert {id for id, made in by_id.items() if made} == {hex32(n) for n in with_clean}
-        assert by_id[hex32(max(with_clean))] == clean(max(with_clean)).id
+        assert by_id[hex32(max(with_clean))] == (clean(max(with_clean)).id,)
 
     def test_a_raw_object_that_is_gone_is_not_missed(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
         ledger.forget_payload([hex32(1)], raw=True, clean=False)
-        assert list(ledger.payloads()) == [("", clean(1).id)]
+        assert list(ledger.payloads()) == [("", (clean(1).id,))]
         assert ledger.unpayloaded([hex32(1), hex32(2)]) == {hex32(1)}
 
     def test_a_file_without_a_row_is_never_named_for_deletion(self, ledger: Custody) -> None:

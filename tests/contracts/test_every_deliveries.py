@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from stowgate.lifecycle import NEXT_DELIVERY, Delivery, Evidence, State, delivery_way
 from stowgate.outbox.policy import Urgency
-from stowgate.store.custody import Custody
+from stowgate.store.custody import Custody, Ended
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
-from stowgate.store.deliveries import REFUSED, Bound, Destination, OnItsWay, Outcome
-from tests.store.custody_sample import KEY, Hands, bring, clean, cleaned, coming, deliver, hex32
+from stowgate.store.deliveries import OTHER_BYTES, REFUSED, Bound, Destination, OnItsWay, Outcome
+from tests.store.custody_sample import KEY, OTHER_POLICY, POLICY, Hands, bring, clean, cleaned, coming, deliver, hex32
 
 D, E = Delivery, Evidence
 MUCH = 1 << 30
@@ -43,8 +43,7 @@ def wait(ledger: Custody, *numbers: int, study: str = "2.25.9") -> None:
     leased = ledger.lease("w", 1000)
     ends = {hex32(n): cleaned(n) for n in numbers}
     for end in ends.values():
-        assert end.clean
-        object.__setattr__(end.clean, "study", study)
+        object.__setattr__(end.cleans[0], "study", study)
     assert not ledger.end([ends[item.id] for item in leased])
 
 
@@ -95,6 +94,70 @@ class TestBinding:
         assert [(one.destination, one.urgency) for one in ledger.deliveries.of_items([hex32(1)])[hex32(1)]] == [
             ("pacs", Urgency.MEDIUM), ("research", Urgency.LOW),
         ]  # fmt: skip
+
+    def two(self, ledger: Custody) -> tuple[str, str]:
+        """An item of which two clean objects stand."""
+        ledger.receive([coming(1, priority="high")])
+        ledger.lease("w", 1)
+        one, other = clean(1), clean(2, 1, OTHER_POLICY)
+        assert not ledger.end([Ended(hex32(1), State.CLEANED, cleans=(one, other))])
+        return one.id, other.id
+
+    def test_an_item_goes_to_a_place_once_whatever_was_made_of_it(self, ledger: Custody) -> None:
+        one, other = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")], other: [Bound("pacs"), Bound("archive")]})
+        ways = ledger.deliveries.of_items([hex32(1)])[hex32(1)]
+        assert [(found.destination, found.clean) for found in ways] == [("pacs", one), ("archive", other)]
+        assert ledger.deliveries.unbound() == []
+
+    def test_it_is_known_what_each_was_made_with(self, ledger: Custody) -> None:
+        self.two(ledger)
+        found = [(one.item, one.policy, one.key_id, one.priority) for one in ledger.deliveries.unbound()]
+        assert found == [(hex32(1), POLICY, KEY.id, "high"), (hex32(1), OTHER_POLICY, KEY.id, "high")]
+
+    def test_what_never_was_on_its_way_somewhere_is_found(self, ledger: Custody) -> None:
+        wait(ledger, 3, 4)
+        bound(ledger, 3)
+        one, other = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")]})
+        assert [found.clean for found in ledger.deliveries.never_to("pacs")] == [hex32(4, 5)]
+        never = [found.clean for found in ledger.deliveries.never_to("archive")]
+        assert never == [hex32(3, 5), hex32(4, 5), one, other]
+        assert [found.clean for found in ledger.deliveries.never_to("archive", after=1, most=1)] == [hex32(4, 5)]
+
+    def test_nothing_is_delivered_while_something_of_it_goes_nowhere(self, ledger: Custody) -> None:
+        one, _ = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")]})
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        ledger.deliveries.record([Outcome(due.number, D.VERIFIED, **DONE)])
+        assert state_of(ledger, 1) == (State.WAITING, "", False)
+        ledger.clean_more([hex32(1)])
+        ledger.lease("w", 1)
+        ledger.end([Ended(hex32(1), State.CLEANED, kept=(one,))])
+        assert state_of(ledger, 1) == (State.WAITING, "", True), "nobody wanted the other one"
+
+    def test_what_is_refused_is_stuck_only_when_the_other_one_is_over_as_well(self, ledger: Custody) -> None:
+        one, other = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")]})
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        ledger.deliveries.record([Outcome(due.number, D.REFUSED, "peer_refused_object")])
+        assert state_of(ledger, 1)[0] is State.WAITING
+        ledger.deliveries.bind({other: [Bound("archive")]})
+        (due,) = ledger.deliveries.lease("archive", 1, MUCH)
+        ledger.deliveries.record([Outcome(due.number, D.VERIFIED, **DONE)])
+        assert state_of(ledger, 1) == (State.QUARANTINED, REFUSED, False)
+
+    def test_what_is_given_back_for_more_is_parked_until_it_is_there(self, ledger: Custody) -> None:
+        one, _ = self.two(ledger)
+        ledger.deliveries.bind({one: [Bound("pacs")]})
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        ledger.clean_more([hex32(1)])
+        assert way(ledger).stand == "parked" and counts(ledger) == {}
+        ledger.deliveries.record([Outcome(due.number, D.SENT)])
+        assert way(ledger).stand == "parked"
+        ledger.lease("w", 1)
+        ledger.end([Ended(hex32(1), State.CLEANED, kept=(one,))])
+        assert (way(ledger).stand, way(ledger).state) == ("ready", D.SENT)
 
     @pytest.mark.parametrize("state", [State.RECEIVED, State.HELD, State.QUARANTINED, State.DROPPED, State.CLEANED])
     def test_only_what_waits_is_bound_for_anywhere(self, ledger: Custody, state: State) -> None:
@@ -297,6 +360,100 @@ class TestArriving:
         ledger.move([hex32(2)], State.DROPPED)
         assert not ledger.move([hex32(1)], State.PURGED) and not ledger.move([hex32(2)], State.PURGING)
         assert ledger.deliveries.delivered() == {"ct": {State.PURGED: 1}}, "what was dropped was not delivered"
+
+
+class TestPurging:
+    """What may be deleted here: E3, or E2 where 1 % of the study was read again and is the same."""
+
+    def arrive(self, ledger: Custody, evidence: Evidence, *numbers: int, to: str = "pacs") -> None:
+        """So much is known of what was bound there."""
+        lease(ledger, to=to)
+        found = ledger.deliveries.of_items([hex32(n) for n in numbers])
+        ways = [one for ones in found.values() for one in ones if one.destination == to]
+        state = D.ACKNOWLEDGED if evidence is E.STATUS else D.VERIFIED
+        assert not ledger.deliveries.record([Outcome(one.number, state, "", evidence, done=True) for one in ways])
+
+    def purgeable(self, ledger: Custody, before: float = 1e12, **page: int) -> list[int]:
+        return [number for number, _ in ledger.deliveries.purgeable(before, **page)]
+
+    @pytest.mark.parametrize(("evidence", "may"), [(E.STATUS, []), (E.PRESENCE, []), (E.CONTENT, [1])])
+    def test_the_word_of_a_peer_is_not_enough_and_nor_is_its_list(
+        self, ledger: Custody, evidence: Evidence, may: list[int]
+    ) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        self.arrive(ledger, evidence, 1)
+        assert state_of(ledger, 1) == (State.WAITING, "", True), "it counts as delivered all the same"
+        assert self.purgeable(ledger) == may
+        assert ledger.move([hex32(1)], State.PURGING) == (set() if may else {hex32(1)})
+
+    def test_one_in_a_hundred_of_a_study_read_again_is_enough_for_the_others(self, ledger: Custody) -> None:
+        many = range(1, 202)
+        wait(ledger, *many)
+        bound(ledger, *many)
+        lease(ledger, most=1000)
+        self.record(ledger, {1: E.CONTENT, 2: E.CONTENT}, many)
+        assert self.purgeable(ledger, most=500) == [1, 2], "two of 201 are less than 1 %"
+        ledger.deliveries.recheck([hex32(3)])
+        lease(ledger)
+        self.record(ledger, {3: E.CONTENT}, [3])
+        assert self.purgeable(ledger, most=500) == list(many)
+        assert self.purgeable(ledger, after=100, most=2) == [101, 102]
+
+    def record(self, ledger: Custody, better: Mapping[int, Evidence], numbers: Iterable[int]) -> None:
+        done = [Outcome(n, D.VERIFIED, "", better.get(n, E.PRESENCE), done=True) for n in numbers]
+        assert not ledger.deliveries.record(done)
+
+    def test_of_another_study_or_another_place_nothing_is_concluded(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2, study="2.25.1")
+        wait(ledger, 3, study="2.25.2")
+        bound(ledger, 1, 2, 3)
+        lease(ledger)
+        lease(ledger)
+        self.record(ledger, {1: E.CONTENT}, [1, 2, 3])
+        bound(ledger, 1, to="research")
+        self.arrive(ledger, E.PRESENCE, 1, to="research")
+        assert self.purgeable(ledger) == [2], "3 is of another study, 1 goes to another place as well"
+
+    def test_one_that_is_another_there_keeps_the_whole_study_here(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2, 3)
+        bound(ledger, 1, 2, 3)
+        lease(ledger)
+        self.record(ledger, {2: E.CONTENT}, [1, 2])
+        ledger.deliveries.record([Outcome(3, D.QUEUED, OTHER_BYTES)])
+        assert self.purgeable(ledger) == [2], "what was compared by itself is known"
+        lease(ledger)
+        self.record(ledger, {3: E.CONTENT}, [3])
+        assert self.purgeable(ledger) == [1, 2, 3]
+
+    def test_a_peer_that_keeps_another_may_refuse_it_after_its_word(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        bound(ledger, 1, 2)
+        self.arrive(ledger, E.STATUS, 1)
+        self.arrive(ledger, E.PRESENCE, 2)
+        for n in (1, 2):
+            assert delivery_way(way(ledger, n).state, D.REFUSED) == (D.REFUSED,)
+
+    def test_what_moved_lately_is_not_offered_and_what_is_asked_for_again_is_not_deleted(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        self.arrive(ledger, E.CONTENT, 1)
+        arrived = way(ledger).updated
+        assert self.purgeable(ledger, arrived - 1) == [] and self.purgeable(ledger, arrived) == [1]
+        ledger.deliveries.recheck([hex32(1)])
+        assert self.purgeable(ledger) == []
+        assert ledger.move([hex32(1)], State.PURGING) == {hex32(1)}
+
+    def test_what_is_being_purged_is_found_after_a_death(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        bound(ledger, 1, 2)
+        self.arrive(ledger, E.CONTENT, 1, 2)
+        assert ledger.deliveries.purging() == []
+        ledger.move([hex32(1), hex32(2)], State.PURGING)
+        assert ledger.deliveries.purging() == [(1, hex32(1)), (2, hex32(2))]
+        assert ledger.deliveries.purging(after=1, most=1) == [(2, hex32(2))]
+        ledger.move([hex32(1)], State.PURGED)
+        assert [id for _, id in ledger.deliveries.purging()] == [hex32(2)]
 
 
 class TestParking:

@@ -20,6 +20,7 @@ from stowgate.deliver.sink import Answer, Found, Instance, Parcel, Sink
 from stowgate.deliver.stow import StowSink
 from stowgate.errors import StowgateError, Temporary
 from stowgate.lifecycle import Delivery, Evidence
+from tests.deliver.dicomweb_server import Orthanc, has_orthanc
 from tests.deliver.node import Node, data_set
 from tests.deliver.parcels import Notebook, bytes_of, letter, parcel
 from tests.deliver.web import Web
@@ -156,7 +157,7 @@ class Dimse:
 
 class Stow:
     best = Evidence.PRESENCE
-    gives_back = False
+    gives_back = True
 
     def __init__(self, _: Path) -> None:
         self.web = Web()
@@ -186,7 +187,35 @@ class Stow:
             self.web.stop()
 
 
-@pytest.fixture(params=[Memory, Folder, Dimse, Stow])
+class StowOfContent(Stow):
+    """A DICOMweb server whose objects are read again for evidence."""
+
+    best = Evidence.CONTENT
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.sink = StowSink(self.web.url, content=True)
+
+
+class RealStow:
+    """Orthanc, a process of its own."""
+
+    best = Evidence.CONTENT
+    gives_back = True
+
+    def __init__(self, folder: Path) -> None:
+        if not has_orthanc:
+            pytest.skip("Orthanc with DICOMweb is absent")
+        self.server = Orthanc(folder / "orthanc")
+        self.sink: Sink = StowSink(self.server.url, content=True)
+        self.held, self.lose, self.alter = self.server.held, self.server.lose, self.server.alter
+        self.go_away, self.come_back, self.end = self.server.kill, self.server.start, self.server.kill
+
+    def whole(self, file: bytes) -> bytes:
+        return file
+
+
+@pytest.fixture(params=[Memory, Folder, Dimse, Stow, StowOfContent, RealStow])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     made: Place = request.param(tmp_path)
     made.sink.open()

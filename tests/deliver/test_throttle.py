@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stowgate.deliver.memory import MemoryPeer, MemorySink
+from stowgate.deliver.sink import Answer, Journal, Parcel
 from stowgate.deliver.throttle import Bucket, Throttled
 from tests.deliver.parcels import Notebook, bytes_of, parcel
 
@@ -61,3 +64,19 @@ def test_questions_and_trials_are_those_of_the_sink_inside() -> None:
     assert sink.verify(parcel(1), Notebook())["2.25.1"].code == "peer_lost_object"
     assert clock.now == 100
     sink.close()
+
+
+class Watched(MemorySink):
+    largest = 0
+
+    def deliver(self, parcel: Parcel, journal: Journal) -> Mapping[str, Answer]:
+        self.largest = max(len(data) for one in parcel.instances for data in one.chunks())
+        return super().deliver(parcel, journal)
+
+
+def test_a_slow_line_gets_small_pieces_and_a_fast_one_large_ones() -> None:
+    for rate, most in ((50_000.0, 1 << 16), (None, 1 << 19)):
+        clock, sink = Clock(), Watched(MemoryPeer())
+        bucket = Bucket(lambda rate=rate: rate, lambda clock=clock: clock.now, clock.sleep)  # type: ignore[misc]
+        Throttled(sink, bucket).deliver(parcel(1, size=2_000_000), Notebook())
+        assert sink.largest == most

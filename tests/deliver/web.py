@@ -24,10 +24,13 @@ class Web:
     silent   -- UIDs it stores and does not speak of
     forgets  -- UIDs it says it stored, and did not
     replies  -- answers to the next requests to store, instead of its own; called with the UIDs that came
+    says     -- what it answers every question with, instead of its own
     code     -- of its own answers to a request to store
     token    -- what callers have to show
     lists    -- whether it understands a list of UIDs
-    cut      -- bytes of a request after which it goes away
+    gives    -- how it gives an object back: multipart, single; or the code it says instead, such as 405
+    keeps    -- what it makes of a file it stores
+    cut      -- bytes of a request after which it goes away, as often as `cuts` says
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -36,10 +39,15 @@ class Web:
         self.silent: set[str] = set()
         self.forgets: set[str] = set()
         self.replies: list[Callable[[list[str]], Reply]] = []
+        self.says: Reply | None = None
         self.code = 200
         self.token = ""
         self.lists = True
+        self.gives: str | int = "multipart"
+        self.keeps: Callable[[bytes], bytes] = bytes
+        self.retrieved: list[str] = []
         self.cut: int | None = None
+        self.cuts = 1
         self.posts: list[list[str]] = []
         self.questions: list[str] = []
         self.port, self._tls = 0, tls
@@ -73,20 +81,50 @@ class Web:
         good = [uid for uid in files if uid not in self.reasons]
         for uid in good:
             if uid not in self.forgets:
-                self.held.setdefault(uid, files[uid])
+                self.held.setdefault(uid, self.keeps(files[uid]))
         said = [uid for uid in good if uid not in self.silent]
         failed = {uid: self.reasons[uid] for uid in files if self.reasons.get(uid, 0)}
         return self.code, JSON, answer(said, failed)
 
     def asked(self, address: str) -> Reply:
-        """The answer to a question."""
+        """The answer to a question, or to a wish to have an object back."""
+        retrieved = re.search(r"/studies/[^/]+/series/[^/]+/instances/([0-9.]+)$", address)
+        if retrieved:
+            return self.given(retrieved[1])
         query = parse_qs(urlsplit(address).query)
         wanted = query.get("SOPInstanceUID", [""])[0].split(",")
         self.questions.append("list" if len(wanted) > 1 else "one")
+        if self.says:
+            return self.says
         if len(wanted) > 1 and not self.lists:
             return 400, {}, b""
         found = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in wanted if uid in self.held]
         return (200, JSON, json.dumps(found).encode()) if found else (204, {}, b"")
+
+    def given(self, uid: str) -> Reply:
+        """The answer to WADO-RS."""
+        self.retrieved.append(uid)
+        if isinstance(self.gives, int):
+            return self.gives, {}, b""
+        if uid not in self.held:
+            return 404, {}, b""
+        return single(self.held[uid]) if self.gives == "single" else multipart(self.held[uid])
+
+
+def single(file: bytes) -> Reply:
+    """An object as the whole answer."""
+    return 200, {"Content-Type": "application/dicom"}, file
+
+
+def multipart(*files: bytes) -> Reply:
+    """Objects as PS3.18 8.7.1 has it, with a boundary as long as Orthanc's."""
+    boundary = "b" * 73
+    parts = b"".join(
+        f"--{boundary}\r\nContent-Type: application/dicom\r\nMIME-Version: 1.0\r\n\r\n".encode() + file + b"\r\n"
+        for file in files
+    )
+    kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
+    return 200, {"Content-Type": kind}, parts + f"--{boundary}--".encode()
 
 
 JSON = {"Content-Type": "application/dicom+json"}
@@ -113,12 +151,15 @@ def uid_of(file: bytes) -> str:
 def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             size = int(self.headers["Content-Length"])
             if web.cut is not None:
                 self.rfile.read(min(size, web.cut))
-                web.cut = None
+                web.cuts -= 1
+                if not web.cuts:
+                    web.cut, web.cuts = None, 1
                 self.close_connection = True
                 return
             body = self.rfile.read(size)

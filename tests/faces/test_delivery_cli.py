@@ -13,6 +13,7 @@ from stowgate.faces.service import Running, running
 from stowgate.ingest.scanner import Called, send
 from stowgate.lifecycle import State
 from stowgate.settings import load
+from stowgate.vault.key import load as load_key
 from tests.faces.conftest import Stowgate
 from tests.faces.gateway_stage import eventually
 from tests.journeys.stage import scan
@@ -272,3 +273,120 @@ def test_a_destination_is_shown_as_a_link_with_its_outages_and_what_is_left(
     assert found["bytes_left"] == 0 and found["rate"] > 0 and found["gone_in"] == ""
     assert json.loads(stowgate("study", "list", "--json").out)["gone_in"] == ""
     assert stowgate("dest", "show", "nobody").code == 10
+
+
+RECIPIENT = """
+[[dest]]
+name = "archive"
+kind = "folder"
+path = "archive"
+layout = "{instance}.dcm"
+[[profile]]
+name = "research"
+clean = ["descriptors"]
+[[route]]
+dest = ["archive"]
+profile = "research"
+"""
+
+
+@pytest.fixture
+def recipient(config: Path, tmp_path: Path) -> Path:
+    """A second place, that gets objects of its own."""
+    config.write_text(TEXT + RECIPIENT, encoding="utf-8")
+    (tmp_path / "archive").mkdir()
+    return config
+
+
+def profile_lines(stowgate: Stowgate) -> list[tuple[str, str]]:
+    lines = [json.loads(line) for line in stowgate("check", "--json").out.splitlines()]
+    return [(line["mark"], line["said"]) for line in lines if line["what"] == "profiles"]
+
+
+class TestRecipients:
+    def test_the_check_shows_the_policy_and_the_key_of_each(
+        self, recipient: Path, tmp_path: Path, stowgate: Stowgate
+    ) -> None:
+        ((mark, said),) = profile_lines(stowgate)
+        assert mark == "ok" and said.endswith("a key that is made at the first start; back it up then.")
+        with running(load(recipient, environ={}), tmp_path) as now:
+            profile = now.gateway.profiles.by_name["research"]
+        shown = stowgate("keys", "show", "--state", "spool", "--profile", "research")
+        assert shown.out.split() == [profile.key.id, str(tmp_path / "spool" / "profile-research.key")]
+        assert stowgate("keys", "export", "copy", "--state", "spool", "--profile", "research").code == 0
+        assert load_key(f"file:{tmp_path / 'copy'}") == profile.key
+        ((mark, said),) = profile_lines(stowgate)
+        assert (mark, said) == (
+            "ok", f"research: basic, descriptors, digest {profile.policy.digest[:12]}, key {profile.key.id}.",
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("setting", "said"),
+        [
+            ('key = "file:spool/project.key"', "research has the key of [deid]."),
+            ('retain = ["uids"]', "research and [deid] both keep UIDs."),
+        ],
+    )
+    def test_what_could_link_two_recipients_is_said(
+        self, recipient: Path, tmp_path: Path, stowgate: Stowgate, setting: str, said: str
+    ) -> None:
+        alone = TEXT.partition("[[dest]]")[0]
+        recipient.write_text(alone, encoding="utf-8")
+        with running(load(recipient, environ={}), tmp_path):
+            pass
+        text = (TEXT + RECIPIENT).replace('clean = ["descriptors"]', setting)
+        recipient.write_text(text + '[deid]\nretain = ["uids"]\n', encoding="utf-8")
+        assert [said for mark, said in profile_lines(stowgate) if mark == "warning"] == [said]
+
+    def test_a_profile_that_nothing_goes_by_is_said(self, recipient: Path, stowgate: Stowgate) -> None:
+        recipient.write_text((TEXT + RECIPIENT).rpartition("profile =")[0], encoding="utf-8")
+        assert ("warning", "No [[route]] names research.") in profile_lines(stowgate)
+
+    def test_each_gets_its_own_and_an_export_is_of_one_of_them(
+        self, recipient: Path, tmp_path: Path, stowgate: Stowgate
+    ) -> None:
+        with running(load(recipient, environ={}), tmp_path) as now:
+            for name in ("nas", "archive"):
+                assert stowgate("dest", "pause", name).code == 0
+            sent(now, tmp_path / "series", 2)
+            eventually(lambda: now.gateway.ledger.counts()["ct"][State.WAITING] == 2)
+            for name in ("own", "research"):
+                options = [] if name == "own" else ["--profile", name]
+                assert stowgate("queue", "export", str(tmp_path / name), *options).code == 0
+            for name in ("nas", "archive"):
+                assert stowgate("dest", "resume", name).code == 0
+            eventually(lambda: delivered(now) == 2)
+            (first, *_) = now.gateway.ledger.rows()
+            shown = json.loads(stowgate("queue", "show", first.id, "--json").out)
+            assert len({way["clean"] for way in shown["deliveries"]}) == 2
+        for exported, there in (("own", "out"), ("research", "archive")):
+            mine = sorted(path.read_bytes() for path in (tmp_path / exported).rglob("*.dcm"))
+            assert mine == sorted(path.read_bytes() for path in (tmp_path / there).glob("*.dcm")) and len(mine) == 2
+        refused = stowgate("queue", "export", str(tmp_path / "x"), first.id, "--profile", "hospital")
+        assert refused.code == 10 and "there is no [[profile]] called hospital" in refused.err
+
+    def test_the_commands_about_profiles_know_it(self, recipient: Path, stowgate: Stowgate) -> None:
+        config = ("-c", str(recipient))
+        (line,) = [one for one in stowgate("profile", "list", *config).out.splitlines() if one.startswith("named")]
+        assert "research" in line and "basic, descriptors, digest" in line
+        shown = json.loads(stowgate("profile", "show", "--named", "research", "--json", *config).out)
+        assert shown["options"] == ["descriptors"]
+        assert shown["digest"][:12] in line
+        assert stowgate("profile", "show", "--named", "hospital", *config).code == 10
+        statement = stowgate("conformance").out
+        assert "Destinations archive: profile research with a key of its own, descriptors; policy digest " in statement
+        assert shown["digest"] in statement
+
+    def test_an_option_that_is_none_is_told_with_the_name_of_the_profile(
+        self, recipient: Path, stowgate: Stowgate
+    ) -> None:
+        text = (TEXT + RECIPIENT).replace('clean = ["descriptors"]', 'profile = "bassic"')
+        recipient.write_text(text, encoding="utf-8")
+        for command in ("check",), ("profile", "validate", "-c", str(recipient)), ("run",):
+            done = stowgate(*command)
+            assert done.code == 2 and "[[profile]] research: bassic" in done.out + done.err
+
+    @pytest.mark.usefixtures("recipient")
+    def test_a_place_that_is_not_there_is_caught_up_with_by_nobody(self, stowgate: Stowgate) -> None:
+        refused = stowgate("dest", "catch-up", "pacs")
+        assert refused.code == 10 and "there is no [[dest]] called pacs" in refused.err

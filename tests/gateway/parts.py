@@ -15,9 +15,10 @@ from stowgate.api import deidentify_bytes
 from stowgate.deident.memo import Memo
 from stowgate.deident.profile import policy_from
 from stowgate.gateway.backlog import Backlog
-from stowgate.gateway.ending import Desk
+from stowgate.gateway.ending import Desk, Worked
 from stowgate.gateway.examine import Examiner
 from stowgate.gateway.intake import SpoolIntake
+from stowgate.gateway.profiles import Profile, Profiles
 from stowgate.gateway.recovery import Found, recover
 from stowgate.gateway.workers import Station, Workers
 from stowgate.ingest.source import Announced, Arrival, Outcome, Refused
@@ -30,10 +31,11 @@ from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.spool_folder import Spool, open_spool
 from stowgate.vault.key import Key
 from stowgate.vault.unit_key import UnitKey
-from stowgate.way import Bench, Way
+from stowgate.way import Bench, Passed, Way
 
 UNIT, KEY = UnitKey(bytes(range(32))), Key(bytes(range(1, 33)))
 POLICY = policy_from("basic", (), ())
+OWN = Profile("", POLICY, KEY)
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Parts:
 
     @cached_property
     def desk(self) -> Desk:
-        return Desk(self.ledger, self.spool.raw, self.spool.clean, POLICY.digest, KEY.id)
+        return Desk(self.ledger, self.spool.raw, self.spool.clean)
 
     @cached_property
     def way(self) -> Way:
@@ -64,7 +66,11 @@ class Parts:
 
     @cached_property
     def station(self) -> Station:
-        return Station(self.way, self.ledger, self.desk, self.backlog, self.told.append)
+        return Station(self.way, Profiles(OWN), self.ledger, self.desk, self.backlog, self.told.append)
+
+    @property
+    def ways(self) -> dict[str, Way]:
+        return self.station.ways()
 
     def station_with_processes(self) -> None:
         """Workers may call processes, as in a gateway."""
@@ -85,7 +91,7 @@ class Parts:
     def work(self, most: int = 100) -> list[str]:
         """Lease and end what there is, as one worker does, in one group; the ids."""
         leased = self.ledger.lease("test", most)
-        done = self.desk.end([process(Raw(item.id, ""), self.way, self.bench) for item in leased])
+        done = self.desk.end([worked(process(Raw(item.id, ""), self.way, self.bench)) for item in leased])
         return [one.id for one in done]
 
     def recover(self) -> Found:
@@ -141,6 +147,11 @@ def parts(folder: Path, reserve: int = 1, clocks: Clocks = SYSTEM) -> Iterator[P
         scratch = folder / "scratch"
         scratch.mkdir(exist_ok=True)
         yield Parts(spool, ledger, scratch)
+
+
+def worked(passed: Passed) -> Worked:
+    """How work by the unit's own profile alone ended."""
+    return Worked(passed.item.id, ((OWN, passed),))
 
 
 def arrival(data: bytes, source: str = "ct", read: Callable[[int], bytes] | None = None) -> Arrival:

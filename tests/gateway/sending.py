@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from stowgate import events
@@ -11,6 +12,7 @@ from stowgate.gateway.drain import Drain
 from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import Delivery, Evidence, State
+from stowgate.outbox.policy import Urgency
 from stowgate.outbox.timetable import Hours
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.deliveries import Bound, OnItsWay
@@ -48,20 +50,31 @@ class Sent:
         self.minute += seconds / 60
         return False
 
-    def clean(self, *numbers: int, size: int = 100) -> None:
+    def bytes_of(self, n: int, size: int) -> bytes:
+        """What lies on the shelf; a twin in memory takes anything."""
+        return b"%d" % n + bytes(size)
+
+    def clean(
+        self,
+        *numbers: int,
+        size: int = 100,
+        urgency: Urgency = Urgency.MEDIUM,
+        study: Callable[[int], str] = lambda _: "2.25.9",
+    ) -> None:
         """Items that wait and are bound for the destination."""
         for n in numbers:
-            data = b"%d" % n + bytes(size)
+            data = self.bytes_of(n, size)
             sheet = self.shelf.new()
             sheet.data += data
             kept = self.shelf.keep(sheet.place)
             self.ledger.receive([coming(n)])
             self.ledger.lease("w", 1)
             end = cleaned(n)
-            assert end.clean
-            made = replace(end.clean, id=kept.id, size=len(data), digest=hashlib.sha256(data).hexdigest())
-            assert not self.ledger.end([replace(end, clean=made)])
-            self.ledger.deliveries.bind({kept.id: [Bound("pacs")]})
+            made = replace(
+                end.cleans[0], study=study(n), id=kept.id, size=len(data), digest=hashlib.sha256(data).hexdigest()
+            )
+            assert not self.ledger.end([replace(end, cleans=(made,))])
+            self.ledger.deliveries.bind({kept.id: [Bound("pacs", urgency)]})
 
     def go(self, seconds: float = 0.0) -> None:
         """Until nothing is due any more; at most a second of real work, and so many of waiting."""

@@ -8,9 +8,10 @@ import random
 import pytest
 
 from stowgate import events
+from stowgate.errors import Temporary
 from stowgate.gateway import drain
 from stowgate.lifecycle import Delivery, Evidence, State
-from stowgate.outbox.policy import LEAST
+from stowgate.outbox.policy import LEAST, Urgency
 from stowgate.outbox.timetable import hours_of
 from stowgate.store.deliveries import Outcome
 from tests.gateway.sending import Sent
@@ -356,3 +357,65 @@ def test_what_a_line_carries_is_noted_and_an_outage_has_its_begin_and_end(sent: 
     sent.go(100)
     (down,) = sent.ledger.deliveries.outages("pacs")
     assert down.ended and 90 <= down.ended - down.began <= 110
+
+
+def test_what_is_not_urgent_goes_although_urgent_things_never_end(sent: Sent) -> None:
+    sent.clean(1)
+    sent.ledger.deliveries.lease("pacs", 1, 1)
+    sent.ledger.deliveries.release([1])
+    sent.clean(*range(2, 40), urgency=Urgency.HIGH, study=lambda n: f"2.25.9{n}")
+    for _ in range(10):
+        sent.drain.step(sent.sink)
+    assert sent.state()[1] is not D.QUEUED, "it had one turn of the first eight"
+    assert sent.state(39)[1] is D.QUEUED, "and the urgent ones had not ended"
+
+
+class TestReadingBack:
+    """Of what is only known to be there, one in a hundred is read again and compared."""
+
+    def sent(self, *numbers: int) -> Sent:
+        sent = Sent(Evidence.PRESENCE)
+        sent.peer.level = Evidence.PRESENCE
+        sent.clean(*numbers)
+        return sent
+
+    def test_one_of_each_parcel_at_least(self) -> None:
+        sent = self.sent(*range(1, 6))
+        sent.go()
+        assert sorted(sent.way(n).evidence for n in range(1, 6)) == [Evidence.CONTENT] + [Evidence.PRESENCE] * 4
+        assert len(sent.ledger.deliveries.purgeable(1e12)) == 5
+
+    def test_a_place_that_gives_nothing_back_leaves_what_is_known(self) -> None:
+        sent = self.sent(1, 2)
+        sent.peer.gives_back = False
+        sent.go()
+        assert [sent.state(n) for n in (1, 2)] == [VERIFIED] * 2
+        assert {sent.way(n).evidence for n in (1, 2)} == {Evidence.PRESENCE}
+        assert sent.ledger.deliveries.purgeable(1e12) == [], "and nothing of it is ever deleted here"
+
+    def test_a_break_while_it_is_read_leaves_what_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sent = self.sent(1)
+
+        def breaks(_: object) -> None:
+            raise Temporary("peer_broke_off")
+
+        monkeypatch.setattr(sent.sink, "read_back", breaks)
+        sent.go()
+        assert sent.state() == VERIFIED and sent.way().evidence is Evidence.PRESENCE
+
+    def test_a_peer_that_stores_altered_bytes_is_caught_and_the_item_kept(self) -> None:
+        sent = self.sent(1)
+        sent.peer.held = Altering()
+        sent.go(86_400)
+        assert sent.state() == (S.QUARANTINED, D.REFUSED, "peer_has_other_bytes", False)
+        codes = [one.code for one in sent.events(events.Delivered)]  # type: ignore[attr-defined]
+        assert "peer_has_other_bytes" in codes
+        assert sent.ledger.deliveries.purgeable(1e12) == []
+
+
+class Altering(dict[str, bytes]):
+    """What a peer holds that changes a byte of all it stores."""
+
+    def setdefault(self, key: str, default: bytes = b"") -> bytes:  # type: ignore[override]
+        self[key] = default[:-1] + b"!"
+        return self[key]

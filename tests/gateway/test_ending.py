@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from stowgate.errors import Temporary
+from stowgate.gateway.ending import Worked
 from stowgate.lifecycle import State
 from stowgate.objects import Raw
 from stowgate.pipeline import process, stopped
-from stowgate.way import Passed
 from tests.builder import CT, EXPLICIT, IMPLICIT, el, instance, part10, small
-from tests.gateway.parts import POLICY, Parts, clean_file, expected, flip
+from tests.gateway.parts import POLICY, Parts, clean_file, expected, flip, worked
 
 
-def passed(parts: Parts, most: int = 100) -> list[Passed]:
-    return [process(Raw(item.id, ""), parts.way, parts.bench) for item in parts.ledger.lease("test", most)]
+def passed(parts: Parts, most: int = 100) -> list[Worked]:
+    return [worked(process(Raw(item.id, ""), parts.way, parts.bench)) for item in parts.ledger.lease("test", most)]
 
 
 def test_what_is_clean_waits_with_the_bytes_that_the_engine_makes(parts: Parts) -> None:
@@ -200,5 +200,5 @@ class TestFailing:
         (done,) = passed(parts)
         parts.desk.drop(done)
         parts.desk.drop(done)
-        parts.desk.drop(stopped(Raw("0" * 32, ""), "third_start"))
+        parts.desk.drop(worked(stopped(Raw("0" * 32, ""), "third_start")))
         assert not [name for name in parts.files if not name.startswith("raw")]

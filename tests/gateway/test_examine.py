@@ -48,6 +48,16 @@ def refused(examiner: Examiner, data: bytes) -> str:
     return ""
 
 
+def test_a_priority_is_kept_as_a_code_and_nothing_that_somebody_typed(examiner: Examiner) -> None:
+    for element, priority in (
+        (el("RequestedProcedurePriority", "STAT"), "high"), (el("StudyPriorityID", "LOW"), "low"),
+        (el("RequestedProcedurePriority", "Foster: now"), ""), (el("RequestedProcedurePriority", ""), ""),
+    ):  # fmt: skip
+        seen = examiner.examine(MemorySource(small(element)))
+        assert coming("0" * 32, "ct", 10, "f" * 32, seen).priority == priority
+        assert "Foster" not in repr(seen)
+
+
 def test_everything_that_could_name_somebody_is_an_alias(examiner: Examiner) -> None:
     seen = examiner.examine(MemorySource(small()))
     assert (seen.modality, seen.sop_class) == ("CT", CT)

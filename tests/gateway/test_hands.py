@@ -17,6 +17,7 @@ import pytest
 from stowgate.child import Child
 from stowgate.errors import Temporary
 from stowgate.gateway import hand
+from stowgate.gateway.hand import Job
 from stowgate.gateway.hands import WORTH_A_PROCESS, Beside, Hands
 from stowgate.gateway.workers import Workers
 from stowgate.lifecycle import State
@@ -40,7 +41,7 @@ def called(parts: Parts) -> Iterator[Hands]:
 
 
 def call(parts: Parts) -> Hands:
-    hands = Hands(parts.way, parts.spool)
+    hands = Hands(parts.ways, parts.spool)
     beside = beside_of(hands)
     beside.is_there(call=True)
     assert beside._child
@@ -53,8 +54,8 @@ def beside_of(hands: Hands) -> Beside:
     return hands._beside
 
 
-def raws(*ids: str) -> list[Raw]:
-    return [Raw(id, "") for id in ids]
+def raws(*ids: str) -> list[Job]:
+    return [Job(Raw(id, "")) for id in ids]
 
 
 def ends(passed: Passed) -> tuple[Any, ...]:
@@ -77,7 +78,7 @@ def test_a_process_and_a_thread_end_every_object_alike(parts: Parts, called: Han
     ]  # fmt: skip
     flip(raw_file(parts, ids[1]))
     there = list(called.take(raws(*ids), 0))
-    here = list(Hands(parts.way).take(raws(*ids), 0))
+    here = list(Hands(parts.ways).take(raws(*ids), 0))
     assert [ends(one) for one in there] == [ends(one) for one in here]
     assert {one.item.state for one in there} == {State.CLEANED, State.QUARANTINED, State.HELD}
     for one, other in zip(there, here, strict=True):
@@ -98,7 +99,7 @@ def test_what_a_process_wrote_is_what_the_engine_makes(parts: Parts, called: Han
 
 def test_only_much_to_do_calls_a_process_and_until_it_listens_the_thread_works(parts: Parts) -> None:
     ids = [parts.accept(small(uid=f"1.2.{n}")) for n in range(2)]
-    with closing(Hands(parts.way, parts.spool)) as hands:
+    with closing(Hands(parts.ways, parts.spool)) as hands:
         assert len(list(hands.take(raws(ids[0]), WORTH_A_PROCESS - 2))) == 1
         assert not beside_of(hands).process
         assert len(list(hands.take(raws(ids[1]), WORTH_A_PROCESS - 2))) == 1, "two were done"
@@ -109,7 +110,7 @@ def test_a_process_is_told_no_key_but_the_projects_and_the_objects(parts: Parts)
     id = parts.accept(small())
     lent = parts.spool.raw.loan(id)
     sheet = parts.spool.clean.lend()
-    told = repr((hand.beginning(parts.way), hand.request(Raw(id, ""), lent, sheet.part.loan)))
+    told = repr((hand.beginning(parts.ways), hand.request(Job(Raw(id, "")), lent, sheet.part.loan)))
     for epoch in parts.spool.epochs.ids():
         assert parts.spool.epochs.key(epoch).hex() not in told
     assert parts.way.key.hex() in told
@@ -165,7 +166,7 @@ def test_without_descriptors_there_is_no_process_and_none_stays_open(parts: Part
                 held.append(os.open(os.devnull, os.O_RDONLY))
         for _ in range(3):  # enough for the thread, and for one pipe of the two
             os.close(held.pop())
-        with closing(Hands(parts.way, parts.spool)) as hands:
+        with closing(Hands(parts.ways, parts.spool)) as hands:
             assert [one.ref is not None for one in hands.take(raws(id), WORTH_A_PROCESS)] == [True]
             assert not beside_of(hands).process
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
@@ -182,7 +183,7 @@ def test_a_process_that_cannot_start_is_not_called_again_and_again(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hand, "__name__", "stowgate.no_such_module")
-    with closing(Hands(parts.way, parts.spool)) as hands:
+    with closing(Hands(parts.ways, parts.spool)) as hands:
         beside = beside_of(hands)
         assert not beside.is_there(call=True)
         child = beside._child
@@ -251,8 +252,8 @@ def test_a_process_that_speaks_of_another_object_is_believed_nothing(
 ) -> None:
     answer, first = Child.answer, [True]
 
-    def mixed_up(child: Child) -> Any:
-        said = answer(child)
+    def mixed_up(child: Child, *within: float) -> Any:
+        said = answer(child, *within)
         return said | {hand.ID: "another"} if first and first.pop() else said
 
     monkeypatch.setattr(Child, "answer", mixed_up)
@@ -304,7 +305,7 @@ def test_whoever_stops_listening_leaves_nothing_behind_and_answers_are_not_mixed
     ids = [parts.accept(small(uid=f"1.2.{n}")) for n in range(5)]
     taken = called.take(raws(*ids), 0)
     first = next(taken)
-    taken.close()  # type: ignore[attr-defined]
+    taken.close()
     assert first.ref
     parts.spool.clean.drop(first.ref.path)
     assert no_parts(parts)
@@ -337,7 +338,7 @@ def test_an_object_that_a_process_cannot_do_with_what_it_has_is_done_in_the_thre
     parts: Parts, called: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = parts.accept(small())
-    monkeypatch.setattr(Child, "answer", lambda _: {hand.ID: id, hand.AGAIN: ""})
+    monkeypatch.setattr(Child, "answer", lambda *_: {hand.ID: id, hand.AGAIN: ""})
     (passed,) = called.take(raws(id), 0)
     assert passed.ref
 
@@ -354,11 +355,11 @@ def test_a_process_outlives_an_interruption_and_ends_with_its_owner(called: Hand
 
 
 def test_its_words_are_those_of_the_policy(parts: Parts) -> None:
-    answered: Callable[[Any], dict[str, Any]] = hand.begin(hand.beginning(parts.way))
+    answered: Callable[[Any], dict[str, Any]] = hand.begin(hand.beginning(parts.ways))
     id = parts.accept(small())
     sheet = parts.spool.clean.lend()
     raw = Raw(id, "")
-    answer = answered(hand.request(raw, parts.spool.raw.loan(id), sheet.part.loan))
+    answer = answered(hand.request(Job(raw), parts.spool.raw.loan(id), sheet.part.loan))
     passed, kept = hand.heard(raw, answer, str(sheet.place), parts.way)
     assert passed.ref
     assert passed.ref.policy == POLICY.digest

@@ -121,10 +121,10 @@ class TestFaults:
         made = parts.desk._made
         bad = _new_uid(small(uid="1.2.3"))
 
-        def fail(self: object, passed: Any, *more: Any) -> Any:
-            if passed.ref and passed.ref.names.instance == bad:
+        def fail(self: object, profile: Any, ref: Any, *more: Any) -> Any:
+            if ref.names.instance == bad:
                 raise RuntimeError("a bug")
-            return made(passed, *more)
+            return made(profile, ref, *more)
 
         monkeypatch.setattr(type(parts.desk), "_made", fail)
         with working(parts, 1):

@@ -18,10 +18,12 @@ from stowgate.outbox.policy import (
     Urgency,
     entering,
     failed,
+    from_below,
     hurried,
     next_line,
     parcel_bytes,
     pause,
+    sampled,
     seen,
 )
 
@@ -135,3 +137,31 @@ def test_a_person_may_say_now() -> None:
 def test_a_parcel_is_ten_seconds_worth_of_the_line_within_bounds(rate: float) -> None:
     assert LEAST_PARCEL <= parcel_bytes(rate) <= MOST_PARCEL
     assert parcel_bytes(512 * 1024) == 5 << 20
+
+
+class TestShare:
+    """Who is less urgent waits longer, and not for ever."""
+
+    def test_one_turn_in_eight_is_the_least_urgent_s(self) -> None:
+        assert [turn for turn in range(24) if from_below(turn)] == [7, 15, 23]
+
+    @given(st.lists(st.sampled_from(Urgency), min_size=1, max_size=20))
+    def test_from_below_the_least_urgent_is_next_and_among_these_all_is_as_before(
+        self, urgencies: list[Urgency]
+    ) -> None:
+        lines = [Line(number, urgency) for number, urgency in enumerate(urgencies)]
+        least = [line for line in lines if line.urgency is min(urgencies)]
+        assert next_line(lines, below=True) == next_line(least)
+
+
+class TestSample:
+    """Which of those that are there are read again."""
+
+    @given(number=st.integers(0, 5_000), chance=st.floats(0, 1, exclude_max=True))
+    def test_one_in_a_hundred_of_any_number_and_one_at_least(self, number: int, chance: float) -> None:
+        found = sampled(number, chance)
+        assert len(set(found)) == len(found) == -(-number // 100)
+        assert all(0 <= place < number for place in found)
+
+    def test_chance_decides_which(self) -> None:
+        assert {sampled(10, n / 100)[0] for n in range(100)} == set(range(10))

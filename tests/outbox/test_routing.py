@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stowgate.outbox.policy import Urgency
-from stowgate.outbox.routing import Facts, Rule, mark_of, marks_of, routed
+from stowgate.outbox.routing import Facts, Rule, mark_of, marks_of, priority_of, profiles_of, routed
 
 WORDS = st.sampled_from(["", "a", "b", "c"])
 SOME = st.lists(st.sampled_from("abc"), max_size=2).map(tuple)
@@ -62,3 +62,24 @@ def test_a_description_is_matched_whatever_its_case(description: bytes, fits: bo
 def test_no_description_and_no_pattern_breaks_it_and_a_mark_shows_neither(description: bytes, pattern: str) -> None:
     for mark in marks_of([pattern], [description]):
         assert len(mark) == 16 and set(mark) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("values", "priority"),
+    [
+        ((b"", b""), ""), ((b"STAT ", b""), "high"), ((b"", b"routine"), "medium"), ((b"LOW", b"HIGH"), "high"),
+        ((b"LOW\0", b"MEDIUM"), "medium"), ((b"Dr Foster: soon", b""), ""), ((b"low",), "low"),
+    ],
+)  # fmt: skip
+def test_a_priority_is_one_of_dicoms_terms_or_none(values: tuple[bytes, ...], priority: str) -> None:
+    assert priority_of(values) == priority
+    rule = Rule(("pacs",), priorities=("high", "medium"))
+    assert rule.fits(Facts("ct", priority=priority)) is (priority in ("high", "medium"))
+    assert Rule(("pacs",)).fits(Facts("ct", priority=priority))
+
+
+def test_a_destination_gets_one_profile() -> None:
+    rules = [Rule(("pacs", "nas")), Rule(("archive",), profile="research"), Rule(("pacs",), modalities=("MG",))]
+    assert profiles_of(rules) == {"pacs": "", "nas": "", "archive": "research"}
+    with pytest.raises(ValueError, match="one profile"):
+        profiles_of([*rules, Rule(("nas",), profile="research")])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Clocks
-from stowgate.store.custody import Coming, Custody, Ended
+from stowgate.store.custody import Coming, Custody, Ended, Leased
 from stowgate.store.deliveries import Bound, Outcome
 from stowgate.vault.key import Key
 
@@ -52,17 +52,22 @@ def coming(n: int, instance: int | None = None, content: int | None = None, **mo
     return Coming(hex32(n), **(facts | more))  # type: ignore[arg-type]
 
 
-def clean(n: int, instance: int | None = None, policy: str = POLICY) -> CleanObject:
+def clean(n: int, instance: int | None = None, policy: str = POLICY, key_id: str = KEY.id) -> CleanObject:
     uid = f"2.25.{n if instance is None else instance}"
     names = {"patient": "P1", "study": "2.25.9", "series": "2.25.8", "instance": uid}
     return CleanObject(
-        hex32(n, 5), uid, "2.25.9", "2.25.8", 900 + n, f"{n:064x}", policy, KEY.id, CT, "1.2.840.10008.1.2.1", names
+        hex32(n, 5), uid, "2.25.9", "2.25.8", 900 + n, f"{n:064x}", policy, key_id, CT, "1.2.840.10008.1.2.1", names
     )
 
 
 def cleaned(n: int, instance: int | None = None, made: int | None = None, policy: str = POLICY) -> Ended:
     result = clean(n if made is None else made, n if instance is None else instance, policy)
-    return Ended(hex32(n), State.CLEANED, findings=("burned_in", "graphics"), clean=result)
+    return Ended(hex32(n), State.CLEANED, findings=("burned_in", "graphics"), cleans=(result,))
+
+
+def leased(n: int, attempts: int = 0, **more: bool) -> Leased:
+    """What is given out of arrival `n`."""
+    return Leased(hex32(n), "ct", attempts, "CT", CT, **more)
 
 
 def ended(n: int, state: State, code: str = "uid_reuse") -> Ended:

@@ -64,7 +64,9 @@ def held(id: str) -> Ended:
 
 def cleaned(id: str, clean: str) -> Ended:
     uid = f"2.25.{int(id, 16)}"
-    return Ended(id, State.CLEANED, clean=CleanObject(clean, uid, "2.25.1", "2.25.2", 1, "d", "p", "k", "1.2.3", "1.2"))
+    return Ended(
+        id, State.CLEANED, cleans=(CleanObject(clean, uid, "2.25.1", "2.25.2", 1, "d", "p", "k", "1.2.3", "1.2"),)
+    )
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from stowgate.lifecycle import NEXT, Delivery, Evidence, State
 from stowgate.outbox.policy import Urgency
-from stowgate.store.custody import Custody, Event
+from stowgate.store.custody import Custody, Ended, Event
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.store.deliveries import Bound, Outcome
-from tests.store.custody_sample import KEY, OTHER_POLICY, POLICY, Hands, cleaned, coming, ended, hex32
+from tests.store.custody_sample import KEY, OTHER, OTHER_POLICY, POLICY, Hands, clean, cleaned, coming, ended, hex32
 
 SOAK = bool(os.environ.get("STOWGATE_SOAK"))
 N = st.integers(0, 5)
@@ -37,6 +37,7 @@ OUTCOMES = st.builds(
     st.integers(0, 6), st.sampled_from(Delivery), st.sampled_from(Evidence), st.sampled_from([None, 5.0]),
     st.booleans(),
 )  # fmt: skip
+KEYS = (KEY.id, OTHER.id)
 ENDS = st.sampled_from(sorted(NEXT[State.RECEIVED]))
 
 
@@ -107,6 +108,28 @@ class Ledgers(RuleBasedStateMachine):
     def end_what_is_leased(self, ends: list[tuple[State, int]]) -> None:
         leased = [int(item.coming.id[:8], 16) for item in self.twin._at_work()]
         self.end([(n, state, instance, False) for n, (state, instance) in zip(leased, ends, strict=False)])
+
+    @rule(
+        instance=st.integers(0, 3),
+        makes=st.lists(st.tuples(st.sampled_from([POLICY, OTHER_POLICY]), st.sampled_from(KEYS)), max_size=3),
+        keep=st.integers(0, 2),
+    )
+    def end_with_several(self, instance: int, makes: list[tuple[str, str]], keep: int) -> None:
+        """The first that is leased: cleaned by several profiles, some of what stood of it is kept."""
+        leased = self.twin._at_work()
+        self.made += 10
+        cleans = [clean(self.made + at, instance, *with_) for at, with_ in enumerate(makes)]
+        kept = [one.id for item in leased[:1] for one in self.twin.cleans_of_item(item.coming.id)][:keep]
+        state = State.CLEANED if cleans or kept else State.DUPLICATE
+        self.both("end", [Ended(item.coming.id, state, cleans=tuple(cleans), kept=tuple(kept)) for item in leased[:1]])
+
+    @rule(ids=IDS)
+    def clean_more(self, ids: list[int]) -> None:
+        self.both("clean_more", [hex32(n) for n in ids])
+
+    @rule(name=st.sampled_from(["research", "hospital"]), key=st.sampled_from(KEYS))
+    def claim(self, name: str, key: str) -> None:
+        self.both("claim_profile", name, key)
 
     @rule(ids=IDS)
     def release(self, ids: list[int]) -> None:
@@ -240,7 +263,11 @@ def everything(ledger: Custody) -> list[object]:
         ledger.unpayloaded([hex32(n) for n in range(10)]),
         [ledger.clean_of_item(hex32(n)) for n in range(10)],
         [ledger.row(hex32(n)[:8]) for n in range(10)],
-        [ledger.clean_of_instance(instances, policy) for policy in (POLICY, OTHER_POLICY)],
+        [ledger.clean_of_instance(instances, policy, key) for policy in (POLICY, OTHER_POLICY) for key in KEYS],
+        [ledger.cleans_of_item(hex32(n)) for n in range(10)],
+        [ledger.made_of_item(hex32(n)) for n in range(10)],
+        [ledger.key_of_profile(name) for name in ("research", "hospital")],
+        ledger.adding(),
         ledger.callers(),
         ledger.events(most=3),
         ledger.events(hex32(1)),
@@ -250,6 +277,7 @@ def everything(ledger: Custody) -> list[object]:
         ledger.deliveries.unbound(),
         ledger.deliveries.of_items([hex32(n) for n in range(10)]),
         [ledger.deliveries.next_due(to) for to in ("pacs", "nas")],
+        [ledger.deliveries.never_to(to) for to in ("pacs", "nas")],
     ]
 
 

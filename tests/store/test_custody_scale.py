@@ -97,7 +97,7 @@ def test_work_costs_the_same_with_many_rows(large: Path, capsys: pytest.CaptureF
         def work() -> None:
             leased = ledger.lease("w", 8)
             ledger.release([item.id for item in leased])
-            ledger.clean_of_instance([f"2.25.{n}" for n in range(2, 20)], "0" * 64)
+            ledger.clean_of_instance([f"2.25.{n}" for n in range(2, 20)], "0" * 64, KEY.id)
             assert ledger.row(leased[0].id[:12])
             assert not ledger.unpayloaded([item.id for item in leased])
 

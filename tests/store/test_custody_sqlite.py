@@ -26,7 +26,7 @@ from stowgate.store.clocks import Clocks
 from stowgate.store.custody import Event, Leased
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.store.sqlite import open_ledger
-from tests.store.custody_sample import KEY, OTHER, Hands, bring, clean, cleaned, coming, hex32
+from tests.store.custody_sample import KEY, OTHER, Hands, bring, clean, cleaned, coming, hex32, leased
 
 WRITER = Path(__file__).with_name("custody_writer.py")
 LIVES = 200 if os.environ.get("STOWGATE_SOAK") else 20
@@ -84,7 +84,7 @@ class TestKeeping:
             ledger.lease("w", 1)
         hands.boot, hands.monotonic = "second", 101.0
         with open_custody(path, KEY, hands.clocks) as ledger:
-            assert ledger.lease("w", 1) == [Leased(hex32(1), "ct", 1)]
+            assert ledger.lease("w", 1) == [leased(1, 1)]
 
     def test_a_start_is_on_disk_before_the_lease_is_given(self, path: Path, ledger: SqliteCustody) -> None:
         ledger.receive([coming(1)])
@@ -178,7 +178,7 @@ class TestTogether:
             slow.start()
             slow.join()
             given.extend(ledger.lease("late", 1))
-            assert given == [Leased(hex32(1), "ct", 0)]
+            assert given == [leased(1, 0)]
 
     def test_a_listing_does_not_wait_for_a_commit(self, ledger: SqliteCustody) -> None:
         ledger.receive([coming(1)])

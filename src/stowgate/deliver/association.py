@@ -28,6 +28,8 @@ _LARGEST = 1 << 20
 
 _ASSOCIATE_AC, _ASSOCIATE_RJ, _DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 2, 3, 4, 5, 6, 7
 _COMMAND, _LAST = 1, 2
+_MOST_PARTS = 512
+"""Of one call of the system, which takes 1,024."""
 _head = struct.Struct(">BBI")
 _item = struct.Struct(">BBIIBB")
 
@@ -65,13 +67,26 @@ class Association:
     def send(self, context: int, command: bytes, data: Iterable[bytes] | None = None, size: int = 0) -> None:
         """A message: its command, and `size` bytes of data set in pieces. Raises BrokeOff."""
         try:
-            self._socket.sendall(_values(context, command, self._fragment, _COMMAND, last=True))
+            self._send(_values(context, command, self._fragment, _COMMAND, last=True))
             left = size
             for piece in data or ():
                 left -= len(piece)
-                self._socket.sendall(_values(context, piece, self._fragment, 0, last=left == 0))
+                self._send(_values(context, piece, self._fragment, 0, last=left == 0))
         except OSError:
             raise BrokeOff from None
+
+    def _send(self, parts: list[bytes | memoryview]) -> None:
+        """All of it, and without a copy where the socket takes a list."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            self._socket.sendall(b"".join(parts))
+            return
+        for at in range(0, len(parts), _MOST_PARTS):
+            left = parts[at : at + _MOST_PARTS]
+            sent = self._socket.sendmsg(left)
+            for part in left:
+                if sent < len(part):
+                    self._socket.sendall(memoryview(part)[max(0, sent) :])
+                sent -= len(part)
 
     def receive(self) -> tuple[bytes, bytes]:
         """The next message: command and data set. Raises BrokeOff; so does whatever makes no sense."""
@@ -212,15 +227,15 @@ def _rejected(body: bytes, peer: Peer) -> Misconfigured | Temporary:
     return Misconfigured("peer_unauthorised", place) if (result, source) == (1, 1) else Temporary("peer_busy", place)
 
 
-def _values(context: int, data: bytes, fragment: int, control: int, *, last: bool) -> bytes:
-    """P-DATA-TF PDUs of one presentation data value each (PS3.8 9.3.5); `last` is true of the end of the data."""
-    parts = bytearray()
+def _values(context: int, data: bytes, fragment: int, control: int, *, last: bool) -> list[bytes | memoryview]:
+    """P-DATA-TF PDUs of one presentation data value each (PS3.8 9.3.5), in parts; `last` is true of the data's end."""
+    whole = memoryview(data)
+    parts: list[bytes | memoryview] = []
     for at in range(0, len(data), fragment):
-        piece = data[at : at + fragment]
+        piece = whole[at : at + fragment]
         end = _LAST if last and at + fragment >= len(data) else 0
-        parts += _item.pack(_DATA, 0, len(piece) + 6, len(piece) + 2, context, control | end)
-        parts += piece
-    return bytes(parts)
+        parts += (_item.pack(_DATA, 0, len(piece) + 6, len(piece) + 2, context, control | end), piece)
+    return parts
 
 
 def _read_pdu(connection: socket.socket) -> tuple[int, bytes]:

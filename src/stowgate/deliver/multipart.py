@@ -8,7 +8,7 @@ from stowgate.deliver.sink import Instance
 
 
 class Body:
-    """One multipart/related message (PS3.18 8.7.1). Each is sent once; `sent` says which parts went out whole."""
+    """One multipart/related message (PS3.18 8.7.1). `sent` says which parts went out whole when it was read last."""
 
     def __init__(self, instances: Sequence[Instance], boundary: str) -> None:
         self._instances, self._boundary = instances, boundary
@@ -24,6 +24,7 @@ class Body:
         return heads + sum(one.ref.size for one in self._instances) + len(self._end())
 
     def __iter__(self) -> Iterator[bytes]:
+        self.sent.clear()
         for one in self._instances:
             yield self._head()
             yield from one.chunks()

@@ -1,206 +1,203 @@
-"""A DICOMweb server as a destination: STOW-RS of the exact stored bytes, reconciled by UID; QIDO-RS as evidence."""
+"""STOW-RS of the exact stored bytes, reconciled by UID whatever the code says; QIDO-RS and WADO-RS as evidence."""
 
 from __future__ import annotations
 
-import base64
-import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
-
-from stowgate.deliver.dest import Dest
-from stowgate.deliver.dest_tls import DestTls, context_of
-from stowgate.deliver.http import Broken, ask, client, is_json
-from stowgate.deliver.multipart import Body
-from stowgate.deliver.sink import Answer, Found, Instance, Journal, Parcel, Sink, Trial
-from stowgate.deliver.status import REFUSED
-from stowgate.deliver.stow_answer import instances_of, said_of
+from stowgate.deliver import refusals
+from stowgate.deliver.dest_tls import DestTls
+from stowgate.deliver.dicomweb import DicomWeb
+from stowgate.deliver.http import Answered, is_dicom
+from stowgate.deliver.login import Access
+from stowgate.deliver.sink import Answer, Found, Instance, Journal, Parcel, Trial
+from stowgate.deliver.stow_answer import said_of
+from stowgate.deliver.stow_verdicts import Verdicts
 from stowgate.errors import Misconfigured, Temporary
 from stowgate.lifecycle import Delivery, Evidence
-from stowgate.vault.secret import load
 
-if TYPE_CHECKING:
-    import httpx
-
-_JSON = {"Accept": "application/dicom+json"}
 _UNKNOWN, _LATER = Answer(Delivery.SENT, "peer_broke_off"), Answer(Delivery.QUEUED, "peer_broke_off")
-_UNSAID = Answer(Delivery.SENT, "peer_said_nothing")
+_TAKEN = frozenset((Delivery.ACKNOWLEDGED, Delivery.REFUSED))
+_OPEN = Access()
 _AT_ONCE = 20
 """UIDs of one question: an address has to stay short."""
 
+_NOT_STOW = frozenset((404, 405, 406, 410, 411, 414, 417, 426, 501, 505))
+"""Codes that speak of the address, not of what was sent."""
 
-class StowDest(Dest):
-    """A [[dest]] of kind "stow": a DICOMweb server."""
-
-    kind: Literal["stow"] = Field(description="Objects are sent by STOW-RS.")
-    url: str = Field(description='Address of its DICOMweb service, such as "https://pacs.example/dicom-web".')
-    auth: str = Field(
-        default="",
-        pattern=r"^(|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|systemd:[A-Za-z0-9_.-]+)$",
-        description='Bearer token, or with user the password: "env:NAME", "file:PATH" or "systemd:NAME".',
-    )
-    user: str = Field(
-        default="", max_length=64, pattern=r"^[!-9;-~]*$", description="User name, for basic authentication."
-    )
-    evidence: Literal["status", "presence"] = Field(
-        default="presence", description="presence asks by QIDO-RS whether it is there; status trusts its word."
-    )
-    tls: DestTls | None = Field(default=None, description="Authorities and certificate of our own, for https.")
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, url: str) -> str:
-        found = urlsplit(url)
-        if found.scheme not in ("http", "https") or not found.hostname or found.username or found.query:
-            raise ValueError("must be an address that begins with http:// or https:// and holds no user")
-        return url.rstrip("/")
-
-    @model_validator(mode="after")
-    def _user_has_password(self) -> StowDest:
-        if self.user and not self.auth:
-            raise ValueError("needs auth with user")
-        return self
-
-    @property
-    def where(self) -> str:
-        """The address."""
-        return self.url
-
-    def sink(self) -> Sink:
-        """See `Dest.sink`."""
-        return StowSink(self.url, self.auth, self.user, self.tls)
+_MOST_FAILED = 8
+"""Requests that fail without a word, and nothing is taken, until no more are tried: halving 64 comes down to one."""
 
 
 class StowSink:
     """See `deliver.sink.Sink`. What the answer does not speak of is sent by itself, or asked for."""
 
-    def __init__(self, url: str, auth: str = "", user: str = "", tls: DestTls | None = None) -> None:
-        self._url, self._auth, self._user, self._tls = url, auth, user, tls
-        self._client: httpx.Client | None = None
+    def __init__(self, url: str, access: Access = _OPEN, tls: DestTls | None = None, *, content: bool = False) -> None:
+        """content -- `verify` retrieves each object again"""
+        self._url, self._fetches, self._content = url, bool(access.token_url), content
+        self._peer = DicomWeb(url, access, tls)
+        self._verdicts = Verdicts(lambda one: one.uid in self._peer.there([one]))
+        self._most: int | None = None
+        """Bytes of one request that it takes, as far as it has said so."""
 
     def open(self) -> None:
         """Read secrets and certificates anew: they may have been renewed."""
-        self.close()
-        secret = load(self._auth, shortest=4).text if self._auth else ""
-        if self._user:
-            secret = "Basic " + base64.b64encode(f"{self._user}:{secret}".encode()).decode("ascii")
-        elif secret:
-            secret = f"Bearer {secret}"
-        self._client = client(context_of(self._tls) if self._tls else None, secret)
+        self._peer.open()
 
     def close(self) -> None:
         """Let go of the connections."""
-        if self._client:
-            self._client.close()
-            self._client = None
+        self._peer.close()
 
     def reachable(self) -> bool:
         """Whether somebody listens there."""
-        import socket
+        return self._peer.reachable()
 
-        found = urlsplit(self._url)
+    def deliver(self, parcel: Parcel, journal: Journal) -> Mapping[str, Answer]:
+        """Together, then in parts what an answer to all did not speak of, down to one by one."""
+        self._verdicts.begin()
+        answers: dict[str, Answer] = {}
+        rest = _LATER
         try:
-            place = (found.hostname or "", found.port or (443 if found.scheme == "https" else 80))
-            socket.create_connection(place, 5.0).close()
-        except (OSError, OverflowError, UnicodeError, ValueError):
-            return False
-        return True
+            self._send(parcel.instances, answers, journal)
+        except (Misconfigured, Temporary) as error:
+            if not answers:
+                raise
+            rest = Answer(Delivery.QUEUED, error.code, error.after if isinstance(error, Temporary) else None)
+        return {one.uid: answers.get(one.uid, rest) for one in parcel.instances}
 
-    def deliver(self, parcel: Parcel, journal: Journal) -> Mapping[str, Answer]:  # noqa: ARG002 - half a request is none
-        """Together, then one by one what a refusal of all did not speak of."""
-        answers, unsaid = self._sent(parcel.instances)
-        if len(parcel.instances) == 1:
-            return {**answers, **dict.fromkeys(unsaid, REFUSED)}
-        for one in parcel.instances:
-            if one.uid in unsaid:
-                alone, left = self._alone(one)
-                answers |= {**alone, **dict.fromkeys(left, REFUSED)}
-                if any(answer is _LATER or answer is _UNKNOWN for answer in alone.values()):
-                    break
-        return {one.uid: answers.get(one.uid, _LATER) for one in parcel.instances}
-
-    def verify(self, parcel: Parcel, journal: Journal) -> Mapping[str, Found]:  # noqa: ARG002 - the peer itself says it
-        """By QIDO-RS: as lists, then one by one for those that a list does not find."""
+    def verify(self, parcel: Parcel, journal: Journal) -> Mapping[str, Found]:
+        """By QIDO-RS: as lists, then one by one for those that a list does not find. Or by reading each again."""
+        if self._content:
+            return self._read_again(parcel.instances, journal)
         there: set[str] = set()
         instances = parcel.instances
         for at in range(0, len(instances), _AT_ONCE):
-            there |= self._there(instances[at : at + _AT_ONCE])
+            there |= self._peer.there(instances[at : at + _AT_ONCE])
         for one in instances:
             if len(instances) > 1 and one.uid not in there:
-                there |= self._there([one])
-        present, lost = Found(Evidence.PRESENCE), Found(code="peer_lost_object")
-        return {one.uid: present if one.uid in there else lost for one in instances}
+                there |= self._peer.there([one])
+        present = Found(Evidence.PRESENCE)
+        return {one.uid: present if one.uid in there else _missed(one, journal) for one in instances}
 
-    def read_back(self, instance: Instance) -> Found:  # noqa: ARG002 - it is not asked for its bytes yet
-        """Nothing: not read again here."""
-        return Found()
+    def read_back(self, instance: Instance) -> Found:
+        """By WADO-RS."""
+        found = self._peer.read_back(instance)
+        if found.wait is not None:
+            raise Temporary(found.code, self._url, after=found.wait)
+        return found
 
     def trial(self) -> Iterator[Trial]:
-        """Ask it by QIDO-RS for an instance that nobody has."""
+        """Get a token, if it takes one; ask for an instance that nobody has, by QIDO-RS and, if need be, by WADO-RS."""
+        step = "token" if self._fetches else "QIDO-RS"
         try:
             self.open()
-            found = self._asked(f"{self._url}/instances?SOPInstanceUID=2.25.0&limit=1")
+            if self._fetches:
+                self._peer.log_in()
+                yield Trial(step, "It gives us a token.")
+            step = "QIDO-RS"
+            if not self._peer.knows_nobody():
+                yield Trial(step, "It knows an instance that nobody can have made.", "peer_not_dicom")
+                return
+            yield Trial(step, "It answers, and can be asked what it has.")
+            if self._content:
+                step = "WADO-RS"
+                if not self._peer.may_give():
+                    raise Misconfigured("peer_gives_nothing_back", self._url)
+                yield Trial(step, "It can be asked for objects.")
         except (Misconfigured, Temporary) as error:
-            yield Trial("QIDO-RS", str(error), error.code)
-            return
-        if found:
-            yield Trial("QIDO-RS", "It knows an instance that nobody can have made.", "peer_not_dicom")
-        else:
-            yield Trial("QIDO-RS", "It answers, and can be asked what it has.")
+            yield Trial(step, str(error), error.code)
 
-    def _alone(self, one: Instance) -> tuple[dict[str, Answer], set[str]]:
-        """As `_sent`; what fails now is a failure of the way, because others were answered for already."""
-        try:
-            return self._sent((one,))
-        except Temporary:
-            return {one.uid: _LATER}, set()
+    def _send(self, instances: Sequence[Instance], answers: dict[str, Answer], journal: Journal) -> None:
+        """Until all have their answers, or the connection breaks."""
+        waiting = deque([instances] if instances else [])
+        failed = 0
+        while waiting:
+            batch = waiting.popleft()
+            if self._most is not None and len(batch) > 1 and _size(batch) > self._most:
+                waiting.extendleft(reversed(_cut(batch, self._most)))
+                continue
+            left, answered = self._sent(batch, answers, journal)
+            if answered is None:
+                return
+            if len(batch) == 1:
+                answers |= {one.uid: self._verdicts.of_code(one, answered, journal) for one in left}
+            else:
+                waiting.extendleft(reversed(self._parts(left, answered.code)))
+            failed += bool(left)
+            if failed >= _MOST_FAILED and not any(one.state in _TAKEN for one in answers.values()):
+                raise Temporary("peer_busy", self._url, after=answered.after)
 
-    def _sent(self, instances: Sequence[Instance]) -> tuple[dict[str, Answer], set[str]]:
-        """Answers by UID, and those that a refusal does not speak of."""
-        body = Body(instances, os.urandom(16).hex())
-        headers = {**_JSON, "Content-Type": body.content_type, "Content-Length": str(len(body))}
-        uids = [one.uid for one in instances]
-        try:
-            answered = ask(self._opened(), "POST", f"{self._url}/studies", headers, iter(body))
-        except Broken:
-            return {uid: _UNKNOWN if uid in body.sent else _LATER for uid in uids}, set()
-        said = said_of(answered.body, uids) if is_json(answered) else {}
-        unsaid = {uid for uid in uids if uid not in said}
+    def _sent(
+        self, batch: Sequence[Instance], answers: dict[str, Answer], journal: Journal
+    ) -> tuple[list[Instance], Answered | None]:
+        """Those that the answer does not speak of, and the answer; None where the connection broke."""
+        answered, whole = self._peer.store(batch)
+        if answered is None:
+            answers |= {one.uid: _UNKNOWN if one.uid in whole else _LATER for one in batch}
+            return [], None
+        said = said_of(answered.body, [one.uid for one in batch])
+        for one in sorted(batch, key=lambda one: said.get(one.uid) != 0):  # what it has stored first: so it works
+            if one.uid in said:
+                answers[one.uid] = self._verdicts.of_status(one, said[one.uid], journal)
+        left = [one for one in batch if one.uid not in said]
         if answered.code < 300:
-            if not is_json(answered):  # a log-in page says 200, too
+            if not is_dicom(answered):  # a log-in page says 200, too
                 raise Temporary("peer_not_dicom", self._url)
-            return {**dict.fromkeys(unsaid, _UNSAID), **said}, set()
-        if answered.code == 409 and len(uids) == 1:  # some say so of what they have: asking tells whether it is ours
-            return {**dict.fromkeys(unsaid, Answer(Delivery.SENT)), **said}, set()
-        if answered.code == 404 and not said:
+            answers |= {one.uid: self._verdicts.silent(one, journal) for one in left}
+            return [], answered
+        if answered.code in _NOT_STOW and not said:
             raise Misconfigured("peer_not_dicom", self._url)
-        return said, unsaid
+        return left, answered
 
-    def _there(self, instances: Sequence[Instance]) -> set[str]:
-        uids = [one.uid for one in instances]
-        where = f"{self._url}/studies/{instances[0].ref.names.study}/instances"
-        return self._asked(f"{where}?SOPInstanceUID={','.join(uids)}&limit={len(uids)}", len(uids) > 1) & set(uids)
+    def _parts(self, left: Sequence[Instance], code: int) -> list[Sequence[Instance]]:
+        """How those are sent that the answer to all does not speak of."""
+        if code == 413:
+            self._most = max(1, _size(left) // 2)
+            return _cut(left, self._most)
+        if code >= 500:
+            half = (len(left) + 1) // 2
+            return [part for part in (left[:half], left[half:]) if part]
+        return [[one] for one in left]
 
-    def _asked(self, address: str, as_list: bool = False) -> set[str]:
-        """UIDs in the answer to a question; a list that it does not understand finds nothing."""
-        try:
-            answered = ask(self._opened(), "GET", address, _JSON)
-            if answered.code == 404 or (answered.code >= 400 and as_list):  # some say 404 of a study that is not there
-                return set()
-            if answered.code >= 400:
-                raise Misconfigured("peer_cannot_be_asked", self._url)
-            if answered.body and not is_json(answered):
-                raise Temporary("peer_not_dicom", self._url)
-            return instances_of(answered.body)
-        except ValueError:
-            raise Temporary("peer_not_dicom", self._url) from None
-        except Broken:
-            raise Temporary("peer_broke_off", self._url) from None
+    def _read_again(self, instances: Sequence[Instance], journal: Journal) -> dict[str, Found]:
+        found: dict[str, Found] = {}
+        for one in instances:
+            try:
+                found[one.uid] = self._same(one, journal)
+            except Temporary as error:
+                if not found:
+                    raise
+                rest = Found(code=error.code, wait=error.after or 0.0)
+                return {one.uid: found.get(one.uid, rest) for one in instances}
+        return found
 
-    def _opened(self) -> httpx.Client:
-        if self._client is None:
-            self.open()
-        assert self._client is not None  # noqa: S101 - just opened
-        return self._client
+    def _same(self, one: Instance, journal: Journal) -> Found:
+        found = self._peer.read_back(one)
+        if found == Found():
+            raise Misconfigured("peer_gives_nothing_back", self._url)
+        return _missed(one, journal) if found.code == "peer_lost_object" else found
+
+
+def _missed(one: Instance, journal: Journal) -> Found:
+    """It has not got it: lost where it had said yes, else what it said."""
+    why, _ = refusals.noted(journal, one.uid)
+    if why == refusals.SILENT:
+        return Found(code="peer_said_nothing")
+    return Found(code="peer_lost_object" if not why else "peer_refuses")
+
+
+def _size(instances: Sequence[Instance]) -> int:
+    return sum(one.ref.size for one in instances)
+
+
+def _cut(instances: Sequence[Instance], most: int) -> list[Sequence[Instance]]:
+    """In groups of so many bytes at most, or of one."""
+    groups: list[list[Instance]] = []
+    room = 0
+    for one in instances:
+        if not groups or one.ref.size > room:
+            groups.append([])
+            room = most
+        groups[-1].append(one)
+        room -= one.ref.size
+    return list(groups)

@@ -6,30 +6,30 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stowgate.deliver.sink import Answer
-from stowgate.deliver.status import STORED, answer_of
-
 _REFERENCED, _FAILED, _INSTANCE, _REASON = "00081199", "00081198", "00081155", "00081197"
 
 
-def said_of(body: bytes, uids: Iterable[str]) -> dict[str, Answer]:
-    """The answer for each UID that the body speaks of; of what is no DICOM JSON, of none.
+def said_of(body: bytes, uids: Iterable[str]) -> dict[str, int]:
+    """The status of each UID that the body speaks of, 0 for stored; of what is no DICOM JSON, of none.
 
     A failure goes before a reference: who says both has not stored it for sure. What is said of others is not heard.
     """
-    wanted = set(uids)
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    found: dict[str, Answer] = {}
+    wanted, data = set(uids), _parsed(body)
+    found: dict[str, int] = {}
     for item in _items(data, _REFERENCED):
         if (uid := _text(item, _INSTANCE)) in wanted:
-            found[uid] = STORED
+            found[uid] = 0
     for item in _items(data, _FAILED):
         if (uid := _text(item, _INSTANCE)) in wanted:
-            found[uid] = answer_of(_number(item, _REASON))
+            found[uid] = _number(item, _REASON)
     return found
+
+
+def is_of_store(body: bytes) -> bool:
+    """Whether it is the answer of one that stores, whatever it says: no proxy writes those lists, even empty."""
+    data = _parsed(body)
+    sets = data if isinstance(data, list) else [data]
+    return any(isinstance(one, dict) and (_REFERENCED in one or _FAILED in one) for one in sets)
 
 
 def instances_of(body: bytes) -> set[str]:
@@ -41,6 +41,13 @@ def instances_of(body: bytes) -> set[str]:
     if not isinstance(data, list):
         raise ValueError
     return {_text(item, "00080018") for item in data if isinstance(item, dict)}
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _items(data: Any, tag: str) -> list[Mapping[str, Any]]:

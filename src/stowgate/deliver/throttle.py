@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 from threading import Lock
 
-from stowgate.deliver.sink import Answer, Found, Instance, Journal, Parcel, Sink, Trial
+from stowgate.deliver.sink import STEP, Answer, Found, Instance, Journal, Parcel, Sink, Trial
 from stowgate.dicom.source import ByteSource
 from stowgate.outbox.timetable import Allowance, Rate, spend
 
-_STEP = 1 << 14
-"""Bytes that are let through at a time, so that a slow line is used evenly."""
+_STEP, _READ = 1 << 14, 1 << 16
+"""Bytes that are let through, and that are read and sent, at a time, so that a slow line is used evenly."""
 
 
 class Bucket:
@@ -26,6 +26,10 @@ class Bucket:
         self._rate, self._clock, self._sleep = rate, clock, sleep
         self._allowance, self._turn = Allowance(0.0, clock()), Lock()
         self.taken = 0
+
+    def is_open(self) -> bool:
+        """Whether there is no limit now."""
+        return self._rate() is None
 
     def take(self, size: int) -> None:
         """Return when so many bytes may be sent."""
@@ -59,7 +63,8 @@ class Throttled:
 
     def deliver(self, parcel: Parcel, journal: Journal) -> Mapping[str, Answer]:
         """With every read of an object slowed down."""
-        slowed = (replace(one, open=partial(self._opened, one)) for one in parcel.instances)
+        step = STEP if self._bucket.is_open() else _READ
+        slowed = (replace(one, open=partial(self._opened, one), step=step) for one in parcel.instances)
         return self._inner.deliver(Parcel(tuple(slowed)), journal)
 
     def _opened(self, instance: Instance) -> ByteSource:
@@ -88,6 +93,8 @@ class _Slowed:
     def read(self, offset: int, length: int) -> bytes:
         """See `ByteSource.read`."""
         data = self._inner.read(offset, length)
+        if self._bucket.is_open():
+            return data
         for at in range(0, len(data), _STEP):
             self._bucket.take(min(_STEP, len(data) - at))
         return data

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stowgate.errors import Misconfigured, StowgateError
-from stowgate.faces.checkup_delivery import destinations
+from stowgate.faces.checkup_delivery import destinations, profiles
+from stowgate.faces.checkup_records import audit_log, ledger
 from stowgate.faces.disk import existing, file_system, fsync_seconds
 from stowgate.faces.result import Result
 from stowgate.faces.service import listen_of, plan_of
@@ -32,7 +33,11 @@ def checkup(settings: Settings, base: Path) -> Iterator[Result]:
     for missing in needs(settings):
         said = f"{missing[:1].upper()}{missing[1:]}."
         yield Result("settings", "problem", said, "The gateway cannot start.", code="bad_setting")
-    disk, keys = ((_plan, _spool, _room, _sync), (_keys, _project_key)) if settings.spool.path else ((), ())
+    disk, keys = (
+        ((_plan, _spool, _room, _sync), (_keys, _project_key, profiles, ledger, audit_log))
+        if settings.spool.path
+        else ((), ())
+    )
     for look in (_parts, *disk, _clock, *keys, _ports, _certificates, _web, _folders, destinations, _alerts):
         what = look.__name__.lstrip("_").replace("_", " ")
         try:

@@ -63,6 +63,16 @@ def _parts(settings: Settings, version: str) -> Iterator[str]:
         f"Basic Application Level Confidentiality Profile of PS3.15 {EDITION} with {options}; policy digest "
         f"`{plan.policy.digest}`. See the de-identification conformance statement.\n"
     )
+    for one in plan.recipients:
+        options = ", ".join(sorted(one.policy.options)) or "no option"
+        places = ", ".join(
+            sorted({name for rule in plan.rules if rule.profile == one.name for name in rule.destinations})
+        )
+        yield (
+            f"- Destinations {places or '(none)'}: profile {one.name} with a key of its own, {options}; policy digest "
+            f"`{one.policy.digest}`."
+        )
+    yield ""
     yield f"Implementation Class UID `{IMPLEMENTATION_CLASS}`, Implementation Version Name `{IMPLEMENTATION_VERSION}`."
 
 

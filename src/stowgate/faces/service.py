@@ -12,15 +12,16 @@ from types import FrameType
 from typing import TextIO
 
 from stowgate import events
-from stowgate.deident.profile import policy_from
 from stowgate.dicom.limits import Limits
 from stowgate.errors import Misconfigured, StowgateError
+from stowgate.faces.policies import policy_of, recipients
 from stowgate.faces.web.app import build
 from stowgate.faces.web.server import Listen, WebServer
 from stowgate.gateway.acts import Hands
 from stowgate.gateway.control import ControlServer
 from stowgate.gateway.opened import Ears, Gateway, opened
-from stowgate.gateway.plan import Plan
+from stowgate.gateway.plan import Plan, Recipient
+from stowgate.gateway.purge import Keeping
 from stowgate.gateway.sources import Sources
 from stowgate.gateway.ways import WayOut
 from stowgate.ingest.cstore import CStoreSource
@@ -35,11 +36,10 @@ from stowgate.observe import logs, service
 from stowgate.observe.alerts import Alerts, webhook
 from stowgate.observe.metrics import Asked, Metrics
 from stowgate.outbox.timetable import bandwidth_of, hours_of
-from stowgate.policy import Override
 from stowgate.questions_links import links
 from stowgate.settings import Settings, needs
 from stowgate.settings_delivery import Dest
-from stowgate.settings_gateway import bytes_of
+from stowgate.settings_gateway import bytes_of, seconds_of
 from stowgate.settings_problems import BadSettings
 from stowgate.vault.secret import Secret, load
 
@@ -53,18 +53,9 @@ def plan_of(settings: Settings, base: Path = Path()) -> Plan:
     """What the settings ask a gateway to do. Misconfigured: "bad_setting" where a gateway lacks what it needs."""
     if settings.spool.path is None:
         raise Misconfigured("bad_setting", "a gateway needs [spool] path")
-    policy = policy_from(
-        settings.deid.profile,
-        settings.deid.retain,
-        settings.deid.clean,
-        [Override(rule.target, rule.action, rule.value) for rule in settings.deid.override],
-        pixels_risk=settings.pixels.risk,
-        gate_pixels=settings.gate.pixels,
-        station_name=settings.unit.name,
-    )
     return Plan(
         settings.spool.path,
-        policy,
+        policy_of(settings),
         base,
         settings.unit.name,
         settings.spool.key,
@@ -76,7 +67,16 @@ def plan_of(settings: Settings, base: Path = Path()) -> Plan:
         {source.name: source.issuer for source in settings.source if source.issuer},
         tuple(way_of(dest) for dest in settings.dest),
         tuple(route.rule() for route in settings.route),
+        tuple(Recipient(one.name, policy, one.key) for one, policy in recipients(settings)),
+        keeping_of(settings),
     )
+
+
+def keeping_of(settings: Settings) -> Keeping:
+    """What [purge] asks for."""
+    purge = settings.purge
+    after, originals = (seconds_of(text) if text else None for text in (purge.after, purge.originals))
+    return Keeping(after, originals, purge.pressure)
 
 
 def way_of(dest: Dest) -> WayOut:
@@ -99,7 +99,8 @@ def listen_of(settings: Settings) -> Listen | None:
 def hands_of(settings: Settings, gateway: Gateway) -> Hands:
     """What a person's acts are done with."""
     raw, clean, woken = gateway.spool.raw, gateway.spool.clean, gateway.backlog.came
-    return Hands(gateway.ledger, raw, clean, gateway.audit, settings.output.path, woken, gateway.outbox)
+    path, outbox = settings.output.path, gateway.outbox
+    return Hands(gateway.ledger, raw, clean, gateway.audit, path, woken, outbox, gateway.profiles, gateway.purge)
 
 
 def names_of(settings: Settings) -> list[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from stowgate import events, layout
 from stowgate.errors import Misconfigured, Rejected, disk_code
 from stowgate.gateway.outbox import Outbox
+from stowgate.gateway.profiles import Profiles
+from stowgate.gateway.purge import Purge
 from stowgate.gateway.recovery import let_go
 from stowgate.lifecycle import State
 from stowgate.observe.audit import AuditLog
@@ -36,6 +38,8 @@ class Hands:
     woken: Callable[[int], None] = lambda _: None
     """Told how many items were given back to the workers."""
     outbox: Outbox | None = None
+    profiles: Profiles | None = None
+    purge: Purge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,13 @@ def drop(hands: Hands, ids: Sequence[str], actor: str) -> Done:
     return done
 
 
+def purge(hands: Hands, ids: Sequence[str], actor: str) -> Done:
+    """Delete what is proved to have arrived everywhere it goes, or was dropped; the rest is left."""
+    _note(hands, "purge", ids, actor)
+    gone = set(hands.purge.now(ids) if hands.purge else ())
+    return _done(ids, set(ids) - gone)
+
+
 def retry(hands: Hands, ids: Sequence[str], actor: str, now: bool = False) -> Done:
     """Let what waits for its time be tried, and what was refused be sent again; `now`: whatever the link looks like."""
     _note(hands, "retry", ids, actor)
@@ -107,9 +118,7 @@ def verify(hands: Hands, ids: Sequence[str], actor: str) -> Done:
 
 def pause(hands: Hands, names: Sequence[str], actor: str, resume: bool = False) -> Done:
     """Send nothing to destinations, by name, until they are resumed; or resume them."""
-    known = hands.outbox.drains if hands.outbox else {}
-    if unknown := [name for name in names if name not in known]:
-        raise Misconfigured("bad_setting", f"there is no [[dest]] called {unknown[0]}")
+    known = _known(hands, names).drains
     kind, code = ("dest_resume", "") if resume else ("dest_pause", "paused_by_person")
     for name in names:
         hands.audit.append(Entry(kind, actor, name))
@@ -118,12 +127,36 @@ def pause(hands: Hands, names: Sequence[str], actor: str, resume: bool = False) 
     return Done(tuple(names))
 
 
-def export_clean(hands: Hands, ids: Sequence[str], folder: Path, actor: str) -> Done:
-    """Write the clean objects of waiting items below a folder, by the template; what has the same name is replaced."""
+def catch_up(hands: Hands, names: Sequence[str], actor: str) -> Done:
+    """Send destinations, by name, what came before they were there, as the routes say; the items, and those left."""
+    known = _known(hands, names)
+    found: dict[str, bool] = {}
+    for name in names:
+        hands.audit.append(Entry("dest_catch_up", actor, name))
+        found |= known.catch_up(name)
+    return Done(tuple(id for id, goes in found.items() if goes), tuple(id for id, goes in found.items() if not goes))
+
+
+def _known(hands: Hands, names: Sequence[str]) -> Outbox:
+    """What leads out; Misconfigured("bad_setting") where it does not lead there."""
+    unknown = [name for name in names if hands.outbox is None or name not in hands.outbox.drains]
+    if hands.outbox is None or unknown:
+        raise Misconfigured("bad_setting", f"there is no [[dest]] called {unknown[0] if unknown else ''}")
+    return hands.outbox
+
+
+def export_clean(hands: Hands, ids: Sequence[str], folder: Path, actor: str, profile: str = "") -> Done:
+    """Write what waiting items are to one recipient below a folder, by the template; the same name is replaced.
+
+    profile -- name of the recipient's; "" is the unit's own. Objects of two recipients never lie in one folder by this.
+    """
+    if profile and not (hands.profiles and profile in hands.profiles.by_name):
+        raise Misconfigured("bad_setting", f"there is no [[profile]] called {profile}")
     _note(hands, "export", ids, actor)
     done: list[str] = []
     for id in _in(hands, ids, State.WAITING):
-        made = hands.ledger.clean_of_item(id)
+        cleans = hands.ledger.cleans_of_item(id)
+        made = hands.profiles.chosen(profile, cleans) if hands.profiles else next(reversed(cleans), None)
         if made is None:
             continue
         try:

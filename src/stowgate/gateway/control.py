@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stowgate.errors import Misconfigured, StowgateError, Temporary
 from stowgate.gateway import acts
@@ -32,7 +32,20 @@ _PAUSE = 0.25
 """Seconds to leave the listening socket alone when no descriptor is free."""
 
 _CREDENTIALS = struct.Struct("3i")
-_Act = Callable[[Hands, list[str], "str | None", str], Done]
+_Act = Callable[[Hands, list[str], "Aim", str], Done]
+
+
+class Aim(NamedTuple):
+    """Where an export goes, and whose objects it is of; see `acts.export_clean`."""
+
+    folder: str | None = None
+    profile: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return Path(self.folder or ".")
+
 
 ACTS: dict[str, _Act] = {
     "hold": lambda hands, ids, _, actor: acts.hold(hands, ids, actor),
@@ -41,25 +54,25 @@ ACTS: dict[str, _Act] = {
     "retry": lambda hands, ids, _, actor: acts.retry(hands, ids, actor),
     "retry_now": lambda hands, ids, _, actor: acts.retry(hands, ids, actor, now=True),
     "verify": lambda hands, ids, _, actor: acts.verify(hands, ids, actor),
+    "purge": lambda hands, ids, _, actor: acts.purge(hands, ids, actor),
     "drop": lambda hands, ids, _, actor: acts.drop(hands, ids, actor),
-    "export": lambda hands, ids, folder, actor: acts.export_clean(hands, ids, Path(folder or "."), actor),
-    "quarantine_export": lambda hands, ids, folder, actor: acts.export_originals(
-        hands, ids, Path(folder or "."), actor
-    ),
+    "export": lambda hands, ids, aim, actor: acts.export_clean(hands, ids, aim.path, actor, aim.profile),
+    "quarantine_export": lambda hands, ids, aim, actor: acts.export_originals(hands, ids, aim.path, actor),
 }
 
 
 ON_DESTINATIONS: dict[str, Callable[[Hands, list[str], str], Done]] = {
     "dest_pause": acts.pause,
+    "dest_catch_up": acts.catch_up,
     "dest_resume": lambda hands, names, actor: acts.pause(hands, names, actor, resume=True),
 }
 
 
-def carry_out(hands: Hands, act: str, ids: list[str], folder: str | None, actor: str) -> Done:
+def carry_out(hands: Hands, act: str, ids: list[str], aim: Aim, actor: str) -> Done:
     """Do one act; ids may be beginnings of ids. Acts on destinations take their names."""
     if on_destinations := ON_DESTINATIONS.get(act):
         return on_destinations(hands, ids, actor)
-    return ACTS[act](hands, acts.resolved(hands.ledger, ids), folder, actor)
+    return ACTS[act](hands, acts.resolved(hands.ledger, ids), aim, actor)
 
 
 class ControlServer:
@@ -122,15 +135,16 @@ class ControlServer:
     def _answered(self, line: bytes, actor: str) -> dict[str, Any]:
         try:
             asked = json.loads(line)
-            act, ids, folder = asked["act"], [str(id) for id in asked["ids"]], asked.get("folder")
-            return asdict(carry_out(self._hands, act, ids, folder, actor))
+            act, ids = asked["act"], [str(id) for id in asked["ids"]]
+            aim = Aim(asked.get("folder"), str(asked.get("profile") or ""))
+            return asdict(carry_out(self._hands, act, ids, aim, actor))
         except StowgateError as error:
             return {"code": error.code, "place": error.place, "later": isinstance(error, Temporary)}
         except Exception:  # noqa: BLE001 - a bug in one act must not end the gateway, and its text could quote
             return {"code": "internal_error", "place": "", "later": False}
 
 
-def ask(spool: Path, act: str, ids: list[str], folder: Path | None) -> Done | None:
+def ask(spool: Path, act: str, ids: list[str], folder: Path | None, profile: str = "") -> Done | None:
     """Have the gateway do an act; None where none listens. Raises what the gateway answers with.
 
     Temporary("gateway_silent") where it went away in the middle: then nobody knows whether the act was done.
@@ -142,6 +156,7 @@ def ask(spool: Path, act: str, ids: list[str], folder: Path | None) -> Done | No
         except OSError:
             return None
         told = {"act": act, "ids": ids, "folder": str(folder.absolute()) if folder else None}
+        told |= {"profile": profile} if profile else {}
         try:
             connection.sendall(json.dumps(told).encode() + b"\n")
             answer = json.loads(_line(connection))

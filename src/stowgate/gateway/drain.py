@@ -12,11 +12,11 @@ from stowgate.deliver.sink import Answer, Sink
 from stowgate.deliver.throttle import Bucket, Throttled
 from stowgate.errors import Misconfigured, StowgateError, Temporary
 from stowgate.gateway.pace import Pace
-from stowgate.gateway.parcels import LedgerJournal, after_asking, after_sending, parcel_of, without_asking
+from stowgate.gateway.parcels import LedgerJournal, after_asking, after_sending, parcel_of, read_again, without_asking
 from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import Delivery, Evidence, State
-from stowgate.outbox.policy import Link, failed, hurried, parcel_bytes, seen
+from stowgate.outbox.policy import Link, failed, from_below, hurried, parcel_bytes, seen
 from stowgate.store.custody import Custody
 from stowgate.store.deliveries import Destination, Due, Outcome
 from stowgate.store.spool import CleanView
@@ -48,7 +48,7 @@ class Drain:
         self.way, self._ledger, self._shelf, self._tell = way, ledger, shelf, tell
         self._times = times or Times()
         self._bell = Condition()
-        self._rings, self._stopping = 0, False
+        self._rings, self._stopping, self._turns = 0, False, 0
         self._trying: int | None = None
         noted = ledger.deliveries.destinations().get(way.name, Destination(way.name))
         self._paused, self._link = noted.paused, Link(noted.failures, code=noted.code)
@@ -153,7 +153,9 @@ class Drain:
         """One parcel, or a rest when nothing is due; whether the sink is open afterwards."""
         heard = self._rings
         try:
-            due = self._ledger.deliveries.lease(self.way.name, MOST, parcel_bytes(self._pace.each))
+            size, below = parcel_bytes(self._pace.each), from_below(self._turns)
+            due = self._ledger.deliveries.lease(self.way.name, MOST, size, below)
+            self._turns += bool(due)
         except StowgateError:
             self._sleep(LOOK, heard)
             return is_open
@@ -202,7 +204,8 @@ class Drain:
         elif self.way.evidence is Evidence.STATUS:
             outcomes = without_asking(sent)
         else:
-            outcomes = after_asking(sent, sink.verify(parcel, journal), self.way.evidence, chance)
+            found = read_again(sink, parcel, sink.verify(parcel, journal), self._times.chance())
+            outcomes = after_asking(sent, found, self.way.evidence, chance)
             self._works()
         seconds = self._times.monotonic() - began
         self._ledger.deliveries.record(outcomes)
@@ -218,7 +221,10 @@ class Drain:
     def _note(self, answers: Mapping[str, Answer]) -> None:
         """A way that breaks in the middle has failed, whatever came through before; so has one that takes nothing."""
         broke = next((one for one in answers.values() if one.code == "peer_broke_off"), None)
-        taken = any(one.state in (Delivery.ACKNOWLEDGED, Delivery.REFUSED) for one in answers.values())
+        taken = any(
+            one.state in (Delivery.ACKNOWLEDGED, Delivery.REFUSED) or one.code == "peer_refuses"
+            for one in answers.values()
+        )
         if broke:
             if taken:  # it worked until just now, so this is the first failure in a row
                 self._works()

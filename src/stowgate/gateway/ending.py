@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -10,11 +11,30 @@ from stowgate.dicom.budget import NeedMore, OddEncoding
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.same import same_content
 from stowgate.errors import Rejected, Temporary
+from stowgate.gateway.profiles import Profile
 from stowgate.lifecycle import State
+from stowgate.objects import CleanRef
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Custody, Ended
 from stowgate.store.spool import CleanShelf, RawShelf
 from stowgate.way import Passed
+
+_WORST = (State.QUARANTINED, State.REJECTED, State.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """How the work on one item ended.
+
+    passed -- how its journey ended by each profile that it was cleaned by
+    kept   -- ids of clean objects made before that go on standing for it
+    spare  -- ids of those that nobody wants any more
+    """
+
+    id: str
+    passed: tuple[tuple[Profile, Passed], ...]
+    kept: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -24,76 +44,85 @@ class Desk:
     ledger: Custody
     raw: RawShelf
     clean: CleanShelf
-    policy: str
-    """Digest of the policy that the clean objects are made with."""
-    key_id: str
     limits: Limits = DEFAULT
     _turn: Lock = field(default_factory=Lock, init=False)
 
-    def end(self, group: Sequence[Passed]) -> list[Ended]:
+    def end(self, group: Sequence[Worked]) -> list[Ended]:
         """Make the clean objects durable, then record all ends in one commit; those that were recorded.
 
         `Temporary` when the disk fails: nothing was recorded, and what was kept is dropped. With "ledger_io" nobody
         knows what was recorded, so it is left for the next start, which deletes what has no row.
         """
-        kept: dict[str, str] = {}
+        written: list[str] = []
         try:
-            made = [(passed, self._made(passed, kept)) for passed in group]  # syncs of several workers go on at once
+            made = [(one, self._all_made(one, written)) for one in group]  # syncs of several workers go on at once
             with self._turn:
-                ended = self._each_instance_once([self._ended(passed, clean) for passed, clean in made])
+                ended = self._each_instance_once([self._ended(one, cleans) for one, cleans in made])
                 refused = self.ledger.end(ended)
         except Exception as error:
             if not (isinstance(error, Temporary) and error.code == "ledger_io"):
-                for clean in kept.values():
-                    self._delete(clean)
+                self._delete(written)
             raise
         done = [one for one in ended if one.id not in refused]
-        standing = {one.clean.id for one in done if one.clean}
-        for clean in kept.values():
-            if clean not in standing:
-                self._delete(clean)
+        standing = {clean.id for one in done for clean in one.cleans}
+        self._delete(id for id in written if id not in standing)
         self._let_go_of_copies(done)
+        over = {one.id for one in done}
+        self._delete(id for one in group if one.id in over for id in one.spare)
         return done
 
-    def drop(self, passed: Passed) -> None:
+    def drop(self, worked: Worked) -> None:
         """Forget what was written for an object that is not ended now."""
-        if passed.ref:
-            self.clean.drop(passed.ref.path)
+        for _, passed in worked.passed:
+            if passed.ref:
+                self.clean.drop(passed.ref.path)
 
-    def _ended(self, passed: Passed, clean: CleanObject | None) -> Ended:
-        item, ref = passed.item, passed.ref
-        if ref is None or clean is None:
-            return Ended(item.id, item.state, item.code or "", passed.place, item.findings)
-        before = self.ledger.clean_of_instance([clean.instance], clean.policy).get(clean.instance)
-        if before is None or before[0] == item.id:
-            return Ended(item.id, State.CLEANED, "", "", item.findings, ref.names.modality, clean)
-        if self._same(clean.id, before[1].id):
-            return Ended(item.id, State.DUPLICATE, modality=ref.names.modality)
-        return Ended(item.id, State.QUARANTINED, "uid_reuse", modality=ref.names.modality)
+    def _ended(self, worked: Worked, cleans: Sequence[CleanObject]) -> Ended:
+        """Stopped by one profile, it goes nowhere by any: what was wrong with it may be wrong with all of them."""
+        stopped = [passed for _, passed in worked.passed if passed.ref is None]
+        if stopped:
+            passed = min(stopped, key=lambda one: _WORST.index(one.item.state))
+            item = passed.item
+            return Ended(worked.id, item.state, item.code or "", passed.place, item.findings)
+        fresh: list[CleanObject] = []
+        modality = next((passed.ref.names.modality for _, passed in worked.passed if passed.ref), "")
+        for clean in cleans:
+            before = self.ledger.clean_of_instance([clean.instance], clean.policy, clean.key_id).get(clean.instance)
+            if before is None or before[0] == worked.id:
+                fresh.append(clean)
+            elif not self._same(clean.id, before[1].id):
+                return Ended(worked.id, State.QUARANTINED, "uid_reuse", modality=modality)
+        if not (fresh or worked.kept):  # each recipient has it already
+            return Ended(worked.id, State.DUPLICATE, modality=modality)
+        findings = tuple(dict.fromkeys(code for _, passed in worked.passed for code in passed.item.findings))
+        return Ended(worked.id, State.CLEANED, "", "", findings, modality, tuple(fresh), worked.kept)
 
-    def _made(self, passed: Passed, all_kept: dict[str, str]) -> CleanObject | None:
-        """The clean object, durable, if there is one."""
-        ref = passed.ref
-        if ref is None:
-            return None
+    def _all_made(self, worked: Worked, written: list[str]) -> list[CleanObject]:
+        """The clean objects, durable; none where a profile has stopped the object."""
+        if any(passed.ref is None for _, passed in worked.passed):
+            self.drop(worked)
+            return []
+        return [self._made(profile, passed.ref, written) for profile, passed in worked.passed if passed.ref]
+
+    def _made(self, profile: Profile, ref: CleanRef, written: list[str]) -> CleanObject:
         kept, names = self.clean.keep(ref.path), ref.names
-        all_kept[passed.item.id] = kept.id
+        written.append(kept.id)
         return CleanObject(
             kept.id, names.instance, names.study, names.series, kept.size, kept.digest,
-            self.policy, self.key_id, ref.sop_class, ref.transfer_syntax, names.values(),
+            *profile.mark, ref.sop_class, ref.transfer_syntax, names.values(),
         )  # fmt: skip
 
     def _each_instance_once(self, ended: list[Ended]) -> list[Ended]:
         """Of two in one group with the same new UID, the second is judged again, now against the first."""
-        seen: set[str] = set()
+        seen: set[tuple[str, str, str]] = set()
         result: list[Ended] = []
         later: list[str] = []
         for one in ended:
-            if one.clean and one.clean.instance in seen:
+            instances = {(clean.instance, clean.policy, clean.key_id) for clean in one.cleans}
+            if not instances.isdisjoint(seen):
                 later.append(one.id)
                 continue
-            if one.clean:
-                seen.add(one.clean.instance)
+            seen |= instances
             result.append(one)
         if later:
             self.ledger.release(later)
@@ -118,8 +147,7 @@ class Desk:
             except Temporary:
                 return  # their rows are recorded; what is left of them takes room and does no harm
 
-    def _delete(self, clean: str) -> None:
-        try:
-            self.clean.delete(clean)
-        except Temporary:
-            return  # without a row it is deleted by the next start
+    def _delete(self, cleans: Iterable[str]) -> None:
+        for id in cleans:
+            with suppress(Temporary):  # what stands for nothing is deleted by the next start
+                self.clean.delete(id)

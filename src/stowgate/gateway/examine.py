@@ -16,7 +16,7 @@ from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
 from stowgate.framing import mac
 from stowgate.ingest.peek import FIRST, data_set_start
-from stowgate.outbox.routing import marks_of
+from stowgate.outbox.routing import marks_of, priority_of
 from stowgate.standard.uids import is_registered
 from stowgate.store.custody import Coming
 from stowgate.vault.key import Key
@@ -24,6 +24,8 @@ from stowgate.vault.key import Key
 _STATION, _SERIAL, _MODEL = 0x00081010, 0x00181000, 0x00081090
 _DESCRIPTIONS = (0x00081030, 0x0008103E)
 """Study Description, Series Description."""
+_PRIORITIES = (0x0032000C, 0x00401003)
+"""Study Priority ID, Requested Procedure Priority."""
 _PROTOCOL, _BODY_PART, _KERNEL = 0x00181030, 0x00180015, 0x00181210
 
 
@@ -38,6 +40,7 @@ class Examined:
     scanner: str = ""
     protocol: str = ""
     marks: tuple[str, ...] = ()
+    priority: str = ""
 
 
 class Content:
@@ -124,6 +127,7 @@ class Examiner:
             self._alias(self._scanner, b"scanner", raw(_STATION, _SERIAL, _MODEL)),
             self._alias(self._protocol, b"protocol", raw(0x00080060, _PROTOCOL, _BODY_PART, _KERNEL)),
             marks_of(self._patterns, map(raw, _DESCRIPTIONS)) if self._patterns else (),
+            priority_of(map(raw, _PRIORITIES)),
         )
 
     def _buffer(self) -> Buffer:
@@ -141,7 +145,7 @@ def coming(id: str, source: str, size: int, content: str, seen: Examined, peer: 
     """The row an examined instance is about to get."""
     return Coming(
         id, source, size, seen.instance, content, seen.study, seen.modality, seen.sop_class,
-        seen.scanner, seen.protocol, peer, marks=seen.marks,
+        seen.scanner, seen.protocol, peer, marks=seen.marks, priority=seen.priority,
     )  # fmt: skip
 
 

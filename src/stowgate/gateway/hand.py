@@ -1,12 +1,12 @@
 """The process beside a worker: takes what it is lent through check, engine and gate, and syncs what it wrote.
 
-It has the project's key and, for each object, the keys of that object alone: not the spool's, not the ledger.
+It has the keys of the profiles and, for each object, the keys of that object alone: not the spool's, not the ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +32,29 @@ AGAIN = "again"
 """It could not be done with what was lent; whoever has the keys has to do it."""
 
 
-def beginning(way: Way) -> dict[str, Any]:
-    """What such a process has to know before anything else."""
-    return {
-        "policy": plain(way.policy), "key": way.key.hex(), "scratch": str(way.scratch), "limits": asdict(way.limits),
-    }  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One object to be taken through, by the profile of this name; "" is the unit's own."""
+
+    raw: Raw
+    profile: str = ""
+
+    @property
+    def mark(self) -> str:
+        """What its answer is known by."""
+        return f"{self.raw.id} {self.profile}".rstrip()
 
 
-def request(raw: Raw, original: Loan, part: Loan) -> list[Any]:
+def beginning(ways: Mapping[str, Way]) -> dict[str, Any]:
+    """What such a process has to know before anything else. `ways` by the name of their profile."""
+    one = next(iter(ways.values()))
+    profiles = {name: [plain(way.policy), way.key.hex()] for name, way in ways.items()}
+    return {"profiles": profiles, "scratch": str(one.scratch), "limits": asdict(one.limits)}
+
+
+def request(job: Job, original: Loan, part: Loan) -> list[Any]:
     """One object to be taken through."""
-    return [raw.id, raw.issuer, original.plain(), part.plain()]
+    return [job.raw.id, job.raw.issuer, job.profile, original.plain(), part.plain()]
 
 
 def heard(raw: Raw, answer: dict[str, Any], place: str, way: Way) -> tuple[Passed, Kept | None]:
@@ -55,13 +68,17 @@ def heard(raw: Raw, answer: dict[str, Any], place: str, way: Way) -> tuple[Passe
 
 def begin(told: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
     """What takes one object through after the other."""
-    policy, key, limits = from_plain(told["policy"]), bytes.fromhex(told["key"]), Limits(**told["limits"])
-    bench = Bench(Memo())
+    profiles = {
+        name: (from_plain(policy), bytes.fromhex(key), Bench(Memo()))
+        for name, (policy, key) in told["profiles"].items()
+    }
+    scratch, limits = Path(told["scratch"]), Limits(**told["limits"])
 
     def taken(message: Any) -> dict[str, Any]:
-        id, issuer, original, part = message
+        id, issuer, profile, original, part = message
+        policy, key, bench = profiles[profile]
         raw, shelf, lent = Raw(id, "", issuer), LentShelf(loan_from(part)), loan_from(original)
-        way = Way(policy, key, shelf, Path(told["scratch"]), limits, open=lambda _: open_lent(lent.path, lent.header))
+        way = Way(policy, key, shelf, scratch, limits, open=lambda _: open_lent(lent.path, lent.header))
         try:
             done = process(raw, way, bench)
             return _said(done, shelf.synced() if done.ref else None)
@@ -72,7 +89,7 @@ def begin(told: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
         finally:
             shelf.close()
 
-    return lambda message: {ID: message[0], **taken(message)}
+    return lambda message: {ID: Job(Raw(message[0], ""), message[2]).mark, **taken(message)}
 
 
 def _said(done: Passed, kept: Kept | None) -> dict[str, Any]:

@@ -11,22 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stowgate import events
-from stowgate.errors import Temporary
+from stowgate.errors import Misconfigured, Temporary
 from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.ending import Desk
 from stowgate.gateway.examine import Examiner
 from stowgate.gateway.intake import SpoolIntake
 from stowgate.gateway.outbox import Outbox
-from stowgate.gateway.plan import Plan
+from stowgate.gateway.plan import Plan, Recipient
+from stowgate.gateway.profiles import Profile, Profiles
+from stowgate.gateway.purge import Purge
 from stowgate.gateway.recovery import Found, recover
-from stowgate.gateway.workers import Station, Workers
+from stowgate.gateway.workers import Station, Workers, newly_received
 from stowgate.objects import Raw
 from stowgate.observe.audit import AuditLog
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.store.sheet import Original
 from stowgate.store.spool_folder import Spool, open_spool
-from stowgate.vault.folder import KEY, LEDGER
-from stowgate.vault.key import Key, obtain
+from stowgate.vault.folder import KEY, LEDGER, key_name
+from stowgate.vault.key import Key, found_or_made, load, obtain
 from stowgate.vault.unit_key import Keyring, obtain_unit_key
 from stowgate.way import Way
 
@@ -77,6 +79,8 @@ class Gateway:
     backlog: Backlog
     found: Found
     outbox: Outbox
+    profiles: Profiles
+    purge: Purge
     made: tuple[Path, ...] = field(default=())
     """Key files that were made just now: a person has to be told to back them up."""
 
@@ -112,53 +116,89 @@ def opened(
     ears = ears or Ears()
     with ExitStack() as held:
         paths: list[Path] = []
+        note = _noting(paths, made)
         unit, is_new = obtain_unit_key(plan.unit_key, plan.spool, Keyring(plan.base, ask=ask))
         if is_new:
-            _note(_path(plan, plan.unit_key), paths, made)
+            note(_path(plan, plan.unit_key))
         spool = held.enter_context(open_spool(plan.spool, unit, plan.reserve))
         key, is_new = obtain(spool.folder, plan.project_key)
         if is_new:
-            _note(spool.folder / KEY, paths, made)
+            note(spool.folder / KEY)
         ledger = held.enter_context(open_custody(spool.folder / LEDGER, key))
         scratch = held.enter_context(_scratch(spool.folder))
-        audit = AuditLog(spool.folder, key.sub(b"audit"))
-        ears.add(audit.watch)
+        ears.add((audit := AuditLog(spool.folder, key.sub(b"audit"))).watch)
         examiner = Examiner(key, scratch, plan.limits, plan.patterns)
         found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
-        outbox = held.enter_context(_outbox(plan, spool, ledger, ears))
-        backlog = Backlog(found.received)
+        profiles = _profiles(plan, key, spool.folder, ledger, note)
+        backlog = Backlog(newly_received(ledger))
+        outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears))
         intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
-        desk = Desk(ledger, spool.raw, spool.clean, plan.policy.digest, key.id, plan.limits)
-
-        def original(raw: Raw) -> Original:
-            return spool.raw.open(raw.id)
-
-        way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=original)
-        station = Station(way, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
+        way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=_from(spool))
+        desk = Desk(ledger, spool.raw, spool.clean, plan.limits)
+        station = Station(way, profiles, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
         workers = Workers(station, plan.workers)
+        purge = held.enter_context(_purge(plan, ledger, spool, ears))
         held.callback(workers.stop, _IN_TIME)
         held.callback(intake.stop)
         held.callback(outbox.stop, 0.0)
         if work:
-            workers.start()
-            outbox.start()
-        yield Gateway(plan, key, spool, ledger, audit, ears, intake, workers, backlog, found, outbox, tuple(paths))
+            for part in (workers, outbox, purge):
+                part.start()
+        working = (intake, workers, backlog, found, outbox, profiles, purge)
+        yield Gateway(plan, key, spool, ledger, audit, ears, *working, tuple(paths))
+
+
+def _from(spool: Spool) -> Callable[[Raw], Original]:
+    """Originals are those of the spool."""
+    return lambda raw: spool.raw.open(raw.id)
+
+
+def _noting(paths: list[Path], made: Callable[[Path], None]) -> Callable[[Path], None]:
+    def note(path: Path) -> None:
+        paths.append(path)
+        made(path)
+
+    return note
+
+
+def _profiles(plan: Plan, key: Key, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profiles:
+    """The unit's own and those of its recipients, each with its key."""
+    others = [_recipient(one, spool, ledger, made) for one in plan.recipients]
+    return Profiles(Profile("", plan.policy, key), others, plan.rules)
+
+
+def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profile:
+    """A profile with its key. Misconfigured("wrong_key") for another one than it had: its pseudonyms would not fit."""
+    path, known = spool / key_name(one.name), ledger.key_of_profile(one.name)
+    key, is_new = (load(one.key), False) if one.key else found_or_made(path, known=bool(known))
+    if is_new:
+        made(path)
+    owner = known or ledger.claim_profile(one.name, key.id)
+    if owner != key.id:
+        raise Misconfigured("wrong_key", f"profile {one.name} was made with key {owner}, this is key {key.id}")
+    return Profile(one.name, one.policy, key)
 
 
 @contextmanager
-def _outbox(plan: Plan, spool: Spool, ledger: SqliteCustody, ears: Ears) -> Iterator[Outbox]:
+def _purge(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Iterator[Purge]:
+    """What deletes; it ends before the rest does."""
+    purge = Purge(plan.keeping, ledger, spool, ears.tell)
+    ears.add(purge.watch)
+    try:
+        yield purge
+    finally:
+        purge.stop()
+
+
+@contextmanager
+def _outbox(plan: Plan, profiles: Profiles, spool: Spool, ledger: SqliteCustody, ears: Ears) -> Iterator[Outbox]:
     """What leads out; it is waited for when the workers have ended."""
-    outbox = Outbox(plan.ways, plan.rules, ledger, spool.clean, ears.tell)
+    outbox = Outbox(plan.ways, profiles, ledger, spool.clean, ears.tell)
     ears.add(outbox.watch)
     try:
         yield outbox
     finally:
         outbox.stop(_LAST)
-
-
-def _note(path: Path, paths: list[Path], made: Callable[[Path], None]) -> None:
-    paths.append(path)
-    made(path)
 
 
 def _path(plan: Plan, reference: str) -> Path:

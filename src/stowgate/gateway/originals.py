@@ -28,8 +28,8 @@ class Originals:
             return False
         if row.has_raw and _is_whole(self.raw, id):
             return True
-        clean = self.ledger.clean_of_item(id) if row.has_clean else None
-        if clean is not None and _is_whole(self.clean, clean.id):
+        cleans = self.ledger.cleans_of_item(id) if row.has_clean else []
+        if cleans and all(_is_whole(self.clean, one.id) for one in cleans):
             return True
         return row.state in (State.PURGING, State.PURGED)
 

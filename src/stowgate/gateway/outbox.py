@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from threading import Condition, Thread
 from time import monotonic
@@ -10,12 +10,12 @@ from time import monotonic
 from stowgate import events
 from stowgate.errors import StowgateError
 from stowgate.gateway.drain import LOOK, Drain
+from stowgate.gateway.profiles import Profiles, facts_of
 from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import State
-from stowgate.outbox.routing import Facts, Rule, routed
 from stowgate.store.custody import Custody
-from stowgate.store.deliveries import Bound
+from stowgate.store.deliveries import Bound, Unbound
 from stowgate.store.spool import CleanView
 
 
@@ -25,13 +25,13 @@ class Outbox:
     def __init__(
         self,
         ways: Iterable[WayOut],
-        rules: Sequence[Rule],
+        profiles: Profiles,
         ledger: Custody,
         shelf: CleanView,
         tell: events.Watcher = lambda _: None,
         times: Times | None = None,
     ) -> None:
-        self._ledger, self._rules = ledger, rules
+        self._ledger, self._profiles = ledger, profiles
         self.drains: Mapping[str, Drain] = {way.name: Drain(way, ledger, shelf, tell, times) for way in ways}
         self._bell = Condition()
         self._rung = self._stopping = False
@@ -68,22 +68,60 @@ class Outbox:
         """Decide where everything goes that nobody has decided about yet; how many go somewhere."""
         number = 0
         while page := self._ledger.deliveries.unbound(self._seen):
-            group = {
-                one.clean: [
-                    Bound(name, urgency)
-                    for name, urgency in routed(
-                        Facts(one.source, one.modality, one.sop_class, one.marks), self._rules
-                    ).items()
-                ]
-                for one in page
-            }
-            self._ledger.deliveries.bind(group)
-            number += sum(bool(places) for places in group.values())
+            group = {one.clean: self._profiles.places(facts_of(one), one) for one in page}
+            number += self._bind(group)
+            self._complete(page)
             self._seen = page[-1].number  # what no rule fits is looked at again at the next start
         if number:
             for drain in self.drains.values():
                 drain.ring()
         return number
+
+    def catch_up(self, destination: str) -> dict[str, bool]:
+        """Send a destination what came before it was there, as its routes say: each item that should go, and whether.
+
+        What lacks the clean object for it is made first, from its original; where that is gone it cannot go.
+        """
+        found: dict[str, bool] = {}
+        after = 0
+        while page := self._ledger.deliveries.never_to(destination, after):
+            after = page[-1].number
+            mine = [one for one in page if destination in self._profiles.routed(facts_of(one))]
+            places = {one.clean: self._profiles.places(facts_of(one), one) for one in mine}
+            self._bind({id: [one for one in there if one.destination == destination] for id, there in places.items()})
+            short = self._complete(mine)
+            there = {one.item for one in mine if any(place.destination == destination for place in places[one.clean])}
+            found |= {one.item: one.item in there or one.item in short for one in mine}
+        for drain in self.drains.values():
+            drain.ring()
+        return found
+
+    def _bind(self, group: Mapping[str, list[Bound]]) -> int:
+        """How many go somewhere."""
+        self._ledger.deliveries.bind(group)
+        return sum(bool(places) for places in group.values())
+
+    def _complete(self, page: Iterable[Unbound]) -> set[str]:
+        """Have the workers make what is missing of these, and take away what nobody wants of them; which items.
+
+        That is so where the configuration changed after they were cleaned, never for what comes every day.
+        """
+        by_item: dict[str, list[Unbound]] = {}
+        for one in page:
+            by_item.setdefault(one.item, []).append(one)
+        short = {item for item, ones in by_item.items() if self._is_short(item, ones)}
+        if short:
+            short -= self._ledger.clean_more(sorted(short))
+        return short
+
+    def _is_short(self, item: str, ones: list[Unbound]) -> bool:
+        """Whether something is missing of an item, or too much of it stands; `ones` are all that is new of it."""
+        facts = facts_of(ones[0])
+        wanted = {one.mark for one in self._profiles.left(facts).missing}
+        if not self._profiles.routed(facts) or wanted == {(one.policy, one.key_id) for one in ones}:
+            return False
+        left = self._profiles.left_of(facts, item, self._ledger)
+        return bool(left.missing or left.spare)
 
     def hurry(self) -> None:
         """A person does not want to wait: every way is tried now."""

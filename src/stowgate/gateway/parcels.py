@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from stowgate.deliver.sink import Answer, Found, Instance, Parcel
-from stowgate.errors import Rejected
+from stowgate.deliver.sink import Answer, Found, Instance, Parcel, Sink
+from stowgate.errors import Misconfigured, Rejected, Temporary
 from stowgate.lifecycle import Delivery, Evidence
-from stowgate.outbox.policy import pause
+from stowgate.outbox.policy import pause, sampled
 from stowgate.store.clean_ref import ref_of
-from stowgate.store.deliveries import Deliveries, Due, Outcome
+from stowgate.store.deliveries import OTHER_BYTES, Deliveries, Due, Outcome
 from stowgate.store.spool import CleanView
 
 PATIENCE = 4
@@ -102,8 +103,27 @@ def _asked(one: Due, found: Found, wanted: Evidence, chance: float) -> Outcome:
     wait = pause(one.attempts, chance, found.wait)
     if found.evidence is not Evidence.NONE:
         done = found.evidence.worth >= wanted.worth
-        return Outcome(one.number, Delivery.VERIFIED, "", found.evidence, None if done else wait, done)
+        code = "" if done else found.code
+        return Outcome(one.number, Delivery.VERIFIED, code, found.evidence, None if done else wait, done)
+    if found.code == OTHER_BYTES and one.attempts >= PATIENCE:  # it was sent again, and that changed nothing
+        return Outcome(one.number, Delivery.REFUSED, found.code)
     early = one.state is Delivery.ACKNOWLEDGED and one.attempts < PATIENCE and found.code == "peer_lost_object"
     if found.wait is not None or early:
         return Outcome(one.number, one.state, found.code, wait=wait)
-    return Outcome(one.number, Delivery.QUEUED, found.code, wait=wait if one.state is not Delivery.SENT else None)
+    broke_off = one.state is Delivery.SENT and found.code == "peer_lost_object"
+    return Outcome(one.number, Delivery.QUEUED, found.code, wait=None if broke_off else wait)
+
+
+def read_again(sink: Sink, parcel: Parcel, found: Mapping[str, Found], chance: float) -> dict[str, Found]:
+    """What was found, with a sample of what is only known to be there read again and compared.
+
+    A place that gives nothing back, or breaks off while it does, leaves what is known of it.
+    """
+    there = [one for one in parcel.instances if found.get(one.uid, Found()).evidence is Evidence.PRESENCE]
+    seen = dict(found)
+    with suppress(Temporary, Misconfigured):
+        for place in sampled(len(there), chance):
+            back = sink.read_back(there[place])
+            if back.evidence is Evidence.CONTENT or back.code:
+                seen[there[place].uid] = back
+    return seen

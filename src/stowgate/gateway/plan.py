@@ -7,10 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.gateway.purge import Keeping
 from stowgate.gateway.ways import WayOut
 from stowgate.outbox.routing import Rule
 from stowgate.policy import Policy
 from stowgate.store.spool_folder import RESERVE
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A profile beside the unit's own.
+
+    key -- reference of its key; empty: SPOOL/profile-NAME.key, made on first use
+    """
+
+    name: str
+    policy: Policy
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,8 @@ class Plan:
     complete_after -- by source: seconds without a new object after which a study counts as complete
     issuers       -- by source: default Issuer of Patient ID
     ways, rules   -- where clean objects can go, and which go where
+    recipients    -- the profiles that rules name
+    keeping       -- how long what has arrived is kept
     """
 
     spool: Path
@@ -38,6 +53,8 @@ class Plan:
     issuers: Mapping[str, str] = field(default_factory=dict)
     ways: tuple[WayOut, ...] = ()
     rules: tuple[Rule, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+    keeping: Keeping = field(default_factory=Keeping)
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -48,11 +48,10 @@ def recover(
     ledger.deliveries.release_all()
     has_raw: set[bytes] = set()
     has_clean: set[bytes] = set()
-    for raw_id, clean_id in ledger.payloads():
+    for raw_id, clean_ids in ledger.payloads():
         if raw_id:
             has_raw.add(bytes.fromhex(raw_id))
-        if clean_id:
-            has_clean.add(bytes.fromhex(clean_id))
+        has_clean.update(map(bytes.fromhex, clean_ids))
     adopted, leftover = _adopt(Originals(raw, clean, ledger), examiner, has_raw)
     remade = _without_verdict(clean, has_clean)
     lost = _sounded(ledger, has_raw, has_clean, tell)
@@ -109,11 +108,11 @@ def _sounded(ledger: Custody, raw: set[bytes], clean: set[bytes], tell: events.W
     if not raw and not clean:
         return 0
     lost = 0
-    for raw_id, clean_id in ledger.payloads():
+    for raw_id, clean_ids in ledger.payloads():
         gone = bool(raw_id) and bytes.fromhex(raw_id) in raw
-        if gone or (clean_id and bytes.fromhex(clean_id) in clean):
+        if gone or not clean.isdisjoint(map(bytes.fromhex, clean_ids)):
             lost += 1
-            tell(events.PayloadLost(raw_id or clean_id or ""))
+            tell(events.PayloadLost(raw_id or clean_ids[0]))
     return lost
 
 
@@ -129,10 +128,9 @@ def let_go(ids: Collection[str], raw: RawShelf, clean: CleanShelf, ledger: Custo
 
     Cut short between the two, the next start finds files that nobody needs and deletes them.
     """
-    made = [ledger.clean_of_item(id) for id in ids]
+    made = [clean_id for id in ids for clean_id in ledger.made_of_item(id)]
     ledger.forget_payload(ids, raw=True, clean=True)
     for one in made:
-        if one:
-            clean.delete(one.id)
+        clean.delete(one)
     for id in ids:
         raw.delete(id)

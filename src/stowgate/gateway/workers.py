@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Thread
 
 from stowgate import events
 from stowgate.errors import StowgateError
 from stowgate.gateway.backlog import Backlog
-from stowgate.gateway.ending import Desk
+from stowgate.gateway.ending import Desk, Worked
+from stowgate.gateway.hand import Job
 from stowgate.gateway.hands import Hands, Lender
+from stowgate.gateway.profiles import Left, Profile, Profiles, facts_of
 from stowgate.lifecycle import State
 from stowgate.objects import Raw
 from stowgate.pipeline import stopped
@@ -32,11 +34,14 @@ _PAUSE, _LOOK = 2.0, 1.0
 class Station:
     """What all workers share.
 
-    issuers -- default Issuer of Patient ID by source
-    lender  -- the spool, where workers may call a process of their own; none: all is done in their threads
+    way      -- the journey by the unit's own profile; by another one it takes that one's policy and key along
+    profiles -- which of them each object is cleaned by
+    issuers  -- default Issuer of Patient ID by source
+    lender   -- the spool, where workers may call a process of their own; none: all is done in their threads
     """
 
     way: Way
+    profiles: Profiles
     ledger: Custody
     desk: Desk
     backlog: Backlog
@@ -44,6 +49,16 @@ class Station:
     issuers: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
     lender: Lender | None = None
+
+    def ways(self) -> dict[str, Way]:
+        """The journey by each profile, by its name."""
+        named = self.profiles.by_name.items()
+        return {name: replace(self.way, policy=one.policy, key=one.key.secret) for name, one in named}
+
+
+def newly_received(ledger: Custody) -> int:
+    """How many items wait to be cleaned for the first time: no source waits for those that only lack something."""
+    return sum(states[State.RECEIVED] for states in ledger.counts().values()) - ledger.adding()
 
 
 class Workers:
@@ -78,7 +93,7 @@ class Workers:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, name: str) -> None:
-        with closing(Hands(self._station.way, self._station.lender)) as hands:
+        with closing(Hands(self._station.ways(), self._station.lender)) as hands:
             self._work(name, hands)
 
     def _work(self, name: str, hands: Hands) -> None:
@@ -100,14 +115,14 @@ class Workers:
         """Wait until something may be there; what others work on, or a suspect that waits for them, counts as that."""
         backlog = self._station.backlog
         with suppress(StowgateError):
-            backlog.is_now(sum(states[State.RECEIVED] for states in self._station.ledger.counts().values()))
+            backlog.is_now(newly_received(self._station.ledger))
         backlog.wait_for_work(_LOOK)
         if backlog.waiting > 0:
             self._stop.wait(0.02)
 
     def _work_on(self, leased: list[Leased], hands: Hands) -> None:
         """One group in one commit, or, when something fails, each by itself; an orderly stop gives back the rest."""
-        ended: list[tuple[Leased, Passed]] = []
+        ended: list[tuple[Leased, Worked]] = []
         left = list(leased)
         began = self._station.clock()
         try:
@@ -117,8 +132,8 @@ class Workers:
                     left.pop(0)
             self._end(ended, began)
         except Exception:  # noqa: BLE001 - a disk that is full for one object, or a bug: not the others' fault
-            for _, passed in ended:
-                self._station.desk.drop(passed)
+            for _, worked in ended:
+                self._station.desk.drop(worked)
             left = [item for item in leased if not self._alone(item, hands)]
             if left:
                 self._stop.wait(_PAUSE)
@@ -131,32 +146,60 @@ class Workers:
             return False
         began = self._station.clock()
         try:
-            passed = next(self._taken([item], hands))
+            worked = next(self._taken([item], hands))
             try:
-                self._end([(item, passed)], began)
+                self._end([(item, worked)], began)
             except Exception as error:
-                self._station.desk.drop(passed)
+                self._station.desk.drop(worked)
                 if isinstance(error, StowgateError):
                     raise
                 # a bug must hold this object, never the thread; its text could quote a value
-                self._end([(item, stopped(Raw(item.id, ""), "internal_error"))], began)
+                self._end([(item, self._stopped(item, "internal_error"))], began)
         except Exception:  # noqa: BLE001 - whatever it is, it stays in received
             return False
         return True
 
-    def _taken(self, group: Sequence[Leased], hands: Hands) -> Generator[Passed]:
-        raws = [Raw(item.id, "", self._station.issuers.get(item.source, "")) for item in group]
+    def _taken(self, group: Sequence[Leased], hands: Hands) -> Generator[Worked]:
+        """Each with how it ended by all the profiles that it has to be cleaned by."""
         if group[0].attempts >= MOST_STARTS - 1:  # a suspect comes alone
-            yield stopped(raws[0], "third_start")
+            yield self._stopped(group[0], "third_start")
             return
-        yield from hands.take(raws, self._station.backlog.waiting)
+        left = [self._left(item) for item in group]
+        jobs = [
+            Job(Raw(item.id, "", self._station.issuers.get(item.source, "")), profile.name)
+            for item, one in zip(group, left, strict=True)
+            for profile in one.missing
+        ]
+        passed = hands.take(jobs, self._station.backlog.waiting)
+        with closing(passed):
+            for item, one in zip(group, left, strict=True):
+                yield self._worked(item, one, passed)
 
-    def _end(self, group: list[tuple[Leased, Passed]], began: float) -> None:
+    def _worked(self, item: Leased, left: Left, passed: Iterator[Passed]) -> Worked:
+        """One item, by each profile that is missing; what was written for it is gone if one of them cannot end."""
+        done: list[tuple[Profile, Passed]] = []
+        try:
+            for profile in left.missing:
+                done.append((profile, next(passed)))  # noqa: PERF401 - what is done has to be known if one fails
+        except BaseException:
+            self._station.desk.drop(Worked(item.id, tuple(done)))
+            raise
+        return Worked(item.id, tuple(done), left.kept, left.spare)
+
+    def _left(self, item: Leased) -> Left:
+        station, facts = self._station, facts_of(item)
+        return station.profiles.left_of(facts, item.id, station.ledger) if item.adds else station.profiles.left(facts)
+
+    def _stopped(self, item: Leased, code: str) -> Worked:
+        return Worked(item.id, ((self._station.profiles.own, stopped(Raw(item.id, ""), code)),))
+
+    def _end(self, group: list[tuple[Leased, Worked]], began: float) -> None:
         station = self._station
         if not group:
             return
-        done = station.desk.end([passed for _, passed in group])
-        station.backlog.ended(len(done))
+        done = station.desk.end([worked for _, worked in group])
+        new = {item.id for item, _ in group if not item.adds}
+        station.backlog.ended(sum(one.id in new for one in done))
         seconds = (station.clock() - began) / len(group)
         sources = {item.id: item.source for item, _ in group}
         for one in done:

@@ -81,6 +81,9 @@ class AuditLog:
                 return Entry("reserve_reached" if event.reached else "reserve_left", code="spool_reserve")
             case events.PayloadLost():
                 return Entry("payload_lost", code="payload_lost", ids=(event.item,), count=1)
+            case events.Purged():
+                kind = "originals_purged" if event.originals else "purged"
+                return Entry(kind, ids=event.ids[:MOST_IDS], count=event.count)
             case events.CallerTurnedAway():
                 return self._turned(event)
             case events.DestinationPaused():

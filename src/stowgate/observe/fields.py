@@ -11,7 +11,7 @@ from stowgate.reasons import REASONS
 
 EVENTS = frozenset(
     "started stopping received refused settled reserve intake_stopped source_failed payload_lost "
-    "caller_turned_away association act delivered destination_down destination_up destination_paused "
+    "caller_turned_away association act delivered destination_down destination_up destination_paused purged "
     "library_message uncaught uncaught_in_thread unraisable upload_failed request_failed".split()
 )
 """Every event a line may name: a word that is not here could be anybody's name."""
@@ -81,6 +81,7 @@ def allowed(names: Collection[str]) -> Mapping[str, Judge]:
         "policy": _like(_DIGEST),
         "duplicate": lambda value: isinstance(value, bool),
         "opened": lambda value: isinstance(value, bool),
+        "originals": lambda value: isinstance(value, bool),
         "reached": lambda value: isinstance(value, bool),
         **number,
     }

@@ -23,7 +23,7 @@ _EVENT_NAMES = {
     events.PayloadLost: "payload_lost", events.CallerTurnedAway: "caller_turned_away",
     events.Association: "association", events.Act: "act", events.Delivered: "delivered",
     events.DestinationDown: "destination_down", events.DestinationUp: "destination_up",
-    events.DestinationPaused: "destination_paused",
+    events.DestinationPaused: "destination_paused", events.Purged: "purged",
 }  # fmt: skip
 _LOUD = {
     events.Refused: "warning", events.IntakeStopped: "critical", events.PayloadLost: "critical",

@@ -56,6 +56,7 @@ class Metrics:
         self._lost = Counter("payload_lost", "Objects of the ledger that are not on their shelf.", **named())
         self._lost.inc(lost)
         self._sent = Counter("sent_bytes", "Bytes that destinations acknowledged.", **named("destination"))
+        self._purged = Counter("purged", "Items that were deleted here, proved to have arrived.", **named())
         self._up = Gauge("destination_up", "1 while a destination takes things.", **named("destination"))
         self._outages = Counter("destination_outages", "Outages that began.", **named("destination", "code"))
         self._down = Counter("destination_down_seconds", "Seconds of outages that ended.", **named("destination"))
@@ -84,6 +85,8 @@ class Metrics:
                 self._open.set(0)
             case events.PayloadLost():
                 self._lost.inc()
+            case events.Purged(originals=False):
+                self._purged.inc(event.count)
             case events.Delivered(state=Delivery.ACKNOWLEDGED):
                 self._sent.labels(event.destination).inc(event.size)
             case events.DestinationDown():

@@ -28,12 +28,23 @@ class Line:
     turns: int = 0
 
 
-def next_line(lines: Iterable[Line]) -> Line | None:
+SHARE = 8
+"""Of so many turns one is the least urgent's: what is urgent all day long must not keep the rest for ever."""
+
+
+def from_below(turn: int) -> bool:
+    """Whether this turn of a destination, counted from 0, is the least urgent's."""
+    return turn % SHARE == SHARE - 1
+
+
+def next_line(lines: Iterable[Line], below: bool = False) -> Line | None:
     """The one whose turn it is: the most urgent, of these one with the fewest turns, of these the oldest.
 
     So a study of four views waits for one turn of each older study, however large that is, and none starves.
+    below -- the least urgent instead, see `from_below`
     """
-    return min(lines, key=lambda line: (-line.urgency, line.turns, line.number), default=None)
+    sign = 1 if below else -1
+    return min(lines, key=lambda line: (sign * line.urgency, line.turns, line.number), default=None)
 
 
 def entering(turns: int, latest: int) -> int:
@@ -103,6 +114,15 @@ def seen(link: Link, now: float, *, reachable: bool) -> Link:
 def hurried(link: Link, now: float) -> Link:
     """After a person said "now"."""
     return replace(link, until=min(link.until, now))
+
+
+def sampled(number: int, chance: float) -> list[int]:
+    """Of so many instances that are there, the places of those that are read again: one in a hundred, one at least.
+
+    chance -- from 0 up to 1: where it begins
+    """
+    first = int(chance * number)
+    return sorted((first + step) % number for step in range(0, number, 100)) if number else []
 
 
 LEAST_PARCEL, MOST_PARCEL = 1 << 20, 64 << 20

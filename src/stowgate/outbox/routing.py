@@ -17,18 +17,23 @@ _LONGEST = 256
 class Facts:
     """What is known of an object: names of the configuration and codes, no value that somebody typed.
 
-    marks -- of the descriptions that its header fitted, see `mark_of`
+    marks    -- of the descriptions that its header fitted, see `mark_of`
+    priority -- "low", "medium" or "high", "" where the header says nothing, see `priority_of`
     """
 
     source: str
     modality: str = ""
     sop_class: str = ""
     marks: tuple[str, ...] = ()
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One [[route]]: an empty condition fits everything, of a list one is enough."""
+    """One [[route]]: an empty condition fits everything, of a list one is enough.
+
+    profile -- name of the profile that its destinations get, "" for the unit's own
+    """
 
     destinations: tuple[str, ...]
     sources: tuple[str, ...] = ()
@@ -36,6 +41,8 @@ class Rule:
     sop_classes: tuple[str, ...] = ()
     descriptions: tuple[str, ...] = ()
     urgency: Urgency = Urgency.MEDIUM
+    priorities: tuple[str, ...] = ()
+    profile: str = ""
 
     def fits(self, facts: Facts) -> bool:
         """Whether every condition does."""
@@ -45,6 +52,7 @@ class Rule:
             and (not self.modalities or facts.modality in self.modalities)
             and (not self.sop_classes or facts.sop_class in self.sop_classes)
             and (not marks or not marks.isdisjoint(facts.marks))
+            and (not self.priorities or facts.priority in self.priorities)
         )
 
 
@@ -56,6 +64,31 @@ def routed(facts: Facts, rules: Sequence[Rule]) -> Mapping[str, Urgency]:
             for name in rule.destinations:
                 found[name] = max(found.get(name, rule.urgency), rule.urgency)
     return found
+
+
+def profiles_of(rules: Iterable[Rule]) -> Mapping[str, str]:
+    """The name of the profile that each destination gets: one, because a destination is one recipient.
+
+    ValueError where two rules give it different ones.
+    """
+    found: dict[str, str] = {}
+    for rule in rules:
+        for name in rule.destinations:
+            if found.setdefault(name, rule.profile) != rule.profile:
+                raise ValueError("a destination gets one profile")
+    return found
+
+
+def priority_of(values: Iterable[bytes]) -> str:
+    """The highest priority that one of these values is a term for, "" where none is.
+
+    values -- of Study Priority ID (0032,000C) and Requested Procedure Priority (0040,1003), PS3.3 C.4.11
+    """
+    found = {_PRIORITIES.get(value.strip(b" \0").upper(), "") for value in values}
+    return next((name for name in ("high", "medium", "low") if name in found), "")
+
+
+_PRIORITIES = {b"STAT": "high", b"HIGH": "high", b"ROUTINE": "medium", b"MEDIUM": "medium", b"LOW": "low"}
 
 
 def mark_of(pattern: str) -> str:

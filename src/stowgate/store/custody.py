@@ -25,6 +25,7 @@ class Coming:
     scanner, protocol -- aliases of station and protocol, for fleet quality
     code     -- why it was rejected (then nothing lies on the shelf), "" for one that is taken into custody
     marks    -- names of the descriptions of the configuration that its header fits
+    priority -- "low", "medium" or "high" as its header says, or ""
     """
 
     id: str
@@ -40,21 +41,35 @@ class Coming:
     peer: str = ""
     code: str = ""
     marks: tuple[str, ...] = ()
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """Work for one worker: an item in received whose start is counted already, and committed."""
+    """Work for one worker: an item in received whose start is counted already, and committed.
+
+    modality, sop_class, marks, priority -- what its routes are decided by
+    adds -- what stands of it stays, and only what is missing is made
+    """
 
     id: str
     source: str
     attempts: int
     """Starts without an end before this one: 2 means that this is the third."""
+    modality: str = ""
+    sop_class: str = ""
+    marks: tuple[str, ...] = ()
+    priority: str = ""
+    adds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the work on one leased item ended. `clean` is there exactly when it was cleaned, and then it waits."""
+    """How the work on one leased item ended. There are clean objects exactly when it was cleaned, and then it waits.
+
+    cleans -- those that were made now, at most one by each policy and key
+    kept   -- ids of those made before that go on standing for it; all others stand for nothing any more
+    """
 
     id: str
     state: State
@@ -62,7 +77,8 @@ class Ended:
     place: str = ""
     findings: tuple[str, ...] = ()
     modality: str = ""
-    clean: CleanObject | None = None
+    cleans: tuple[CleanObject, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +178,7 @@ class Custody(Protocol):
         """The item that an arrival of these aliases would be a duplicate of, "" if it would be none."""
 
     def lease(self, worker: str, most: int) -> list[Leased]:
-        """The oldest received items nobody works on; their start is counted and committed before this returns.
+        """The oldest received items nobody works on, then those that `clean_more` gave back; their start is committed.
 
         An item whose earlier start has no end is leased alone, while nobody works on anything else; it may be that
         nothing is given out although something is there, until the others have ended: ask again then.
@@ -172,8 +188,9 @@ class Custody(Protocol):
         """Record how work ended, with the clean objects; cleaned ones go on to waiting in the same commit.
 
         Returns the ids that were no longer in received under this lease. Attempts go back to 0. So is the id of one
-        whose clean object's instance another item took meanwhile, under the same policy: it was given back, as by
-        `release`, and will be judged again, now against the other. The caller drops the clean objects of these ids.
+        whose clean object's instance another item took meanwhile, under the same policy and key, or of which something
+        is to be kept that does not stand: it was given back, as by `release`, and will be judged again, now against
+        the other. The caller drops the clean objects of these ids.
         """
 
     def release(self, ids: Collection[str]) -> None:
@@ -182,29 +199,53 @@ class Custody(Protocol):
     def release_all(self) -> int:
         """At start-up: end every lease a dead process left, keeping the counted start; how many there were."""
 
-    def clean_of_instance(self, instances: Collection[str], policy: str) -> dict[str, tuple[str, CleanObject]]:
+    def clean_of_instance(
+        self, instances: Collection[str], policy: str, key_id: str
+    ) -> dict[str, tuple[str, CleanObject]]:
         """The clean objects that stand for these new SOP Instance UIDs already: instance -> (item, object)."""
 
     def clean_of_item(self, id: str) -> CleanObject | None:
-        """The clean object of an item that has one."""
+        """The newest clean object of an item that has one."""
+
+    def cleans_of_item(self, id: str) -> list[CleanObject]:
+        """Those that stand for an item, the oldest first; none when their files are gone."""
+
+    def made_of_item(self, id: str) -> list[str]:
+        """Ids of all clean objects that were ever made of an item: what has to be deleted with it."""
+
+    def clean_more(self, ids: Collection[str]) -> frozenset[str]:
+        """Give waiting items back to the workers because something is missing; what stands of them stays.
+
+        Until it is there nothing of them is delivered. Returns the ids that do not wait, or lack their original.
+        """
+
+    def adding(self) -> int:
+        """How many of those in received `clean_more` gave back."""
+
+    def claim_profile(self, name: str, key_id: str) -> str:
+        """Note which key a profile has, unless that is known; the id of the key that it has."""
+
+    def key_of_profile(self, name: str) -> str:
+        """The id of the key that a profile has, "" while none is known."""
 
     def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
         """A person's or the gateway's decision: hold, release (back to received or waiting), drop, purge.
 
         Returns the ids that the lifecycle table does not let go there, and those that lack what it takes: the raw
-        object to be received again, the clean one to wait, evidence of its delivery (or a drop before) to be purged.
+        object to be received again, the clean one to wait, evidence of its delivery (see `Deliveries.purgeable`) or a
+        drop before to be purged.
         Releasing from held or quarantined goes to received and is judged again; a waiting item that was held goes back
         to received as well. What each was before, since when and why, is appended to the events unless it was
         received; so is that it was received again.
         """
 
     def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
-        """Note that the files are gone; the rows stay and count."""
+        """Note that the files are gone; the rows stay and count. What `clean_more` needs an original of keeps it."""
 
-    def payloads(self) -> Iterator[tuple[str, str | None]]:
-        """Every (raw id, clean id or None) that has to be on the shelves; for the check at start-up.
+    def payloads(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Every (raw id, ids of clean objects) that has to be on the shelves; for the check at start-up.
 
-        The raw id is "" where only the clean object is kept. What is being purged need not be there.
+        The raw id is "" where only clean objects are kept. What is being purged need not be there.
         """
 
     def unpayloaded(self, ids: Collection[str]) -> frozenset[str]:

@@ -7,6 +7,12 @@ INSERT INTO ledger (one, key_id) VALUES (1, :key_id) ON CONFLICT (one) DO NOTHIN
 -- name: owner -- the id of the project key this ledger belongs to
 SELECT key_id FROM ledger;
 
+-- name: claim_profile -- note once which key a profile has
+INSERT INTO profiles (name, key_id) VALUES (:name, :key_id) ON CONFLICT (name) DO NOTHING;
+
+-- name: key_of_profile -- the id of the key that a profile has
+SELECT key_id FROM profiles WHERE name = :name;
+
 -- name: known -- what became of an arrival that has a row already
 SELECT state, original FROM items WHERE id = :id;
 
@@ -19,9 +25,9 @@ ORDER BY number LIMIT 1;
 
 -- name: arrive -- give an arrival its row
 INSERT INTO items (id, source, state, size, instance, content, study, modality, sop_class, scanner, protocol, peer,
-                   marks, has_raw, arrived, updated)
+                   marks, priority, has_raw, arrived, updated)
 VALUES (:id, :source, 'received', :size, :instance, :content, :study, :modality, :sop_class, :scanner, :protocol, :peer,
-        :marks, :has_raw, :now, :now);
+        :marks, :priority, :has_raw, :now, :now);
 
 -- name: turn_back -- take an arrival on from received at once: a rejected one, or a duplicate of another
 UPDATE items SET state = :state, code = :code, original = :original WHERE id = :id AND state = 'received';
@@ -45,8 +51,9 @@ WHERE worker <> '' AND (lease_boot <> :boot OR leased > :monotonic OR leased + :
 -- name: at_work -- how many items are being worked on, and the most starts one of them has
 SELECT count(*), coalesce(max(attempts), 0) FROM items WHERE worker <> '';
 
--- name: ready -- the oldest items that nobody works on
-SELECT id, source, attempts FROM items WHERE state = 'received' AND worker = '' ORDER BY number LIMIT :most;
+-- name: ready -- the oldest items that nobody works on, and behind them those that lack something
+SELECT id, source, attempts, modality, sop_class, marks, priority, adds FROM items
+WHERE state = 'received' AND worker = '' ORDER BY adds, number LIMIT :most;
 
 -- name: lease -- give an item to a worker, and count the start
 UPDATE items SET worker = :worker, lease_boot = :boot, leased = :monotonic, attempts = attempts + 1, updated = :now
@@ -66,15 +73,21 @@ SELECT number, source, study FROM items WHERE id = :id AND state = 'received' AN
 SELECT 1 FROM cleans WHERE id = :id;
 
 -- name: taken -- whether the clean object of another item stands for an instance
-SELECT 1 FROM cleans WHERE instance = :instance AND policy = :policy AND stands = 1 AND item <> :item;
+SELECT 1 FROM cleans
+WHERE instance = :instance AND policy = :policy AND key_id = :key_id AND stands = 1 AND item <> :item;
 
--- name: retire -- what was made of an item stands for nothing any more
-UPDATE cleans SET stands = 0 WHERE item = :item AND stands = 1;
+-- name: stands -- whether a clean object stands for an item
+SELECT 1 FROM cleans JOIN items ON items.number = cleans.item
+WHERE cleans.id = :id AND cleans.item = :item AND cleans.stands = 1 AND items.has_clean = 1;
+
+-- name: retire -- what was made of an item stands for nothing any more, but for what is kept
+UPDATE cleans SET stands = 0
+WHERE item = :item AND stands = 1 AND id NOT IN (SELECT value FROM json_each(:kept));
 
 -- name: finish -- record how the work on an item ended, if it is still leased; no start is left open
 UPDATE items
 SET state = :state, code = :code, place = :place, findings = :findings, has_clean = :has_clean, attempts = 0,
-    worker = '', modality = CASE WHEN :modality = '' THEN modality ELSE :modality END, updated = :now
+    adds = 0, worker = '', modality = CASE WHEN :modality = '' THEN modality ELSE :modality END, updated = :now
 WHERE id = :id AND state = 'received' AND worker <> '';
 
 -- name: keep -- record a clean object
@@ -91,18 +104,30 @@ SELECT state, code, source, updated FROM items WHERE id = :id;
 
 -- name: move -- a decision about an item, where the lifecycle and its payload allow it
 UPDATE items
-SET state = :state, code = :code, place = '', attempts = 0, worker = '', updated = :now,
+SET state = :state, code = :code, place = '', attempts = 0, adds = 0, worker = '', updated = :now,
     given_up = max(given_up, :state = 'dropped'),
     delivered = CASE WHEN :state IN ('purging', 'purged') THEN delivered ELSE 0 END, original = CASE WHEN :state = 'received' THEN '' ELSE original END
 WHERE id = :id AND EXISTS (SELECT 1 FROM moves WHERE was = state AND becomes = :state)
     AND (:state <> 'received' OR has_raw = 1) AND (:state NOT IN ('cleaned', 'waiting') OR has_clean = 1)
-    AND (:state <> 'purging' OR delivered = 1 OR given_up = 1);
+    AND (:state <> 'purging' OR given_up = 1 OR (
+        delivered = 1 AND NOT EXISTS (SELECT 1 FROM unproved WHERE unproved.item = items.number)
+    ));
+
+-- name: may_add -- whether something can be added to what stands of an item
+SELECT 1 FROM items WHERE id = :id AND state = 'waiting' AND has_raw = 1 AND has_clean = 1;
+
+-- name: add -- an item that was received again keeps what stands of it
+UPDATE items SET adds = 1 WHERE id = :id AND state = 'received';
+
+-- name: adding -- how many items wait for what they lack
+SELECT count(*) FROM items WHERE adds = 1;
 
 -- name: retire_of -- what was made of an item that was given up stands for nothing any more
 UPDATE cleans SET stands = 0 WHERE stands = 1 AND item = (SELECT number FROM items WHERE id = :id);
 
 -- name: forget -- note that files of an item are gone
-UPDATE items SET has_raw = min(has_raw, :keep_raw), has_clean = min(has_clean, :keep_clean), updated = :now
+UPDATE items SET has_raw = CASE WHEN adds = 1 THEN has_raw ELSE min(has_raw, :keep_raw) END,
+    has_clean = min(has_clean, :keep_clean), updated = :now
 WHERE id = :id;
 
 -- name: expect -- note how many instances a study will have
@@ -180,23 +205,34 @@ SELECT at, kind, item, source, code FROM events WHERE item = :item AND item <> '
 -- name: oldest_waiting -- when the oldest item arrived that waits and was not delivered
 SELECT arrived FROM items WHERE state = 'waiting' AND delivered = 0 ORDER BY number LIMIT 1;
 
--- name: clean_of_item -- the clean object of an item
+-- name: clean_of_item -- the newest clean object of an item
 SELECT cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id, cleans.sop_class,
        transfer_syntax, names
 FROM cleans JOIN items ON items.number = cleans.item
 WHERE cleans.item = (SELECT number FROM items WHERE id = :id AND has_clean = 1)
 ORDER BY cleans.number DESC LIMIT 1;
 
+-- name: cleans_of_item -- the clean objects that stand for an item
+SELECT cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id, cleans.sop_class,
+       transfer_syntax, names
+FROM cleans JOIN items ON items.number = cleans.item
+WHERE cleans.item = (SELECT number FROM items WHERE id = :id AND has_clean = 1) AND cleans.stands = 1
+ORDER BY cleans.number;
+
+-- name: made_of_item -- everything that was ever made of an item, whether it still lies there or not
+SELECT cleans.id FROM cleans WHERE cleans.item = (SELECT number FROM items WHERE id = :id);
+
 -- name: clean_of_instance -- the clean objects that stand for these instances
 SELECT items.id, cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id,
        cleans.sop_class, transfer_syntax, names
 FROM json_each(:instances) AS wanted
-CROSS JOIN cleans ON cleans.instance = wanted.value AND cleans.policy = :policy AND cleans.stands = 1
+CROSS JOIN cleans ON cleans.instance = wanted.value AND cleans.policy = :policy
+    AND cleans.key_id = :key_id AND cleans.stands = 1
 JOIN items ON items.number = cleans.item;
 
 -- name: payloads -- what has to be on the shelves
 SELECT number, CASE WHEN has_raw = 1 THEN id ELSE '' END, CASE WHEN has_clean = 1 THEN (
-    SELECT id FROM cleans WHERE cleans.item = items.number ORDER BY cleans.number DESC LIMIT 1
+    SELECT group_concat(id, ' ') FROM cleans WHERE cleans.item = items.number AND cleans.stands = 1
 ) END
 FROM items
 WHERE number > :after AND (has_raw = 1 OR has_clean = 1) AND state NOT IN ('purging', 'purged')

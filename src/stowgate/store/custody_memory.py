@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Self
 
 from stowgate.lifecycle import NEXT, State
+from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import SYSTEM, Clocks, Moment
 from stowgate.store.custody import Caller, Coming, Ended, Event, Leased
 from stowgate.store.custody_memory_view import GONE, Item, Known, MemoryView
@@ -95,8 +96,13 @@ class MemoryCustody(MemoryView):
             for item in self._at_work():
                 if item.leased and not self._holds(item.leased, moment):
                     item.leased = None
-            free = [item for item in self._items.values() if item.state is State.RECEIVED and not item.leased]
-            ready = [Leased(item.coming.id, item.coming.source, item.attempts) for item in free[:most]]
+            found = [item for item in self._items.values() if item.state is State.RECEIVED and not item.leased]
+            free = sorted(found, key=lambda item: item.adds)
+            ready = [
+                Leased(c.id, c.source, item.attempts, item.modality, c.sop_class, c.marks, c.priority, item.adds)
+                for item in free[:most]
+                for c in (item.coming,)
+            ]
             starts = [item.attempts for item in self._at_work()]
             chosen = choose(ready, len(starts), max(starts, default=0))
             for item in (self._items[one.id] for one in chosen):
@@ -115,7 +121,7 @@ class MemoryCustody(MemoryView):
         with self._turn:
             for ended in group:
                 item = self._items.get(ended.id)
-                if item and item.leased and ended.clean and ended.clean.id in self._cleans:
+                if item and item.leased and any(clean.id in self._cleans for clean in ended.cleans):
                     raise taken_twice()
             now = self._clocks.wall()
             return frozenset(ended.id for ended in group if not self._end(ended, now))
@@ -125,23 +131,33 @@ class MemoryCustody(MemoryView):
         if item is None or not item.leased:
             return False
         item.leased, item.updated = None, now
-        clean = ended.clean
-        if clean and self._standing.get((clean.instance, clean.policy), (ended.id,))[0] != ended.id:
+        standing = {clean.id for clean in self.cleans_of_item(ended.id)}
+        if not standing.issuperset(ended.kept) or any(self._is_anothers(clean, ended.id) for clean in ended.cleans):
             item.attempts -= 1
             return False
-        self._retire(item)
+        self._retire(item, ended.kept)
         item.state, item.code, item.place, item.attempts = ended.state, ended.code, ended.place, 0
-        item.modality, item.has_clean = ended.modality or item.modality, clean is not None
-        if clean:
-            item.state, item.clean = State.WAITING, replace(clean, names=dict(clean.names))
+        item.modality, item.has_clean = ended.modality or item.modality, ended.state is State.CLEANED
+        item.adds = False
+        for clean in ended.cleans:
+            item.made.append(replace(clean, names=dict(clean.names)))
             self._cleans[clean.id] = item
-            self._standing[clean.instance, clean.policy] = (ended.id, item.clean)
+            self._standing[clean.instance, clean.policy, clean.key_id] = (ended.id, item.made[-1])
+        if ended.state is State.CLEANED:
+            self._deliveries.item_moves(item, State.WAITING)
+            item.state = State.WAITING
+        if ended.kept:
+            self._deliveries.settle(item, over=True)
         if study := self._studies.get((item.coming.study, item.coming.source)):
             study.modality = study.modality or ended.modality
         return True
 
-    def _retire(self, item: Item) -> None:
-        for key in [key for key, (id, _) in self._standing.items() if id == item.coming.id]:
+    def _is_anothers(self, clean: CleanObject, id: str) -> bool:
+        return self._standing.get((clean.instance, clean.policy, clean.key_id), (id,))[0] != id
+
+    def _retire(self, item: Item, kept: Collection[str] = ()) -> None:
+        id = item.coming.id
+        for key in [key for key, (of, one) in self._standing.items() if of == id and one.id not in kept]:
             del self._standing[key]
 
     def release(self, ids: Collection[str]) -> None:
@@ -165,7 +181,7 @@ class MemoryCustody(MemoryView):
         sound_move(to, code)
         with self._turn:
             now = self._clocks.wall()
-            left = frozenset(id for id in ids if id not in self._items or not _may(self._items[id], to))
+            left = frozenset(id for id in ids if id not in self._items or not self._may(self._items[id], to))
             for item in self._among(dict.fromkeys(id for id in ids if id not in left)):
                 source = item.coming.source
                 if item.state is not State.RECEIVED:  # which is known already
@@ -174,6 +190,7 @@ class MemoryCustody(MemoryView):
                     self._events.append(Event(now, to, item.coming.id, source))
                 self._deliveries.item_moves(item, to)
                 item.state, item.code, item.place, item.attempts, item.leased = to, code, "", 0, None
+                item.adds = False
                 item.updated = now
                 item.delivered = item.delivered and to in GONE
                 if to is State.RECEIVED:
@@ -183,12 +200,39 @@ class MemoryCustody(MemoryView):
                     self._retire(item)
             return left
 
+    def clean_more(self, ids: Collection[str]) -> frozenset[str]:
+        """Two moves, and the mark."""
+        with self._turn:
+            chosen = [
+                item
+                for item in self._among(dict.fromkeys(ids))
+                if item.state is State.WAITING and item.has_raw and item.has_clean
+            ]
+            for state in (State.CLEANED, State.RECEIVED):
+                self.move([item.coming.id for item in chosen], state)
+            for item in chosen:
+                item.adds = True
+            return frozenset(ids) - {item.coming.id for item in chosen}
+
+    def claim_profile(self, name: str, key_id: str) -> str:
+        """Once."""
+        with self._turn:
+            return self._keys.setdefault(name, key_id)
+
+    def _may(self, item: Item, to: State) -> bool:
+        """Whether the lifecycle, what is left of its payload, and the evidence let an item go there."""
+        if to is State.RECEIVED and not item.has_raw:
+            return False
+        if to is State.PURGING and not (item.given_up or (item.delivered and self._deliveries.is_proved(item))):
+            return False
+        return to in NEXT[item.state] and (to not in (State.CLEANED, State.WAITING) or item.has_clean)
+
     def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
         """The rows stay."""
         with self._turn:
             now = self._clocks.wall()
             for item in self._among(ids):
-                item.has_raw, item.has_clean = item.has_raw and not raw, item.has_clean and not clean
+                item.has_raw, item.has_clean = item.has_raw and (item.adds or not raw), item.has_clean and not clean
                 item.updated = now
 
     def expect(self, study: str, source: str, number: int) -> None:
@@ -234,12 +278,3 @@ class MemoryCustody(MemoryView):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _may(item: Item, to: State) -> bool:
-    """Whether the lifecycle and what is left of its payload let an item go there."""
-    if to is State.RECEIVED and not item.has_raw:
-        return False
-    if to is State.PURGING and not (item.delivered or item.given_up):
-        return False
-    return to in NEXT[item.state] and (to not in (State.CLEANED, State.WAITING) or item.has_clean)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import RLock
 
 from stowgate.lifecycle import State
@@ -34,8 +34,9 @@ class Item:
     given_up: bool = False
     attempts: int = 0
     leased: Moment | None = None
-    clean: CleanObject | None = None
+    made: list[CleanObject] = field(default_factory=list)
     has_clean: bool = False
+    adds: bool = False
     delivered: bool = False
 
     def row(self) -> Row:
@@ -66,27 +67,57 @@ class MemoryView:
     def __init__(self) -> None:
         self._turn = RLock()
         self._items: dict[str, Item] = {}
-        self._standing: dict[tuple[str, str], tuple[str, CleanObject]] = {}
+        self._standing: dict[tuple[str, str, str], tuple[str, CleanObject]] = {}
+        """By instance, policy and key."""
         self._studies: dict[tuple[str, str], Known] = {}
         self._callers: dict[tuple[str, str, str], Caller] = {}
         self._events: list[Event] = []
+        self._keys: dict[str, str] = {}
 
-    def clean_of_instance(self, instances: Collection[str], policy: str) -> dict[str, tuple[str, CleanObject]]:
+    def adding(self) -> int:
+        """Counts them."""
+        with self._turn:
+            return sum(item.adds for item in self._items.values())
+
+    def key_of_profile(self, name: str) -> str:
+        """By its name."""
+        with self._turn:
+            return self._keys.get(name, "")
+
+    def clean_of_instance(
+        self, instances: Collection[str], policy: str, key_id: str
+    ) -> dict[str, tuple[str, CleanObject]]:
         """One dictionary access each."""
         with self._turn:
-            return {uid: self._standing[uid, policy] for uid in instances if (uid, policy) in self._standing}
+            found = {uid: self._standing.get((uid, policy, key_id)) for uid in instances}
+        return {uid: one for uid, one in found.items() if one}
 
     def clean_of_item(self, id: str) -> CleanObject | None:
         """While its file is there."""
         with self._turn:
             item = self._items.get(id)
-            return item.clean if item and item.has_clean else None
+            return item.made[-1] if item and item.has_clean else None
 
-    def payloads(self) -> Iterator[tuple[str, str | None]]:
+    def cleans_of_item(self, id: str) -> list[CleanObject]:
+        """While their files are there."""
+        with self._turn:
+            item = self._items.get(id)
+            return [one for one in item.made if self._is_standing(one)] if item and item.has_clean else []
+
+    def _is_standing(self, clean: CleanObject) -> bool:
+        found = self._standing.get((clean.instance, clean.policy, clean.key_id))
+        return found is not None and found[1].id == clean.id
+
+    def made_of_item(self, id: str) -> list[str]:
+        """All of them."""
+        with self._turn:
+            return [one.id for one in self._items[id].made] if id in self._items else []
+
+    def payloads(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """As they are now."""
         with self._turn:
             kept = [
-                (item.coming.id if item.has_raw else "", item.clean.id if item.clean and item.has_clean else None)
+                (item.coming.id if item.has_raw else "", tuple(one.id for one in self.cleans_of_item(item.coming.id)))
                 for item in self._items.values()
                 if (item.has_raw or item.has_clean) and item.state not in GONE
             ]

@@ -10,7 +10,7 @@ from typing import Any
 from stowgate.lifecycle import NEXT, State
 from stowgate.reasons import REASONS
 from stowgate.store.clean_object import CleanObject
-from stowgate.store.custody import Caller, Coming, Ended, Row, Study
+from stowgate.store.custody import Caller, Coming, Ended, Leased, Row, Study
 
 CALLERS = 1_000
 """How many of those turned away are remembered."""
@@ -21,6 +21,7 @@ LEASE = 900.0
 WITH_CODE = (State.HELD, State.QUARANTINED, State.REJECTED)
 _ID = re.compile(r"[0-9a-f]{32}")
 _MARK = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_PRIORITIES = ("", "low", "medium", "high")
 _BEGINNING = re.compile(r"[0-9a-f]{6,32}")
 
 
@@ -31,6 +32,8 @@ def sound_coming(group: Iterable[Coming]) -> None:
             raise ValueError("an item is known by 32 hex digits")
         if coming.code and coming.code not in REASONS:
             raise ValueError("a code is one of the table of reasons")
+        if coming.priority not in _PRIORITIES:
+            raise ValueError("a priority is low, medium or high")
         if not all(_MARK.fullmatch(mark) for mark in coming.marks):
             raise ValueError("a mark is a name of the configuration")
         if not coming.source or coming.size < 0:
@@ -42,14 +45,16 @@ def sound_ended(group: Sequence[Ended]) -> None:
     for ended in group:
         if ended.state not in NEXT[State.RECEIVED]:
             raise ValueError(f"{ended.state} is no end of work")
-        if (ended.clean is not None) is not (ended.state is State.CLEANED):
+        if bool(ended.cleans or ended.kept) is not (ended.state is State.CLEANED):
             raise ValueError("a clean object belongs to cleaned, and to nothing else")
-        if ended.clean and not _ID.fullmatch(ended.clean.id):
+        if not all(_ID.fullmatch(id) for id in (*ended.kept, *(clean.id for clean in ended.cleans))):
             raise ValueError("a clean object is known by 32 hex digits")
+        if len({(clean.policy, clean.key_id) for clean in ended.cleans}) < len(ended.cleans):
+            raise ValueError("an item is cleaned once by a policy and a key")
         _sound_code(ended.state, ended.code)
     if len({ended.id for ended in group}) < len(group):
         raise ValueError("an item ends once")
-    cleans = [ended.clean.id for ended in group if ended.clean]
+    cleans = [clean.id for ended in group for clean in ended.cleans]
     if len(set(cleans)) < len(cleans):
         raise taken_twice()
 
@@ -90,6 +95,12 @@ def item_row(row: Sequence[Any]) -> Row:
     )  # fmt: skip
 
 
+def leased_row(row: Sequence[Any]) -> Leased:
+    """A row of the query `ready`."""
+    id, source, attempts, modality, sop_class, marks, priority, adds = row
+    return Leased(id, source, attempts, modality, sop_class, tuple(marks.split()), priority, bool(adds))
+
+
 def study_row(row: Sequence[Any]) -> Study:
     """A row of the query `studies`."""
     alias, source, modality, first, last, complete, expected, counted, delivered = row
@@ -104,7 +115,7 @@ def caller_row(row: Sequence[Any]) -> Caller:
 
 
 def clean_row(row: Sequence[Any]) -> CleanObject:
-    """A row of the queries `clean_of_item` and, behind the item, `clean_of_instance`."""
+    """A row of the queries `clean_of_item`, `cleans_of_item` and, behind the item, `clean_of_instance`."""
     id, instance, study, series, size, digest, policy, key_id, sop_class, transfer_syntax, names = row
     return CleanObject(
         id, instance, study, series, size, digest, policy, key_id, sop_class, transfer_syntax, json.loads(names)

@@ -123,7 +123,7 @@ class SqliteCustody(CustodyView):
         return self._writer.run(lambda db: steps.lease(db, worker, most, self._longest, self._now()))
 
     def end(self, group: Sequence[Ended]) -> frozenset[str]:
-        """One commit for the states and the clean objects."""
+        """One commit for the states and all clean objects."""
         sound_ended(group)
         return self._writer.run(lambda db: steps.end(db, group, self._now())) if group else frozenset()
 
@@ -139,6 +139,14 @@ class SqliteCustody(CustodyView):
         """Guarded by the table of moves inside the ledger."""
         sound_move(to, code)
         return self._writer.run(lambda db: steps.move(db, ids, to, code, self._now()))
+
+    def clean_more(self, ids: Collection[str]) -> frozenset[str]:
+        """One commit for the moves and the mark."""
+        return self._writer.run(lambda db: steps.clean_more(db, ids, self._now())) if ids else frozenset()
+
+    def claim_profile(self, name: str, key_id: str) -> str:
+        """One commit."""
+        return self._writer.run(lambda db: steps.claim_profile(db, name, key_id))
 
     def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:
         """One commit."""

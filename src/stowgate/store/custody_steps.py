@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,9 @@ from stowgate.lifecycle import State
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Moment
 from stowgate.store.custody import Coming, Ended, Leased
-from stowgate.store.custody_rows import clean_values, taken_twice
+from stowgate.store.custody_rows import clean_values, leased_row, taken_twice
+from stowgate.store.deliveries import REFUSED
+from stowgate.store.deliveries_steps import settle
 from stowgate.store.queries import queries
 
 FILE = "custody.sql"
@@ -29,6 +32,13 @@ def claim(db: sqlite3.Connection, key_id: str) -> str:
     """Bind the ledger to a key unless it is bound; the id of the key it is bound to."""
     _tell(db, "claim", key_id=key_id)
     ((owner,),) = _ask(db, "owner")
+    return str(owner)
+
+
+def claim_profile(db: sqlite3.Connection, name: str, key_id: str) -> str:
+    """See `store.custody.Custody.claim_profile`."""
+    _tell(db, "claim_profile", name=name, key_id=key_id)
+    ((owner,),) = _ask(db, "key_of_profile", name=name)
     return str(owner)
 
 
@@ -56,6 +66,7 @@ def _receive(db: sqlite3.Connection, coming: Coming, moment: Moment) -> str:
         protocol=coming.protocol,
         peer=coming.peer,
         marks=" ".join(coming.marks),
+        priority=coming.priority,
         has_raw=not (coming.code or original),
         now=moment.now,
     )
@@ -88,7 +99,7 @@ def lease(db: sqlite3.Connection, worker: str, most: int, longest: float, moment
     """See `store.custody.Custody.lease`: an item that was begun before is worked on while nothing else is."""
     _tell(db, "lapse", boot=moment.boot, monotonic=moment.monotonic, longest=longest)
     ((at_work, starts),) = _ask(db, "at_work")
-    ready = [Leased(*row) for row in _ask(db, "ready", most=most)]
+    ready = [leased_row(row) for row in _ask(db, "ready", most=most)]
     chosen = choose(ready, at_work, starts)
     for item in chosen:
         _tell(db, "lease", id=item.id, worker=worker, **moment.values())
@@ -116,25 +127,34 @@ def end(db: sqlite3.Connection, group: Sequence[Ended], moment: Moment) -> froze
 
 def _end(db: sqlite3.Connection, ended: Ended, moment: Moment) -> bool:
     for number, source, study in _ask(db, "worked_on", id=ended.id):
-        if ended.clean and not _free(db, ended.clean, number):
+        free = [_free(db, clean, number) for clean in ended.cleans]
+        if not all(free) or not all(_ask(db, "stands", id=id, item=number) for id in ended.kept):
             _tell(db, "give_back", id=ended.id, now=moment.now)
             return False
-        _tell(db, "retire", item=number)
+        _tell(db, "retire", item=number, kept=json.dumps(ended.kept))
         _finish(db, ended, moment)
-        if ended.clean:
-            _tell(db, "keep", **clean_values(ended.clean, number, moment.now))
+        for clean in ended.cleans:
+            _tell(db, "keep", **clean_values(clean, number, moment.now))
+        if ended.state is State.CLEANED:
             _tell(db, "queue", id=ended.id)
+        if ended.kept:  # what stands of it may have come everywhere already
+            settle(db, True, number, ended.id, lambda db, id: _refused(db, id, moment))
         if ended.modality and study:
             _tell(db, "name_modality", study=study, source=source, modality=ended.modality)
         return True
     return False
 
 
+def _refused(db: sqlite3.Connection, id: str, moment: Moment) -> None:
+    move(db, [id], State.QUARANTINED, REFUSED, moment)
+
+
 def _free(db: sqlite3.Connection, clean: CleanObject, item: int) -> bool:
     """Whether no other item's clean object stands for the instance already."""
     if _ask(db, "clean_exists", id=clean.id):
         raise taken_twice()
-    return not _ask(db, "taken", instance=clean.instance, policy=clean.policy, item=item)
+    which = {"instance": clean.instance, "policy": clean.policy, "key_id": clean.key_id}
+    return not _ask(db, "taken", **which, item=item)
 
 
 def _finish(db: sqlite3.Connection, ended: Ended, moment: Moment) -> None:
@@ -147,7 +167,7 @@ def _finish(db: sqlite3.Connection, ended: Ended, moment: Moment) -> None:
         place=ended.place,
         findings=" ".join(ended.findings),
         modality=ended.modality,
-        has_clean=ended.clean is not None,
+        has_clean=bool(ended.cleans or ended.kept),
         now=moment.now,
     )
 
@@ -186,6 +206,16 @@ def _moved(db: sqlite3.Connection, id: str, to: State, code: str, now: float) ->
         if to is State.RECEIVED:
             _tell(db, "note", at=now, kind=to, item=id, source=source, code="")
     return True
+
+
+def clean_more(db: sqlite3.Connection, ids: Collection[str], moment: Moment) -> frozenset[str]:
+    """See `store.custody.Custody.clean_more`."""
+    chosen = [id for id in dict.fromkeys(ids) if _ask(db, "may_add", id=id)]
+    for state in (State.CLEANED, State.RECEIVED):
+        move(db, chosen, state, "", moment)
+    for id in chosen:
+        _tell(db, "add", id=id)
+    return frozenset(ids) - frozenset(chosen)
 
 
 def forget_payload(db: sqlite3.Connection, ids: Collection[str], raw: bool, clean: bool, moment: Moment) -> None:

@@ -66,9 +66,21 @@ class CustodyView:
         found = self._ask("original", instance=instance, content=content) if instance and content else []
         return str(found[0][0]) if found else ""
 
-    def clean_of_instance(self, instances: Collection[str], policy: str) -> dict[str, tuple[str, CleanObject]]:
+    def adding(self) -> int:
+        """By an index that holds nothing else."""
+        return int(self._ask("adding")[0][0])
+
+    def key_of_profile(self, name: str) -> str:
+        """By its name."""
+        rows = self._ask("key_of_profile", name=name)
+        return str(rows[0][0]) if rows else ""
+
+    def clean_of_instance(
+        self, instances: Collection[str], policy: str, key_id: str
+    ) -> dict[str, tuple[str, CleanObject]]:
         """One query for all of them, by the index of those that stand."""
-        rows = self._ask("clean_of_instance", instances=json.dumps(list(instances)), policy=policy)
+        wanted = json.dumps(list(instances))
+        rows = self._ask("clean_of_instance", instances=wanted, policy=policy, key_id=key_id)
         return {row[2]: (row[0], clean_row(row[1:])) for row in rows}
 
     def clean_of_item(self, id: str) -> CleanObject | None:
@@ -76,11 +88,19 @@ class CustodyView:
         rows = self._ask("clean_of_item", id=id)
         return clean_row(rows[0]) if rows else None
 
-    def payloads(self) -> Iterator[tuple[str, str | None]]:
+    def cleans_of_item(self, id: str) -> list[CleanObject]:
+        """By the index of what was made of an item."""
+        return [clean_row(row) for row in self._ask("cleans_of_item", id=id)]
+
+    def made_of_item(self, id: str) -> list[str]:
+        """By the index of what was made of an item."""
+        return [id for (id,) in self._ask("made_of_item", id=id)]
+
+    def payloads(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """In pages, each a snapshot of its own, so that no reader keeps the log from being emptied."""
         after = 0
         while page := self._ask("payloads", after=after, most=_PAGE):
-            yield from ((raw, clean) for _, raw, clean in page)
+            yield from ((raw, tuple((cleans or "").split())) for _, raw, cleans in page)
             after = page[-1][0]
 
     def unpayloaded(self, ids: Collection[str]) -> frozenset[str]:

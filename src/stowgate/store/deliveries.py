@@ -14,6 +14,10 @@ from stowgate.store.links import Links, LinksView
 REFUSED = "destination_refused"
 """Why an item is quarantined that a destination will not have."""
 
+OTHER_BYTES = "peer_has_other_bytes"
+"""What a destination keeps under a name is not what was sent there: while it is so, nothing of that study is purged
+for what was read again of the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -27,7 +31,9 @@ class Bound:
 class Unbound:
     """A clean object that waits and that nobody has sent anywhere: what its routes are decided by.
 
-    marks -- names of the descriptions of the configuration that its header fitted
+    marks           -- names of the descriptions of the configuration that its header fitted
+    policy, key_id  -- what it was made with, and so for whom
+    priority        -- "low", "medium" or "high" as its header said, or ""
     """
 
     number: int
@@ -36,6 +42,10 @@ class Unbound:
     modality: str
     sop_class: str
     marks: tuple[str, ...] = ()
+    item: str = ""
+    policy: str = ""
+    key_id: str = ""
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class OnItsWay:
-    """One delivery as people and scripts may see it. `stand`: ready, later, out, parked, over."""
+    """One delivery as people and scripts may see it. `stand`: ready, later, out, parked, over; `clean`: of what."""
 
     item: str
     number: int
@@ -83,6 +93,7 @@ class OnItsWay:
     queued: float
     updated: float
     next_try: float | None
+    clean: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,20 @@ class DeliveriesView(LinksView, Protocol):
     def of_items(self, ids: Collection[str]) -> dict[str, list[OnItsWay]]:
         """How far the clean objects that stand for these items are on their way."""
 
+    def purgeable(
+        self, before: float, after: int = 0, most: int = 100, *, original: bool = False
+    ) -> list[tuple[int, str]]:
+        """A page of (`Row.number`, id) of what may be purged, and that nothing became of since `before` (since 1970).
+
+        It was delivered, and of each of its destinations is known: its own bytes were read again there (E3), or it is
+        there (E2), at least 1 % of what is bound there of its study was read again, and none of that is another.
+
+        original -- only those whose original is still there
+        """
+
+    def purging(self, after: int = 0, most: int = 100) -> list[tuple[int, str]]:
+        """A page of what is being purged, by a dead process as well."""
+
     def destinations(self) -> dict[str, Destination]:
         """Those that something was noted of, by name."""
 
@@ -128,12 +153,18 @@ class Deliveries(DeliveriesView, Links, Protocol):
     """
 
     def bind(self, group: Mapping[str, Sequence[Bound]]) -> None:
-        """Queue clean objects, by id, for the places they go to; where they are queued already nothing changes."""
+        """Queue clean objects, by id, for the places they go to; where their items are queued already nothing changes.
+
+        An item goes to a place once, whatever was made of it.
+        """
 
     def unbound(self, after: int = 0, most: int = 500) -> list[Unbound]:
-        """A page of those that were never bound for anywhere."""
+        """A page of those that were never bound for anywhere. While there is one its item is not delivered."""
 
-    def lease(self, destination: str, most: int, size: int) -> list[Due]:
+    def never_to(self, destination: str, after: int = 0, most: int = 500) -> list[Unbound]:
+        """A page of all that stands for items that wait and never were on their way to a destination."""
+
+    def lease(self, destination: str, most: int, size: int, below: bool = False) -> list[Due]:
         """Those of the line whose turn it is (`outbox.policy.next_line`), the oldest first, all of one kind.
 
         At most `most`, and no more than `size` bytes but for the first. Their tries are counted and committed before

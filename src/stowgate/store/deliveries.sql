@@ -7,7 +7,11 @@ ON CONFLICT (destination, urgency, study) DO NOTHING;
 -- name: bind -- queue a clean object for a destination, once
 INSERT INTO deliveries (clean, line, destination, queued, updated)
 SELECT :clean, number, destination, :now, :now FROM lines
-WHERE destination = :destination AND urgency = :urgency AND study = :study
+WHERE destination = :destination AND urgency = :urgency AND study = :study AND NOT EXISTS (
+    SELECT 1 FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
+    WHERE cleans.item = (SELECT item FROM cleans AS this WHERE this.number = :clean) AND cleans.stands = 1
+        AND deliveries.destination = :destination
+)
 ON CONFLICT (clean, destination) DO NOTHING;
 
 -- name: bound -- note that it was decided where a clean object goes
@@ -18,10 +22,22 @@ SELECT cleans.number, cleans.study FROM cleans JOIN items ON items.number = clea
 WHERE cleans.id = :id AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1;
 
 -- name: unbound -- a page of the clean objects that wait and that nobody has sent anywhere
-SELECT cleans.number, cleans.id, items.source, items.modality, items.sop_class, items.marks
+SELECT cleans.number, cleans.id, items.source, items.modality, items.sop_class, items.marks, items.id, policy, key_id,
+       priority
 FROM cleans JOIN items ON items.number = cleans.item
 WHERE cleans.bound = 0 AND cleans.stands = 1 AND cleans.number > :after
     AND items.state = 'waiting' AND items.has_clean = 1
+ORDER BY cleans.number LIMIT :most;
+
+-- name: never_to -- a page of what stands for items that wait and never were on their way to a destination
+SELECT cleans.number, cleans.id, items.source, items.modality, items.sop_class, items.marks, items.id, policy, key_id,
+       priority
+FROM cleans JOIN items ON items.number = cleans.item
+WHERE cleans.number > :after AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1
+    AND NOT EXISTS (
+        SELECT 1 FROM cleans AS other JOIN deliveries ON deliveries.clean = other.number
+        WHERE other.item = cleans.item AND other.stands = 1 AND deliveries.destination = :destination
+    )
 ORDER BY cleans.number LIMIT :most;
 
 -- name: wake -- what is due by now is ready again
@@ -36,6 +52,12 @@ WHERE number IN (
 SELECT number, urgency, turns FROM lines
 WHERE destination = :destination AND ready > 0
 ORDER BY urgency DESC, turns, number LIMIT 1;
+
+-- name: next_line_from_below -- the same of the least urgent ones
+SELECT number, urgency, turns FROM lines
+WHERE destination = :destination AND ready > 0
+    AND urgency = (SELECT min(urgency) FROM lines WHERE destination = :destination AND ready > 0)
+ORDER BY turns, number LIMIT 1;
 
 -- name: ready_in_line -- the oldest deliveries of a line that are ready
 SELECT deliveries.number, items.id, deliveries.state, deliveries.attempts, deliveries.note,
@@ -81,11 +103,12 @@ UPDATE deliveries SET stand = 'ready' WHERE stand = 'out';
 -- name: release_later -- times of another boot mean nothing
 UPDATE deliveries SET stand = 'ready', due = 0, next_try = NULL WHERE stand = 'later';
 
--- name: arrived -- an item has come everywhere it goes
+-- name: arrived -- an item has come everywhere it goes; what nobody has sent anywhere yet still goes somewhere
 UPDATE items SET delivered = 1
 WHERE number = :item AND state = 'waiting' AND delivered = 0 AND NOT EXISTS (
-    SELECT 1 FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
-    WHERE cleans.item = :item AND cleans.stands = 1 AND (deliveries.stand <> 'over' OR deliveries.state = 'refused')
+    SELECT 1 FROM cleans LEFT JOIN deliveries ON deliveries.clean = cleans.number
+    WHERE cleans.item = :item AND cleans.stands = 1
+        AND (cleans.bound = 0 OR deliveries.stand <> 'over' OR deliveries.state = 'refused')
 );
 
 -- name: not_arrived -- an item is on its way again
@@ -94,8 +117,8 @@ UPDATE items SET delivered = 0 WHERE number = :item AND delivered = 1;
 -- name: stuck -- whether an item was refused somewhere and is on its way nowhere else
 SELECT 1 FROM items
 WHERE number = :item AND state = 'waiting' AND delivered = 0 AND NOT EXISTS (
-    SELECT 1 FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
-    WHERE cleans.item = :item AND cleans.stands = 1 AND deliveries.stand <> 'over'
+    SELECT 1 FROM cleans LEFT JOIN deliveries ON deliveries.clean = cleans.number
+    WHERE cleans.item = :item AND cleans.stands = 1 AND (cleans.bound = 0 OR deliveries.stand <> 'over')
 );
 
 -- name: retry -- what waits of an item is ready now, but for what was refused
@@ -148,9 +171,22 @@ SELECT source, state, n FROM delivered_counts;
 
 -- name: of_items -- how far these items are on their way
 SELECT items.id, deliveries.number, deliveries.destination, deliveries.state, stand, deliveries.code, evidence, urgency,
-       deliveries.attempts, queued, deliveries.updated, deliveries.next_try
+       deliveries.attempts, queued, deliveries.updated, deliveries.next_try, cleans.id
 FROM json_each(:ids) AS wanted
 CROSS JOIN items ON items.id = wanted.value
 JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
 JOIN deliveries ON deliveries.clean = cleans.number
 JOIN lines ON lines.number = deliveries.line;
+
+-- name: purgeable -- a page of what may be purged, and that nothing became of since a moment
+SELECT number, id FROM items
+WHERE state = 'waiting' AND delivered = 1 AND number > :after AND (:original = 0 OR has_raw = 1)
+    AND NOT EXISTS (SELECT 1 FROM unproved WHERE unproved.item = items.number)
+    AND :before >= (
+        SELECT max(deliveries.updated) FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
+        WHERE cleans.item = items.number AND cleans.stands = 1
+    )
+ORDER BY number LIMIT :most;
+
+-- name: purging -- a page of what is being purged
+SELECT number, id FROM items WHERE state = 'purging' AND number > :after ORDER BY number LIMIT :most;

@@ -40,7 +40,8 @@ class MemoryDeliveries(MemoryDeliveriesView):
     def _begin(self, item: Item, clean: CleanObject, place: Bound) -> None:
         key, now = (place.destination, place.urgency, clean.study), self.ledger._clocks.wall()
         self._lines.setdefault(key, Line(len(self._lines) + 1, place.urgency))
-        if any(one.clean.id == clean.id for one in self._to(place.destination)):
+        there = self._to(place.destination)
+        if any(one.clean.id == clean.id or (one.item is item and self._stands(one)) for one in there):
             return
         one = Sending(len(self._all) + 1, item, clean, place.destination, key, now, now, stand="")
         self._all[one.number] = one
@@ -61,16 +62,25 @@ class MemoryDeliveries(MemoryDeliveriesView):
     def unbound(self, after: int = 0, most: int = 500) -> list[Unbound]:
         """In the order in which they were made."""
         with self.ledger._turn:
-            standing = {clean.id for _, clean in self.ledger._standing.values()}
-            found = [
-                Unbound(n, id, item.coming.source, item.modality, item.coming.sop_class, item.coming.marks)
-                for n, (id, item) in enumerate(self.ledger._cleans.items(), 1)
-                if n > after and id not in self._bound and id in standing
-                if item.state is State.WAITING and item.has_clean
-            ]
-        return found[:most]
+            return [one for one in self._waiting(after) if one.clean not in self._bound][:most]
 
-    def lease(self, destination: str, most: int, size: int) -> list[Due]:
+    def never_to(self, destination: str, after: int = 0, most: int = 500) -> list[Unbound]:
+        """In the order in which they were made."""
+        with self.ledger._turn:
+            there = {one.item.coming.id for one in self._to(destination) if self._stands(one)}
+            return [one for one in self._waiting(after) if one.item not in there][:most]
+
+    def _waiting(self, after: int) -> Iterator[Unbound]:
+        """What stands for items that wait."""
+        standing = {clean.id: clean for _, clean in self.ledger._standing.values()}
+        for n, (id, item) in enumerate(self.ledger._cleans.items(), 1):
+            if n > after and id in standing and item.state is State.WAITING and item.has_clean:
+                c, clean = item.coming, standing[id]
+                yield Unbound(
+                    n, id, c.source, item.modality, c.sop_class, c.marks, c.id, clean.policy, clean.key_id, c.priority
+                )
+
+    def lease(self, destination: str, most: int, size: int, below: bool = False) -> list[Due]:
         """Looks at every line."""
         with self.ledger._turn:
             moment = self.ledger._clocks.moment()
@@ -79,7 +89,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
                 self._stand(one, "ready")
                 one.due, one.next_try = 0.0, None
             keys = {line.number: key for key, line in self._lines.items() if key[0] == destination and self._ready(key)}
-            line = next_line(self._lines[key] for key in keys.values())
+            line = next_line((self._lines[key] for key in keys.values()), below)
             if line is None or most <= 0:
                 return []
             key = keys[line.number]
@@ -112,14 +122,17 @@ class MemoryDeliveries(MemoryDeliveriesView):
         if one.stand != "parked":
             self._stand(one, stand)
         if self._stands(one):
-            self._settle(one.item, stand == "over")
+            self.settle(one.item, stand == "over")
         return True
 
-    def _settle(self, item: Item, over: bool) -> None:
-        ways = [one for one in self._all.values() if one.item is item and self._stands(one)]
+    def settle(self, item: Item, over: bool) -> None:
+        """Whether an item is delivered now, or stuck: asked when one of its deliveries is `over`, or not any more."""
+        ways = self._ways(item)
+        standing = (clean.id for id, clean in self.ledger._standing.values() if id == item.coming.id)
+        unbound = any(id not in self._bound for id in standing)
         if not over:
             item.delivered = False
-        elif item.state is State.WAITING and all(one.stand == "over" for one in ways):
+        elif item.state is State.WAITING and not unbound and all(one.stand == "over" for one in ways):
             if any(one.state is Delivery.REFUSED for one in ways):
                 self.ledger.move([item.coming.id], State.QUARANTINED, REFUSED)
             else:

@@ -12,7 +12,7 @@ from stowgate.outbox.policy import Urgency
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Clocks
 from stowgate.store.custody_memory_view import Item
-from stowgate.store.deliveries import Destination, OnItsWay
+from stowgate.store.deliveries import OTHER_BYTES, Destination, OnItsWay
 from stowgate.store.links import Outage
 from stowgate.store.links_memory import MemoryLinks, sums
 
@@ -24,7 +24,7 @@ class Ledger(Protocol):
     _clocks: Clocks
     _items: dict[str, Item]
     _cleans: dict[str, Item]
-    _standing: dict[tuple[str, str], tuple[str, CleanObject]]
+    _standing: dict[tuple[str, str, str], tuple[str, CleanObject]]
 
     def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
         """See `store.custody.Custody.move`."""
@@ -54,7 +54,7 @@ class Sending:
         """As others may see it."""
         return OnItsWay(
             self.item.coming.id, self.number, self.destination, self.state, self.stand, self.code, self.evidence,
-            self.line[1], self.attempts, self.queued, self.updated, self.next_try,
+            self.line[1], self.attempts, self.queued, self.updated, self.next_try, self.clean.id,
         )  # fmt: skip
 
 
@@ -95,6 +95,40 @@ class MemoryDeliveriesView:
                     found.setdefault(one.item.coming.id, []).append(one.row())
         return found
 
+    def purgeable(
+        self, before: float, after: int = 0, most: int = 100, *, original: bool = False
+    ) -> list[tuple[int, str]]:
+        """Looks at every item."""
+        with self.ledger._turn:
+            return [
+                (item.number, item.coming.id)
+                for item in self.ledger._items.values()
+                if item.number > after and item.state is State.WAITING and item.delivered and self.is_proved(item)
+                if max(one.updated for one in self._ways(item)) <= before and (item.has_raw or not original)
+            ][: max(most, 0)]
+
+    def purging(self, after: int = 0, most: int = 100) -> list[tuple[int, str]]:
+        """Looks at every item."""
+        with self.ledger._turn:
+            found = [item for item in self.ledger._items.values() if item.state is State.PURGING]
+            return [(item.number, item.coming.id) for item in found if item.number > after][: max(most, 0)]
+
+    def is_proved(self, item: Item) -> bool:
+        """Whether there is evidence enough at each of its destinations to delete it here."""
+        return all(self._is_proved(one) for one in self._ways(item))
+
+    def _is_proved(self, one: Sending) -> bool:
+        if one.stand != "over" or one.state is Delivery.REFUSED:
+            return False
+        if one.evidence is not Evidence.PRESENCE:
+            return one.evidence is Evidence.CONTENT
+        study = [other for other in self._all.values() if (other.line[0], other.line[2]) == (one.line[0], one.line[2])]
+        same = sum(other.evidence is Evidence.CONTENT for other in study)
+        return same * 100 >= len(study) and all(other.code != OTHER_BYTES for other in study)
+
+    def _ways(self, item: Item) -> list[Sending]:
+        return [one for one in self._all.values() if one.item is item and self._stands(one)]
+
     def destinations(self) -> dict[str, Destination]:
         """Those something was noted of."""
         with self.ledger._turn:
@@ -121,5 +155,6 @@ class MemoryDeliveriesView:
 
     def _stands(self, one: Sending) -> bool:
         """Whether its clean object is the one that stands for its item."""
-        item, clean = self.ledger._standing.get((one.clean.instance, one.clean.policy), ("", one.clean))
+        which = (one.clean.instance, one.clean.policy, one.clean.key_id)
+        item, clean = self.ledger._standing.get(which, ("", one.clean))
         return item == one.item.coming.id and clean.id == one.clean.id

@@ -33,11 +33,16 @@ class SqliteDeliveries(SqliteDeliveriesView):
         rows = self._ask("unbound", after=after, most=most)
         return [steps.unbound_row(row) for row in rows]
 
-    def lease(self, destination: str, most: int, size: int) -> list[Due]:
+    def never_to(self, destination: str, after: int = 0, most: int = 500) -> list[Unbound]:
+        """In the order in which they were made; for a person who asks."""
+        rows = self._ask("never_to", destination=destination, after=after, most=most)
+        return [steps.unbound_row(row) for row in rows]
+
+    def lease(self, destination: str, most: int, size: int, below: bool = False) -> list[Due]:
         """By the index of lines; whatever waits, a few rows are read."""
         if most <= 0:
             return []
-        return self._writer.run(lambda db: steps.lease(db, destination, most, size, self._clocks.moment()))
+        return self._writer.run(lambda db: steps.lease(db, destination, most, size, self._clocks.moment(), below))
 
     def record(self, group: Sequence[Outcome]) -> frozenset[int]:
         """One commit for all."""

@@ -42,10 +42,12 @@ def bind(db: sqlite3.Connection, group: Mapping[str, Sequence[Bound]], now: floa
                 _tell(db, "bound", clean=number)
 
 
-def lease(db: sqlite3.Connection, destination: str, most: int, size: int, moment: Moment) -> list[Due]:
+def lease(
+    db: sqlite3.Connection, destination: str, most: int, size: int, moment: Moment, below: bool = False
+) -> list[Due]:
     """See `store.deliveries.Deliveries.lease`."""
     _tell(db, "wake", destination=destination, monotonic=moment.monotonic, most=WAKE)
-    for line, urgency, turns in _ask(db, "next_line", destination=destination):
+    for line, urgency, turns in _ask(db, "next_line_from_below" if below else "next_line", destination=destination):
         chosen = together([due_row(row) for row in _ask(db, "ready_in_line", line=line, most=most)], size)
         for one in chosen:
             _tell(db, "take", number=one.number, now=moment.now)
@@ -75,8 +77,8 @@ def due_row(row: Sequence[Any]) -> Due:
 
 def unbound_row(row: Sequence[Any]) -> Unbound:
     """A row of the query `unbound`."""
-    number, id, source, modality, sop_class, marks = row
-    return Unbound(number, id, source, modality, sop_class, tuple(marks.split()))
+    number, id, source, modality, sop_class, marks, item, policy, key_id, priority = row
+    return Unbound(number, id, source, modality, sop_class, tuple(marks.split()), item, policy, key_id, priority)
 
 
 def record(db: sqlite3.Connection, group: Sequence[Outcome], moment: Moment, quarantine: Quarantine) -> frozenset[int]:
@@ -104,7 +106,7 @@ def _recorded(db: sqlite3.Connection, outcome: Outcome, moment: Moment, quaranti
             now=moment.now,
         )
         if stands:
-            _settle(db, stand == "over", item, id, quarantine)
+            settle(db, stand == "over", item, id, quarantine)
         return True
     return False
 
@@ -123,7 +125,8 @@ def evidence_after(before: Evidence, outcome: Outcome) -> Evidence:
     return max(before, outcome.evidence, key=lambda one: one.worth)
 
 
-def _settle(db: sqlite3.Connection, over: bool, item: int, id: str, quarantine: Quarantine) -> None:
+def settle(db: sqlite3.Connection, over: bool, item: int, id: str, quarantine: Quarantine) -> None:
+    """Whether an item is delivered now, or stuck: asked when one of its deliveries is `over`, or is not any more."""
     if not over:
         _tell(db, "not_arrived", item=item)
     elif not _tell(db, "arrived", item=item) and _ask(db, "stuck", item=item):

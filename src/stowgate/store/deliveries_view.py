@@ -50,6 +50,16 @@ class SqliteDeliveriesView(SqliteLinksView):
             found.setdefault(item, []).append(one)
         return {id: sorted(ways, key=lambda way: way.number) for id, ways in found.items()}
 
+    def purgeable(
+        self, before: float, after: int = 0, most: int = 100, *, original: bool = False
+    ) -> list[tuple[int, str]]:
+        """By an index of what has arrived everywhere."""
+        return self._ask("purgeable", before=before, after=after, most=max(most, 0), original=original)
+
+    def purging(self, after: int = 0, most: int = 100) -> list[tuple[int, str]]:
+        """By an index that holds nothing else."""
+        return self._ask("purging", after=after, most=max(most, 0))
+
     def destinations(self) -> dict[str, Destination]:
         """They are few."""
         return {row[0]: Destination(*row) for row in self._ask("destinations")}

@@ -16,6 +16,16 @@ PRIVATE = 0o077
 """The permission bits that must be off: nothing for the group, nothing for others."""
 
 
+def key_name(profile: str) -> str:
+    """Name of the file that a profile's key lies in, where none is named; "" for the project's own."""
+    return f"profile-{profile}.key" if profile else KEY
+
+
+def is_project_key(name: str) -> bool:
+    """Whether a file of this name holds the project's key or a profile's."""
+    return name == KEY or (name.startswith("profile-") and name.endswith(".key"))
+
+
 def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """${XDG_STATE_HOME:-~/.local/state}/stowgate; a relative XDG_STATE_HOME does not count (XDG base directories)."""
     named = environ.get("XDG_STATE_HOME", "")

@@ -31,9 +31,17 @@ def obtain(folder: Path, reference: str = "") -> tuple[Key, bool]:
     if reference:
         return load(reference), False
     path = state.prepare(folder) / state.KEY
+    return found_or_made(path, known=(folder / state.LEDGER).exists())
+
+
+def found_or_made(path: Path, *, known: bool) -> tuple[Key, bool]:
+    """The key in a file, and whether it was made just now: only one that nothing was made with yet (not `known`).
+
+    Misconfigured("key_missing") for a known one that is not there, and as `load` does.
+    """
     made = False
     if not path.exists():
-        if (folder / state.LEDGER).exists():
+        if known:
             raise Misconfigured("key_missing", str(path))
         made = written_first(render(Key.new()).encode(), path)
     return load(f"file:{path}"), made

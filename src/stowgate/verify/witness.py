@@ -26,6 +26,9 @@ class Claim(NamedTuple):
 
 Verdict = CleanRef | Rejected
 
+_PATIENCE = 900.0
+"""Seconds after which one hangs that judges a round: then it is judged here."""
+
 
 def judge(claim: Claim, policy: Policy, secret: bytes) -> Verdict:
     """What the gate says of one output; an original that is not the one that was read is `source_changed`.
@@ -75,7 +78,7 @@ class Witness:
 
     def answer(self) -> list[Verdict]:
         """The verdicts on the oldest round that was asked about, in its order."""
-        claims, told = self._asked.pop(0), self._child.answer()
+        claims, told = self._asked.pop(0), self._child.answer(_PATIENCE)
         if told is None:
             return [judge(claim, self._policy, self._secret) for claim in claims]
         return [self._verdict(claim, *one) for claim, one in zip(claims, told, strict=True)]

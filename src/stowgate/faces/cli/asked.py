@@ -10,7 +10,7 @@ from pathlib import Path
 from stowgate import layout as paths
 from stowgate.deident.profile import policy_from
 from stowgate.dicom.limits import DEFAULT, Limits
-from stowgate.policy import Override, Policy
+from stowgate.policy import Policy
 from stowgate.vault.folder import KEY, default_folder
 from stowgate.vault.key import Key, load
 
@@ -27,24 +27,24 @@ class Chosen:
 
 
 def policy_and_settings(
-    config: Path | None, profile: str | None, retain: Sequence[str] | None, clean: Sequence[str] | None
+    config: Path | None,
+    profile: str | None,
+    retain: Sequence[str] | None,
+    clean: Sequence[str] | None,
+    named: str = "",
 ) -> tuple[Policy, Chosen]:
-    """Flags before environment before file before defaults. Raises `Misconfigured` with all that is wrong."""
-    if config is None and not any(name.startswith("STOWGATE_") for name in os.environ):
+    """Flags before environment before file before defaults. Raises `Misconfigured` with all that is wrong.
+
+    named -- the [[profile]] that is meant instead of [deid]
+    """
+    if not named and config is None and not any(name.startswith("STOWGATE_") for name in os.environ):
         return policy_from(profile or "basic", retain or (), clean or ()), Chosen()
+    from stowgate.faces import policies
     from stowgate.settings import load as load_settings  # pydantic, only where there is something to validate
 
     settings = load_settings(config)
-    overrides = [Override(rule.target, rule.action, rule.value) for rule in settings.deid.override]
-    policy = policy_from(
-        profile or settings.deid.profile,
-        settings.deid.retain if retain is None else retain,
-        settings.deid.clean if clean is None else clean,
-        overrides,
-        pixels_risk=settings.pixels.risk,
-        gate_pixels=settings.gate.pixels,
-        station_name=settings.unit.name,
-    )
+    table = policies.named(settings, named) if named else None
+    policy = policies.policy_of(settings, table, profile, retain, clean)
     limits = Limits(**settings.limits.model_dump())
     return policy, Chosen(settings.state.path, settings.state.key, settings.output.path, limits)
 

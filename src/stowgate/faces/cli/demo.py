@@ -100,10 +100,8 @@ def _summed(shown: Scene, quiet: bool) -> int:
     line = shown.numbers().line
     adds_up = line["received"] == sum(n for name, n in line.items() if name != "received")
     if not quiet:
-        say(
-            f"{line['received']} came: {delivered} delivered, {line['waiting']} wait, {line['held']} held, others stopped"
-        )
-        say(f"or there before. The hospital has {there}; {same} of {delivered} are equal byte for byte.")
+        say(f"{line['received']} came: {delivered} delivered, {line['waiting']} wait, {line['held']} held, others")
+        say(f"stopped or there before. The hospital has {there}; {same} of {delivered} are equal byte for byte.")
         say("Held objects could show who the patient is; a person would decide. Nothing was lost.")
     typer.echo("  ".join(f"{name} {value}" for name, value in line.items()))
     return Exit.DONE if adds_up and same == delivered else Exit.BUG

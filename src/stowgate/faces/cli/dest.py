@@ -136,6 +136,13 @@ def resume(name: Name, config: Config = DEFAULT) -> int:
     return act(config, "dest_resume", [name])
 
 
+@app.command("catch-up")
+def catch_up(name: Name, config: Config = DEFAULT) -> int:
+    """Send it what came before it was there, as its routes say; for a profile of its own that is cleaned first."""
+    _named(name, config)
+    return act(config, "dest_catch_up", [name])
+
+
 def _named(name: str, config: Config) -> Dest:
     found = next((dest for dest in settings_of(config).dest if dest.name == name), None)
     if found is None:

@@ -21,11 +21,11 @@ def run(
     """Take images in from scanners, folders and uploads, keep them safe, and clean them. SIGTERM ends it in 30 s."""
     from stowgate.faces.service import Running, serve
     from stowgate.settings import load
-    from stowgate.vault.folder import KEY
+    from stowgate.vault.folder import is_project_key
 
     def made(path: Path) -> None:
         if not quiet:
-            words = _PROJECT if path.name == KEY else _UNIT
+            words = _PROJECT if is_project_key(path.name) else _UNIT
             say(f"{words[0]} was made: {path}. Back this up: without it {words[1]}.")
 
     def ready(now: Running) -> None:

@@ -12,7 +12,7 @@ import typer
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, has_run, settings_of, spool_of
-from stowgate.vault.folder import KEY, default_folder, prepare
+from stowgate.vault.folder import default_folder, key_name, prepare
 from stowgate.vault.key import Key, load, write
 
 if TYPE_CHECKING:
@@ -27,8 +27,13 @@ _PLACE = r"file:.+|env:[A-Za-z_][A-Za-z0-9_]*|systemd:[A-Za-z0-9_.-]+|passphrase
 State = Annotated[Path | None, typer.Option(help="State folder.")]
 
 
-def _file(state: Path | None) -> Path:
-    return (state or default_folder()).expanduser().absolute() / KEY
+Profile = Annotated[
+    str, typer.Option(metavar="NAME", help="The key of this [[profile]]; the state folder is the spool.")
+]
+
+
+def _file(state: Path | None, profile: str = "") -> Path:
+    return (state or default_folder()).expanduser().absolute() / key_name(profile)
 
 
 @app.command("init")
@@ -87,17 +92,17 @@ def _note_rotation(settings: Settings) -> None:
 
 
 @app.command("show")
-def show(state: State = None) -> None:
+def show(state: State = None, profile: Profile = "") -> None:
     """Show the key's id and where it lies, never the key."""
-    path = _file(state)
+    path = _file(state, profile)
     typer.echo(f"{load(f'file:{path}').id}  {path}")
 
 
 @app.command("export")
-def export(file: Annotated[Path, typer.Argument(metavar="FILE")], state: State = None) -> None:
+def export(file: Annotated[Path, typer.Argument(metavar="FILE")], state: State = None, profile: Profile = "") -> None:
     """Copy the key to a new file, readable by its owner alone."""
     if file.is_dir():
         raise Misconfigured("key_exists", str(file))
-    key = load(f"file:{_file(state)}")
+    key = load(f"file:{_file(state, profile)}")
     write(key, file.absolute())
     typer.echo(f"{key.id}  {file}")

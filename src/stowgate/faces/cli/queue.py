@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from stowgate.errors import Misconfigured
-from stowgate.faces.cli.show import when
-from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, settings_of, show, view_of
+from stowgate.faces.cli.exits import Exit
+from stowgate.faces.cli.show import say, when
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, settings_of, show, span_of, view_of
 from stowgate.lifecycle import State
 
 app = typer.Typer(help="What waits: list it, hold it, release it, export it.", no_args_is_help=True)
@@ -108,13 +109,42 @@ def retry(
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")],
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Items; all that wait if none.")] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Those of this [[profile]], not those by [deid].")] = "",
     config: Config = DEFAULT,
 ) -> int:
-    """Write clean objects into a folder: an act that is recorded. They stay in the queue."""
+    """Write clean objects of one recipient into a folder: an act that is recorded. They stay in the queue."""
     from stowgate.questions import pages
 
     settings = settings_of(config)
     if not ids:
         with view_of(settings) as view:
             ids = [row.id for row in pages(view, (State.WAITING,)) if not row.delivered]
-    return act(config, "export", ids, folder.expanduser())
+    return act(config, "export", ids, folder.expanduser(), profile)
+
+
+@app.command("purge")
+def purge(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Items; all that may go if none.")] = None,
+    older: Annotated[str, typer.Option(help="Only what has lain there for so long, such as 12h or 30d.")] = "0h",
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would go; delete nothing.")] = False,
+    config: Config = DEFAULT,
+) -> int:
+    """Delete here what is proved to be at its destinations: an act that is recorded. Rows stay, and count."""
+    import time
+
+    from stowgate.questions_delivery import purgeable
+
+    settings = settings_of(config)
+    with view_of(settings) as view:
+        found = list(purgeable(view, time.time() - span_of(older)))
+    if ids is None and dry_run:
+        typer.echo(f"{len(found)} items would go. Nothing was deleted.")
+        return Exit.DONE
+    if dry_run:
+        may = [id for id in ids or () if any(one.startswith(id.lower()) for one in found)]
+        typer.echo(f"{len(may)} of these {len(ids or ())} items would go. Nothing was deleted.")
+        return Exit.DONE
+    if not (ids or found):
+        say("Nothing here is proved to be at its destinations.")
+        return Exit.DONE
+    return act(config, "purge", ids or found)

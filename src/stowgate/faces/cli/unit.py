@@ -40,6 +40,16 @@ def settings_of(config: Path) -> Settings:
     return settings
 
 
+def span_of(text: str) -> float:
+    """Seconds of a time such as 12h, 30d or 8w, as it was typed."""
+    from stowgate.settings_gateway import seconds_of
+
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"a time {error}") from None
+
+
 def spool_of(settings: Settings) -> Path:
     """The folder of the spool."""
     return (settings.spool.path or Path()).expanduser()
@@ -78,14 +88,14 @@ def view_if_any(settings: Settings) -> Iterator[CustodyView | None]:
         yield view
 
 
-def act(config: Path, name: str, ids: Sequence[str], folder: Path | None = None) -> int:
+def act(config: Path, name: str, ids: Sequence[str], folder: Path | None = None, profile: str = "") -> int:
     """Have an act done by the gateway that runs, or by this process where none does; says how it went."""
     from stowgate.gateway.control import GROUP
 
     settings = settings_of(config)
     ids = [id.lower() for id in ids]  # a person may type them off a page in capitals
     done = left = 0
-    with _doer(settings, config, folder) as do:
+    with _doer(settings, config, folder, profile) as do:
         for group in (ids[at : at + GROUP] for at in range(0, len(ids), GROUP)):
             ended = do(name, list(group))
             for id in ended.ids:
@@ -98,7 +108,9 @@ def act(config: Path, name: str, ids: Sequence[str], folder: Path | None = None)
 
 
 @contextmanager
-def _doer(settings: Settings, config: Path, folder: Path | None) -> Iterator[Callable[[str, list[str]], Done]]:
+def _doer(
+    settings: Settings, config: Path, folder: Path | None, profile: str
+) -> Iterator[Callable[[str, list[str]], Done]]:
     """Whoever can do acts: the gateway, or else the spool opened here; both make up their mind with the first one."""
     from stowgate.gateway import control
 
@@ -107,12 +119,13 @@ def _doer(settings: Settings, config: Path, folder: Path | None) -> Iterator[Cal
         hands: list[Hands] = []
 
         def do(name: str, ids: list[str]) -> Done:
-            told = control.ask(spool, name, ids, folder) if not hands else None
+            told = control.ask(spool, name, ids, folder, profile) if not hands else None
             if told is not None:
                 return told
             if not hands:
                 hands.append(held.enter_context(_opened_here(settings, config)))
-            return control.carry_out(hands[0], name, ids, str(folder) if folder else None, control.account(os.getuid()))
+            aim = control.Aim(str(folder) if folder else None, profile)
+            return control.carry_out(hands[0], name, ids, aim, control.account(os.getuid()))
 
         yield do
 

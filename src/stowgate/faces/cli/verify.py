@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Annotated
 
@@ -11,10 +10,8 @@ import typer
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
-from stowgate.faces.cli.unit import DEFAULT, Config, act, settings_of, view_of
+from stowgate.faces.cli.unit import DEFAULT, Config, act, settings_of, span_of, view_of
 from stowgate.lifecycle import State
-
-_UNITS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
 def verify(
@@ -25,7 +22,7 @@ def verify(
     """Have destinations asked again for what they have. What is gone or altered is sent again, and told of."""
     from stowgate.questions import pages
 
-    settings, first = settings_of(config), time.time() - seconds_of(since)
+    settings, first = settings_of(config), time.time() - span_of(since)
     if dest and dest not in [one.name for one in settings.dest]:
         raise Misconfigured("bad_setting", f"there is no [[dest]] called {dest}")
     with view_of(settings) as view:
@@ -39,11 +36,3 @@ def verify(
     code = act(config, "verify", ids)
     say("The gateway asks now. `stowgate status` and `stowgate queue list` show what is not there any more.")
     return code
-
-
-def seconds_of(text: str) -> float:
-    """A time such as 12h, 30d or 8w."""
-    found = re.fullmatch(r"(\d{1,5})([hdw])", text)
-    if found is None:
-        raise typer.BadParameter("a time is a number with h, d or w behind it, such as 30d")
-    return int(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,116 @@
+"""What each recipient gets: by which profiles an object is cleaned, and where what each of them made may go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from stowgate.outbox.policy import Urgency
+from stowgate.outbox.routing import Facts, Rule, profiles_of, routed
+from stowgate.policy import Policy
+from stowgate.store.clean_object import CleanObject
+from stowgate.store.custody import Custody, Leased
+from stowgate.store.deliveries import Bound, Unbound
+from stowgate.vault.key import Key
+
+
+class Made(Protocol):
+    """A clean object, as far as it says what it was made with."""
+
+    @property
+    def policy(self) -> str:
+        """Digest of the policy."""
+
+    @property
+    def key_id(self) -> str:
+        """Id of the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one recipient gets: a policy and a key. `name` is "" for the unit's own."""
+
+    name: str
+    policy: Policy
+    key: Key = field(repr=False)
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """Digest of the policy and id of the key: two profiles with the same mark make the same objects."""
+        return self.policy.digest, self.key.id
+
+    def made(self, clean: Made) -> bool:
+        """Whether a clean object is one of its own."""
+        return (clean.policy, clean.key_id) == self.mark
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left to do for an item.
+
+    missing -- the profiles that it has to be cleaned by
+    kept    -- ids of the clean objects that go on standing for it
+    spare   -- ids of those that nobody wants, and that never were on their way anywhere
+    """
+
+    missing: tuple[Profile, ...]
+    kept: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
+
+
+class Profiles:
+    """Those of one gateway. An object is cleaned once for each that a fitting route asks for, else by the unit's own.
+
+    A destination is one recipient: all its routes ask for the same profile.
+    """
+
+    def __init__(self, own: Profile, named: Iterable[Profile] = (), rules: Sequence[Rule] = ()) -> None:
+        self.own = own
+        self.by_name: Mapping[str, Profile] = {one.name: one for one in (own, *named)}
+        self._rules = tuple(rules)
+        self._of = {destination: self.by_name[name] for destination, name in profiles_of(rules).items()}
+
+    def routed(self, facts: Facts) -> Mapping[str, Urgency]:
+        """See `outbox.routing.routed`."""
+        return routed(facts, self._rules)
+
+    def places(self, facts: Facts, made: Made) -> list[Bound]:
+        """Where a clean object goes: to those destinations alone that get what its policy and its key make."""
+        return [Bound(name, urgency) for name, urgency in self.routed(facts).items() if self._of[name].made(made)]
+
+    def left(self, facts: Facts, standing: Sequence[CleanObject] = (), been: Mapping[str, str] | None = None) -> Left:
+        """What is left to do for an item that goes where its facts say.
+
+        standing -- what was made of it before
+        been     -- by destination: the id of the clean object that was on its way there, and that settles it
+        """
+        goes, there = self.routed(facts), been or {}
+        wanted = {self._of[name].mark: self._of[name] for name in goes if name not in there}
+        if not goes and not standing:
+            wanted = {self.own.mark: self.own}
+        has = {(clean.policy, clean.key_id) for clean in standing}
+        kept: list[str] = []
+        spare: list[str] = []
+        for clean in standing:
+            stays = not goes or clean.id in there.values() or (clean.policy, clean.key_id) in wanted
+            (kept if stays else spare).append(clean.id)
+        return Left(tuple(one for mark, one in wanted.items() if mark not in has), tuple(kept), tuple(spare))
+
+    def left_of(self, facts: Facts, item: str, ledger: Custody) -> Left:
+        """The same of an item in the ledger."""
+        ways = ledger.deliveries.of_items([item]).get(item, ())
+        return self.left(facts, ledger.cleans_of_item(item), {way.destination: way.clean for way in ways})
+
+    def chosen(self, name: str, cleans: Sequence[CleanObject]) -> CleanObject | None:
+        """Of the clean objects of an item the one of a profile; an older policy will do, another profile's will not."""
+        wanted = self.by_name[name].mark
+        others = {one.mark for one in self.by_name.values()} - {wanted}
+        mine = [one for one in cleans if one.key_id == wanted[1] and (one.policy, one.key_id) not in others]
+        exact = [one for one in mine if one.policy == wanted[0]]
+        return next(reversed(exact or mine), None)
+
+
+def facts_of(one: Leased | Unbound) -> Facts:
+    """What the ledger knows of an item that its routes are decided by."""
+    return Facts(one.source, one.modality, one.sop_class, one.marks, one.priority)
