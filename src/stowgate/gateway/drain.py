@@ -153,7 +153,7 @@ class Drain:
         """One parcel, or a rest when nothing is due; whether the sink is open afterwards."""
         heard = self._rings
         try:
-            size, below = parcel_bytes(self._pace.each), from_below(self._turns)
+            size, below = parcel_bytes(self._pace.each, self._pace.holds), from_below(self._turns)
             due = self._ledger.deliveries.lease(self.way.name, MOST, size, below)
             self._turns += bool(due)
         except StowgateError:
@@ -265,12 +265,14 @@ class Drain:
         self._ledger.deliveries.link(self.way.name, code, self._link.failures, next_try)
         if not before.failures:
             self._down_since = now
+            self._pace.broke()
             self._tell(events.DestinationDown(self.way.name, code))
 
     def _works(self) -> None:
         with self._bell:
             before, self._link = self._link, Link()
         if before.failures:
+            self._pace.returned()
             self._ledger.deliveries.link(self.way.name, "", 0, None)
             self._tell(events.DestinationUp(self.way.name, self._times.monotonic() - self._down_since))
             self.ring()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from stowgate.outbox.crew import Crew, crowded, interrupted, looked
+from stowgate.outbox.policy import UNBROKEN
 
 ASSUMED = float(1 << 18)
 """Bytes each second that a line is taken to have before it was measured."""
@@ -34,11 +35,27 @@ class Pace:
         """taken -- bytes that ever went out; note -- writes a rate down; known -- what was written down before"""
         self._crew, self._taken, self._clock, self._note = Crew(most), taken, clock, note
         self._each, self._noted, self._turn = known, float("-inf"), Lock()
+        self._holds, self._whole_since = UNBROKEN, clock()
 
     @property
     def each(self) -> float:
         """Bytes each second that one worker gets through."""
         return self._each or ASSUMED
+
+    @property
+    def holds(self) -> float:
+        """Seconds that the way holds between two breaks, as far as is known: at least as long as it has held now."""
+        return max(self._holds, self._clock() - self._whole_since)
+
+    def broke(self) -> None:
+        """It worked, and works no more."""
+        with self._turn:
+            self._holds = (self._holds + max(0.0, self._clock() - self._whole_since)) / 2
+
+    def returned(self) -> None:
+        """It works again."""
+        with self._turn:
+            self._whole_since = self._clock()
 
     @property
     def workers(self) -> int:
