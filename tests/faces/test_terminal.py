@@ -130,8 +130,20 @@ def test_completion_is_offered_and_knows_the_commands() -> None:
     typed = {"_STOWGATE_COMPLETE": "complete_bash", "COMP_WORDS": "stowgate ", "COMP_CWORD": "1"}
     offered = subprocess.run([COMMAND], env={**os.environ, **typed}, capture_output=True, text=True, check=False)
     assert offered.stdout.split() == [
-        *("deid", "explain", "inspect", "scan", "run", "status", "init", "check", "conformance", "demo", "verify"),
-        *("queue", "quarantine", "study", "source", "dest", "audit", "profile", "keys"),
+        *(
+            "deid",
+            "explain",
+            "inspect",
+            "scan",
+            "run",
+            "status",
+            "init",
+            "check",
+            "conformance",
+            "demo",
+            "link",
+        ),
+        *("verify", "queue", "quarantine", "study", "source", "dest", "audit", "profile", "keys"),
     ]
     help_text = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     assert "--install-completion" in help_text

@@ -89,6 +89,29 @@ def test_ten_days_without_a_link_lose_nothing_and_the_first_try_comes_soon_after
     assert len(sent.events(events.DestinationDown)) == len(sent.events(events.DestinationUp)) == 1
 
 
+def test_after_ten_days_the_backlog_goes_most_urgent_first_and_all_of_it_arrives(
+    sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent.peer.up = False
+    with monkeypatch.context() as patch:
+        patch.setattr(drain, "PROBE", 3600.0)
+        patch.setattr(drain, "LOOK", 3600.0)
+        for day in range(10):
+            sent.clean(*range(day * 30 + 1, day * 30 + 31))
+            sent.go(86_400)
+    sent.clean(301, 302, urgency=Urgency.HIGH, study=lambda _: "2.25.77")
+    sent.peer.up = True
+    sent.go(600)
+    assert sent.delivered == 302
+    came = list(sent.peer.held)
+    first = came.index("2.25.301")
+    assert came[first + 1] == "2.25.302" and first <= drain.MOST, "but for one parcel in eight"
+    rest = [uid for uid in came if uid not in ("2.25.301", "2.25.302")]
+    assert rest == [f"2.25.{n}" for n in range(1, 301)], "and what is as urgent goes as it came"
+    (outage,) = sent.ledger.deliveries.outages("pacs")
+    assert outage.ended and outage.ended - outage.began > 9 * 86_400
+
+
 def test_a_new_start_in_the_middle_of_an_outage_knows_of_it_and_forgets_it_when_it_is_over(sent: Sent) -> None:
     sent.clean(1)
     sent.peer.up = False

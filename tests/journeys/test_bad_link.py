@@ -134,11 +134,11 @@ def test_no_kill_loses_doubles_or_alters_anything_over_a_link_that_flaps(units: 
                 for thread in scanner.send_to(life):
                     thread.join()
                 scanner.note()
-            unit.settled(600)
+            unit.settled(3600 if SOAK else 600)
             assert set(unit.quarantined()) <= {"third_start"}, "worked on while two of the kills came"
             if suspects := unit.suspects():
                 unit.command("quarantine", "release", *suspects)
-            eventually(lambda: delivered(unit) == INSTANCES, 600)
+            eventually(lambda: delivered(unit) == INSTANCES, 3600 if SOAK else 600)
         assert relay.counts.outages > 3
         clear(relay)
     wanted = sorted(map(data_set, unit.expected(*objects.values())))

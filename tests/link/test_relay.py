@@ -13,6 +13,7 @@ from contextlib import suppress
 import pytest
 
 from stowgate.link.profiles import Profile
+from stowgate.link.relay import Relay
 from stowgate.link.thread import relayed
 from stowgate.link.trace import Span, State, Trace, cycle
 from tests.ingest.dimse import eventually
@@ -168,3 +169,8 @@ def _ended(one: socket.socket) -> bool:
         return one.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+def test_a_port_that_another_relay_has_is_an_error(echo: Echo) -> None:
+    with relayed(echo.place) as relay, pytest.raises(OSError, match="in use"):
+        Relay(echo.place, None, (relay.host, relay.port))

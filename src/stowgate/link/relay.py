@@ -72,6 +72,8 @@ class Relay:
         self.counts, self.passed, self._record = Counts(), list[Passed](), record
         self._lanes = [Lane(self._profile, self.span, self._profile.seed * 2 + way) for way in (0, 1)]
         self._open: dict[asyncio.Task[None], socket.socket] = {}
+        if listen[1]:
+            _bound(listen, shared=False).close()  # somebody else's port is an error, also where he would share it
         self._place = _bound(listen)  # holds the port while nobody listens there
         self.host, self.port = self._place.getsockname()[:2]
         self._listening: socket.socket | None = _bound((self.host, self.port))
@@ -226,10 +228,14 @@ class Relay:
             task.cancel()
 
 
-def _bound(place: tuple[str, int]) -> socket.socket:
+def _bound(place: tuple[str, int], *, shared: bool = True) -> socket.socket:
     made = socket.socket()
-    made.setblocking(False)
-    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
-        made.setsockopt(socket.SOL_SOCKET, option, 1)
-    made.bind(place)
+    try:
+        made.setblocking(False)
+        for option in (socket.SO_REUSEADDR, *([socket.SO_REUSEPORT] if shared else [])):
+            made.setsockopt(socket.SOL_SOCKET, option, 1)
+        made.bind(place)
+    except OSError:
+        made.close()
+        raise
     return made
