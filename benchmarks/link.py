@@ -1,164 +1,241 @@
-"""Measures delivery by C-STORE through a bad link: 2 Mbit/s, 80 ms there and back, away for a fifth of the time.
+"""Measures delivery over a bad link, beside one plain TCP upload over the same: 2 Mbit/s, 80 +- 40 ms, 5 % loss.
 
-A relay in this process stands between the gateway's drain and DCMTK's storescp. It carries bytes at the rate, late by
-the delay; while the link is away nothing passes, and every other time its connections are reset. Goodput is the bytes
-of objects that count as delivered, over the rate times the seconds in which the link was open. Packet loss is not
-part of it. Run it from the root: PYTHONPATH=src:. python benchmarks/link.py
+Packets are carried by `benchmarks/packets.py` into a network namespace, where a relay counts, and ends connections
+where the weather says so, in front of DCMTK's storescp and of a small STOW-RS peer. The link is away for a fifth of the
+time: in silence (4 of 20 s), as a radio link, or with all connections reset (12 of 60 s). Goodput is the bytes of
+objects that count as delivered, over the rate times the seconds in which the link was open; the plain upload, which
+loses nothing that the far end has and calls again twice a second, has the same measure. Then the link goes silent for a
+minute: how long until that is noticed, and when the first byte passes after it is back.
+Run it as root, from the root: PYTHONPATH=src:. python benchmarks/link.py [MiB] [workers]
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import queue
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.packets import FAR, Air, air, missing
+from stowgate import events
 from stowgate.deliver.connection import Peer
 from stowgate.deliver.cstore import CStoreSink
+from stowgate.deliver.sink import Sink
+from stowgate.deliver.stow import StowSink
 from stowgate.gateway.drain import Drain
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import Evidence
+from stowgate.link.profiles import Profile
+from stowgate.link.relay import Relay
+from stowgate.link.trace import State, cycle
+from stowgate.store.custody import Custody
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.deliveries import Bound
 from stowgate.store.spool_memory import MemoryCleanShelf
 from tests.builder import el, small
+from tests.deliver.web import Web
 from tests.store.custody_sample import KEY, cleaned, coming
 
-RATE, DELAY, CYCLE, AWAY = 250_000, 0.04, 20.0, 4.0
-OBJECTS, PIXELS = 40, 512 * 1024
+RATE, DELAY, JITTER, LOSS = 250_000.0, 0.08, 0.04, 0.05
+PIXELS = 512 * 1024
 STORESCP = "/usr/bin/storescp"
+SILENT = Profile(cycle(RATE, DELAY, 20.0, 4.0), JITTER)
+OPEN = Profile(cycle(RATE, DELAY, 20.0, 0.0), JITTER)
+RESETS = Profile(cycle(None, 0.0, 60.0, 12.0, State.RESET))
 
 
-class Relay:
-    """Between whoever calls and `target`; one rate for all connections upwards."""
+@dataclass
+class Weather:
+    """What the packets meet, and what the relay does to connections."""
 
-    def __init__(self, target: int) -> None:
-        self.target, self.carried, self.free = target, 0, time.monotonic()
-        self.turn = threading.Lock()
-        self.pairs: list[tuple[socket.socket, socket.socket]] = []
-        self.began, self.resets = time.monotonic(), 0
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listening.getsockname()[1]
-        for work in (self.serve, self.weather):
-            threading.Thread(target=work, daemon=True).start()
+    name: str
+    packets: Profile
+    relay: Profile
 
-    def is_away(self, now: float) -> bool:
-        return (now - self.began) % CYCLE > CYCLE - AWAY
+    def open_seconds(self, seconds: float) -> float:
+        one = self.packets if self.packets is not OPEN else self.relay
+        return one.trace.open_seconds(0.0, seconds)
 
-    def open_seconds(self, now: float) -> float:
-        whole, rest = divmod(now - self.began, CYCLE)
-        return whole * (CYCLE - AWAY) + min(rest, CYCLE - AWAY)
 
-    def weather(self) -> None:
+WEATHERS = (Weather("in silence, 4 of 20 s", SILENT, Profile()), Weather("with resets, 12 of 60 s", OPEN, RESETS))
+
+
+def plain(relay: Relay, got: Callable[[], int], size: int) -> None:
+    """One TCP connection at a time that sends what is not there yet."""
+    while got() < size:
+        with suppress(OSError), socket.create_connection((FAR, relay.port), 5.0) as one:
+            one.settimeout(None)
+            data = os.urandom(1 << 16)
+            left = size - got()
+            while left > 0:
+                one.sendall(data[: min(left, len(data))])
+                left -= len(data)
+            one.shutdown(socket.SHUT_WR)
+            one.recv(1)
+        time.sleep(0.5 if got() < size else 0.0)
+
+
+class Bucket:
+    """A peer that takes everything."""
+
+    def __init__(self) -> None:
+        self.got = 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
         while True:
-            time.sleep(CYCLE - (time.monotonic() - self.began) % CYCLE + CYCLE - AWAY)
-            for one in [one for pair in self.pairs for one in pair]:
-                with suppress(OSError):
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                    one.close()
-            self.pairs.clear()
-            self.resets += 1
+            one, _ = self._server.accept()
+            threading.Thread(target=self._hear, args=(one,), daemon=True).start()
 
-    def serve(self) -> None:
-        while True:
-            if self.is_away(time.monotonic()):  # nobody gets through, as on a link that is down
-                self.listening.close()
-                while self.is_away(time.monotonic()):
-                    time.sleep(0.05)
-                self.listening = socket.create_server(("127.0.0.1", self.port))
-            self.listening.settimeout(0.1)
-            try:
-                near, _ = self.listening.accept()
-            except TimeoutError:
-                continue
-            near.setblocking(True)
-            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-            far = socket.create_connection(("127.0.0.1", self.target))
-            far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.pairs.append((near, far))
-            for source, target, counts in ((near, far, True), (far, near, False)):
-                late: queue.Queue[tuple[float, bytes]] = queue.Queue(maxsize=8)
-                threading.Thread(target=self.read, args=(source, late, counts), daemon=True).start()
-                threading.Thread(target=self.write, args=(target, late), daemon=True).start()
-
-    def read(self, source: socket.socket, late: queue.Queue[tuple[float, bytes]], counts: bool) -> None:
-        data = b"x"
-        while data:
-            try:
-                data = source.recv(8192)
-            except OSError:
-                data = b""
-            if counts and data:
-                with self.turn:
-                    self.free = max(self.free, time.monotonic()) + len(data) / RATE
-                    wait = self.free - time.monotonic()
-                    self.carried += len(data)
-                time.sleep(max(0.0, wait))
-            while self.is_away(time.monotonic()):
-                time.sleep(0.05)
-            late.put((time.monotonic() + DELAY, data))
-
-    def write(self, target: socket.socket, late: queue.Queue[tuple[float, bytes]]) -> None:
-        while True:
-            due, data = late.get()
-            time.sleep(max(0.0, due - time.monotonic()))
-            try:
-                if not data:
-                    target.shutdown(socket.SHUT_WR)
-                    return
-                target.sendall(data)
-            except OSError:
-                return
+    def _hear(self, one: socket.socket) -> None:
+        with one, suppress(OSError):
+            while data := one.recv(1 << 16):
+                self.got += len(data)
+            one.sendall(b"!")
 
 
-def main(folder: Path) -> None:
-    """Fill a ledger, start the drain, and wait until everything counts as delivered."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    server = subprocess.Popen(
-        [STORESCP, "--fork", "--ignore", "-pdu", "131072", str(port)],
-        cwd=folder, env={**os.environ, "TCP_NODELAY": "1"}, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    shelf, size = MemoryCleanShelf(), 0
-    with open_custody(folder / "ledger.db", KEY) as ledger:
-        for n in range(1, OBJECTS + 1):
-            data = small(el("PixelData", os.urandom(PIXELS), "OW"), uid=f"2.25.{n}")
-            size += len(data)
-            sheet = shelf.new()
-            sheet.data += data
-            kept = shelf.keep(sheet.place)
-            ledger.receive([coming(n)])
-            ledger.lease("w", 1)
-            end = cleaned(n)
-            digest = hashlib.sha256(data).hexdigest()
-            ledger.end([replace(end, cleans=(replace(end.cleans[0], id=kept.id, size=len(data), digest=digest),))])
-            ledger.deliveries.bind({kept.id: [Bound("pacs")]})
-        time.sleep(1)
-        relay = Relay(port)
-        way = WayOut("pacs", lambda: CStoreSink(Peer("127.0.0.1", relay.port, "ANY", "STOWGATE")), Evidence.STATUS)
-        drain = Drain(way, ledger, shelf)
-        drain.start()
-        began = time.monotonic()
-        while sum(sum(one.values()) for one in ledger.deliveries.delivered().values()) < OBJECTS:
-            time.sleep(0.1)
-        took, opened = time.monotonic() - began, relay.open_seconds(time.monotonic())
-        drain.stop(5)
+def storescp(folder: Path) -> Iterator[int]:
+    port = 11_112
+    line = [STORESCP, "--fork", "--ignore", "-pdu", "131072", str(port)]
+    server = subprocess.Popen(line, cwd=folder, env={**os.environ, "TCP_NODELAY": "1"}, stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    yield port
     server.kill()
     server.wait()
-    goodput, twice = size / (RATE * opened), (relay.carried - size) / size
-    print(f"{size >> 20} MiB in {took:.0f} s, open {opened:.0f} s, {relay.resets} resets")
-    print(f"goodput {goodput:.0%} of what the open link carries, {twice:.1%} more bytes than the objects have")
+
+
+def filled(ledger: Custody, shelf: MemoryCleanShelf, count: int) -> int:
+    """Objects that wait for "pacs"; their bytes."""
+    size = 0
+    for n in range(1, count + 1):
+        data = small(el("PixelData", os.urandom(PIXELS), "OW"), uid=f"2.25.{n}")
+        size += len(data)
+        sheet = shelf.new()
+        sheet.data += data
+        kept = shelf.keep(sheet.place)
+        ledger.receive([coming(n)])
+        ledger.lease("w", 1)
+        end = cleaned(n)
+        digest = hashlib.sha256(data).hexdigest()
+        ledger.end([replace(end, cleans=(replace(end.cleans[0], id=kept.id, size=len(data), digest=digest),))])
+        ledger.deliveries.bind({kept.id: [Bound("pacs")]})
+    return size
+
+
+def delivered(ledger: Custody) -> int:
+    return sum(sum(one.values()) for one in ledger.deliveries.delivered().values())
+
+
+@contextmanager
+def draining(
+    sink: Callable[[], Sink], count: int, workers: int, tell: events.Watcher = lambda _: None
+) -> Iterator[tuple[Drain, Custody, int]]:
+    with tempfile.TemporaryDirectory() as name, open_custody(Path(name) / "ledger.db", KEY) as ledger:
+        shelf = MemoryCleanShelf()
+        size = filled(ledger, shelf, count)
+        drain = Drain(WayOut("pacs", sink, Evidence.STATUS, workers=workers), ledger, shelf, tell)
+        yield drain, ledger, size
+        drain.stop(5)
+
+
+def sink_of(kind: str, port: int) -> Callable[[], Sink]:
+    if kind == "C-STORE":
+        return lambda: CStoreSink(Peer(FAR, port, "ANY", "STOWGATE"))
+    return lambda: StowSink(f"http://{FAR}:{port}/dicom-web")
+
+
+def upload(link: Air, weather: Weather, size: int) -> float:
+    """Goodput of a plain upload."""
+    bucket = link.inside(Bucket)
+    link.anew(weather.packets)
+    with link.relayed(bucket.port, weather.relay) as relay:
+        began = relay.now()
+        plain(relay, lambda: bucket.got, size)
+        took = relay.now() - began
+        goodput = size / (RATE * weather.open_seconds(took))
+    print(f"{weather.name:<24} plain TCP  {size >> 20} MiB in {took:.0f} s  goodput {goodput:.1%}", flush=True)
+    return goodput
+
+
+def gateway(link: Air, weather: Weather, kind: str, port: int, count: int, workers: int, beside: float) -> None:
+    """Goodput of the gateway's drain, and what went twice."""
+    link.anew(weather.packets)
+    with (
+        link.relayed(port, weather.relay) as relay,
+        draining(sink_of(kind, relay.port), count, workers) as (d, ledger, size),
+    ):
+        link.anew(weather.packets)
+        relay._began = time.monotonic()
+        drain, began = d, time.monotonic()
+        drain.start()
+        while delivered(ledger) < count:
+            time.sleep(0.05)
+        took = time.monotonic() - began
+        goodput, twice = size / (RATE * weather.open_seconds(took)), (relay.counts.up - size) / size
+        print(
+            f"{weather.name:<24} {kind:<9}  {size >> 20} MiB in {took:.0f} s  goodput {goodput:.1%},"
+            f" {goodput / beside:.0%} of the plain upload; {twice:.1%} more bytes than the objects have;"
+            f" {relay.counts.connections} connections, {relay.counts.resets} reset; load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )  # fmt: skip
+
+
+def dead(link: Air, kind: str, port: int) -> None:
+    """Silence in the middle of an object, for a minute."""
+    link.anew(OPEN)
+    noticed: list[float] = []
+
+    def tell(event: events.GatewayEvent) -> None:
+        if isinstance(event, events.DestinationDown):
+            noticed.append(time.monotonic())
+
+    with link.relayed(port, Profile()) as relay, draining(sink_of(kind, relay.port), 20, 1, tell) as (drain, _, _):
+        drain.start()
+        while relay.counts.up < 3 * PIXELS // 2:
+            time.sleep(0.05)
+        link.by_hand, cut = State.DOWN, time.monotonic()
+        while not noticed or time.monotonic() < cut + 60:
+            time.sleep(0.05)
+        before = relay.counts.up
+        link.by_hand, back = None, time.monotonic()
+        while relay.counts.up == before:
+            time.sleep(0.02)
+        print(
+            f"{'silent for a minute':<24} {kind:<9}  noticed after {noticed[0] - cut:.1f} s,"
+            f" first byte {time.monotonic() - back:.1f} s after its return",
+            flush=True,
+        )  # fmt: skip
+
+
+def main(mib: int, workers: int) -> None:
+    if why := missing():
+        print(f"SKIPPED: no link of packets: {why}")
+        raise SystemExit(1)
+    count, size = mib * 2, mib << 20
+    os.setpriority(os.PRIO_PROCESS, 0, -15)  # a link does not get slow because this machine has other work
+    with tempfile.TemporaryDirectory() as name, air(OPEN, LOSS) as link:
+        peers = link.inside(lambda: (storescp(Path(name)), Web()))
+        served = peers[0]
+        peers[1]._server.handle_error = lambda *_: None  # a connection that ends is no news here
+        ports = {"C-STORE": link.inside(lambda: next(served)), "STOW-RS": peers[1].port}
+        for weather in WEATHERS:
+            beside = upload(link, weather, size)
+            for kind, port in ports.items():
+                gateway(link, weather, kind, port, count, workers, beside)
+        for kind, port in ports.items():
+            dead(link, kind, port)
+        next(served, None)
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        main(Path(name))
+    main(*(int(word) for word in (sys.argv[1:] + ["20", "4"][len(sys.argv) - 1 :])))

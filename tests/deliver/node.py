@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
@@ -24,10 +25,11 @@ _config.LOG_HANDLER_LEVEL = "none"
 
 
 class Node:
-    """What it holds is the data set of each instance as it came, by UID.
+    """What it holds is the data set of each instance as it came first, by UID.
 
     status   -- what it answers a C-STORE with, by UID
     forgets  -- UIDs it says it stored, and did not
+    versions -- digests of all that came under a UID
     aborts   -- UIDs at which it ends the association instead of answering
     busy     -- UIDs that it has no resources to give back
     lists    -- whether it understands a list of UIDs in a query
@@ -38,6 +40,7 @@ class Node:
     ) -> None:
         self.held: dict[str, bytes] = {}
         self.came: list[str] = []
+        self.versions: dict[str, set[bytes]] = {}
         self.status: dict[str, int] = {}
         self.forgets: set[str] = set()
         self.aborts: set[str] = set()
@@ -86,6 +89,7 @@ class Node:
     def _store(self, event: Any) -> int:
         uid = str(event.request.AffectedSOPInstanceUID)
         self.came.append(uid)
+        self.versions.setdefault(uid, set()).add(sha256(event.request.DataSet.getvalue()).digest())
         if uid in self.aborts:
             self.aborts.discard(uid)
             threading.Thread(target=event.assoc.abort, daemon=True).start()

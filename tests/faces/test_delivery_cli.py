@@ -247,6 +247,34 @@ def test_an_object_whose_name_is_taken_there_is_quarantined_with_advice(
     assert other.exists()
 
 
+def test_a_destination_is_shown_as_a_link_with_its_outages_and_what_is_left(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    (tmp_path / "out").rename(tmp_path / "away")
+    sent(gateway, tmp_path / "series", 2)
+    ledger = gateway.gateway.ledger
+    eventually(lambda: ledger.deliveries.outages("nas"))
+    shown = json.loads(stowgate("dest", "show", "nas", "--json").out)
+    assert not shown["up"] and shown["left"]["bytes"] > 0 and shown["left"]["least"] is None
+    assert shown["outages"][0]["ended"] is None and shown["outages"][0]["code"] == shown["code"]
+    said = stowgate("dest", "show", "nas").out
+    assert f"down: {shown['code']}, since 20" in said and "still" in said and "unknown" in said
+    study = json.loads(stowgate("study", "list", "--json").out)
+    assert study["gone_in"] == "unknown" and study["bytes_left"] == shown["left"]["bytes"]
+    assert "time left: unknown" in stowgate("study", "show", study["alias"]).err
+    (tmp_path / "away").rename(tmp_path / "out")
+    eventually(lambda: delivered(gateway) == 2)
+    eventually(lambda: ledger.deliveries.destinations()["nas"].rate)
+    said = stowgate("dest", "show", "nas").out
+    assert "open, since 20" in said and "B/s" in said and "0 bytes" in said
+    (listed,) = [json.loads(line) for line in stowgate("dest", "list", "--json").out.splitlines()]
+    assert listed["rate"] > 0 and listed["up"] and listed["since"]
+    found = json.loads(stowgate("status", "--json").out)["destinations"]["nas"]
+    assert found["bytes_left"] == 0 and found["rate"] > 0 and found["gone_in"] == ""
+    assert json.loads(stowgate("study", "list", "--json").out)["gone_in"] == ""
+    assert stowgate("dest", "show", "nobody").code == 10
+
+
 RECIPIENT = """
 [[dest]]
 name = "archive"

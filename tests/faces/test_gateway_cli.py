@@ -701,12 +701,14 @@ def test_the_demonstration_moves_within_15_seconds_and_leaves_nothing(tmp_path: 
     moved = next(line for line in demo.stdout if re.search(r"received [1-9]", line))
     is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)
     assert time.monotonic() - began < (60 if is_busy else 15)
-    *_, last = [moved, *demo.stdout]
+    *lines, last = [moved, *demo.stdout]
     assert demo.wait(60) == 0
     numbers = dict(zip(last.split()[::2], map(int, last.split()[1::2]), strict=True))
-    assert numbers["waiting"] >= 12
+    assert numbers["delivered"] >= 12 and numbers["waiting"] == 0
     assert numbers["received"] == sum(n for name, n in numbers.items() if name != "received")
     assert list(tmp_path.iterdir()) == []
+    cut, back = lines.index("The link is cut.\n"), lines.index("The link is back.\n")
+    assert all("link CUT" in line for line in lines[cut + 1 : back]) and any("link up" in line for line in lines[back:])
 
 
 def test_a_demonstration_that_is_ended_leaves_nothing(tmp_path: Path) -> None:

@@ -130,9 +130,53 @@ def test_completion_is_offered_and_knows_the_commands() -> None:
     typed = {"_STOWGATE_COMPLETE": "complete_bash", "COMP_WORDS": "stowgate ", "COMP_CWORD": "1"}
     offered = subprocess.run([COMMAND], env={**os.environ, **typed}, capture_output=True, text=True, check=False)
     assert offered.stdout.split() == [
-        *("deid", "explain", "inspect", "scan", "run", "status", "init", "check", "conformance", "demo", "verify"),
-        *("queue", "quarantine", "study", "source", "dest", "audit", "profile", "keys"),
+        *(
+            "deid",
+            "explain",
+            "inspect",
+            "scan",
+            "run",
+            "status",
+            "init",
+            "check",
+            "conformance",
+            "demo",
+            "link",
+        ),
+        *("verify", "queue", "quarantine", "study", "source", "dest", "audit", "profile", "keys"),
     ]
     help_text = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     assert "--install-completion" in help_text
     assert "--show-completion" in help_text
+
+
+def test_the_demonstration_has_a_page_of_numbers_and_a_key_that_cuts_the_link() -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    variables = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    demo = subprocess.Popen(
+        [COMMAND, "demo", "--seconds", "60"], stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**variables, "TERM": "xterm", "NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+
+    def until(word: bytes) -> None:
+        nonlocal said
+        said = b""
+        while word not in said:
+            said += os.read(ours, 65536)
+
+    until(b"link up")
+    os.write(ours, b"c")
+    until(b"link CUT")
+    assert b"\x1b[31m" not in said and b"\x1b[32m" not in said
+    os.write(ours, b" ")
+    until(b"link up")
+    os.write(ours, b"q")
+    with suppress(OSError):  # EIO: it has ended
+        while piece := os.read(ours, 65536):
+            said += piece
+    os.close(ours)
+    assert demo.wait() == 0
+    assert b"equal byte for byte" in said

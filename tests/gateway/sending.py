@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from stowgate import events
 from stowgate.deliver.memory import MemoryPeer, MemorySink
-from stowgate.gateway.drain import Drain, Times
+from stowgate.gateway.drain import Drain
+from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import Urgency

@@ -89,6 +89,29 @@ def test_ten_days_without_a_link_lose_nothing_and_the_first_try_comes_soon_after
     assert len(sent.events(events.DestinationDown)) == len(sent.events(events.DestinationUp)) == 1
 
 
+def test_after_ten_days_the_backlog_goes_most_urgent_first_and_all_of_it_arrives(
+    sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent.peer.up = False
+    with monkeypatch.context() as patch:
+        patch.setattr(drain, "PROBE", 3600.0)
+        patch.setattr(drain, "LOOK", 3600.0)
+        for day in range(10):
+            sent.clean(*range(day * 30 + 1, day * 30 + 31))
+            sent.go(86_400)
+    sent.clean(301, 302, urgency=Urgency.HIGH, study=lambda _: "2.25.77")
+    sent.peer.up = True
+    sent.go(600)
+    assert sent.delivered == 302
+    came = list(sent.peer.held)
+    first = came.index("2.25.301")
+    assert came[first + 1] == "2.25.302" and first <= drain.MOST, "but for one parcel in eight"
+    rest = [uid for uid in came if uid not in ("2.25.301", "2.25.302")]
+    assert rest == [f"2.25.{n}" for n in range(1, 301)], "and what is as urgent goes as it came"
+    (outage,) = sent.ledger.deliveries.outages("pacs")
+    assert outage.ended and outage.ended - outage.began > 9 * 86_400
+
+
 def test_a_new_start_in_the_middle_of_an_outage_knows_of_it_and_forgets_it_when_it_is_over(sent: Sent) -> None:
     sent.clean(1)
     sent.peer.up = False
@@ -326,6 +349,37 @@ def test_whatever_happens_everything_arrives_once_and_unaltered(seed: int) -> No
     assert {uid: data[:2].rstrip(b"\0") for uid, data in sent.peer.held.items()} == {
         f"2.25.{n}": b"%d" % n for n in range(1, 30)
     }
+
+
+def test_a_further_worker_that_the_place_has_no_room_for_is_sent_home_and_nothing_counts_as_down(sent: Sent) -> None:
+    sent.clean(1, 2)
+    sent.peer.busy = 5.0
+    sent.drain.step(sent.sink, True, 1)
+    assert not sent.events(events.DestinationDown) and sent.way().attempts == 0
+    sent.drain.step(sent.sink, True, 0)
+    assert sent.events(events.DestinationDown)
+
+
+def test_what_a_line_carries_is_noted_and_an_outage_has_its_begin_and_end(sent: Sent) -> None:
+    sent.clean(1, size=50_000)
+    right = sent.sink.deliver
+
+    def slow(*how: object) -> object:
+        sent.passes(2.0)
+        return right(*how)  # type: ignore[arg-type]
+
+    sent.sink.deliver = slow  # type: ignore[method-assign, assignment]
+    sent.go()
+    assert sent.ledger.deliveries.destinations()["pacs"].rate == pytest.approx(25_000, rel=0.1)
+    sent.peer.up = False
+    sent.clean(2)
+    sent.go(100)
+    (down,) = sent.ledger.deliveries.outages("pacs")
+    assert (down.code, down.ended) == ("peer_unreachable", None)
+    sent.peer.up = True
+    sent.go(100)
+    (down,) = sent.ledger.deliveries.outages("pacs")
+    assert down.ended and 90 <= down.ended - down.began <= 110
 
 
 def test_what_is_not_urgent_goes_although_urgent_things_never_end(sent: Sent) -> None:

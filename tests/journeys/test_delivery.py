@@ -15,11 +15,12 @@ from stowgate.store.custody_view import read_custody
 from tests.deliver.node import Node, data_set
 from tests.ingest.dimse import eventually
 from tests.journeys.test_gateway_dies import Scanner
-from tests.journeys.unit import SOAK, STORESCU, Server, Unit, send, series, told
+from tests.journeys.unit import STORESCU, Server, Unit, send, series, told
 
 pytestmark = pytest.mark.skipif(shutil.which(STORESCU) is None, reason="dcmtk is absent: no real sender")
 
-KILLS, INSTANCES = (200, 10_000) if SOAK else (6, 60)
+KILLS, INSTANCES = 6, 60
+"""The long one is in test_bad_link."""
 WAYS = """
 [[dest]]
 name = "nas"

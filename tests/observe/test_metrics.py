@@ -77,3 +77,19 @@ def test_two_gateways_in_one_process_do_not_share_numbers() -> None:
     first, second = made(), made()
     first.watch(events.Refused("ct", "disk_full"))
     assert not any("refused" in line for line in lines(second))
+
+
+def test_links_are_shown_with_their_rate_what_is_left_and_their_outages() -> None:
+    metrics = Metrics(Asked(dict, lambda: 0, lambda: None, links=lambda: {"pacs": (250.0, 9), "nas": (None, 0)}))
+    for event in (
+        events.DestinationDown("pacs", "peer_unreachable"), events.DestinationUp("pacs", 30.0),
+        events.DestinationDown("pacs", "peer_busy"),
+    ):  # fmt: skip
+        metrics.watch(event)
+    found = lines(metrics)
+    assert 'stowgate_destination_rate{destination="pacs"} 250.0' in found
+    assert not any(line.startswith('stowgate_destination_rate{destination="nas"') for line in found)
+    assert 'stowgate_destination_bytes_left{destination="pacs"} 9.0' in found
+    assert 'stowgate_destination_outages_total{code="peer_busy",destination="pacs"} 1.0' in found
+    assert 'stowgate_destination_down_seconds_total{destination="pacs"} 30.0' in found
+    assert 'stowgate_destination_up{destination="pacs"} 0.0' in found

@@ -133,10 +133,21 @@ def test_a_person_may_say_now() -> None:
     assert hurried(failed(Link(), 100.0, 1.0, "peer_busy", after=3600), 101.0).may_try(101.0)
 
 
-@given(st.floats(0, 1e12))
-def test_a_parcel_is_ten_seconds_worth_of_the_line_within_bounds(rate: float) -> None:
-    assert LEAST_PARCEL <= parcel_bytes(rate) <= MOST_PARCEL
-    assert parcel_bytes(512 * 1024) == 5 << 20
+@given(st.floats(0, 1e12), st.floats(0, 1e9))
+def test_a_parcel_is_ten_seconds_worth_of_the_line_at_most_within_bounds(rate: float, holds: float) -> None:
+    assert LEAST_PARCEL <= parcel_bytes(rate, holds) <= MOST_PARCEL
+    assert parcel_bytes(512 * 1024, 10_000) == 5 << 20
+    assert parcel_bytes(rate, holds) <= parcel_bytes(rate, holds + 1)
+
+
+@given(st.floats(1, 300), st.floats(0.5, 9))
+def test_no_other_parcel_loses_less_to_breaks_and_answers_together(holds: float, other: float) -> None:
+    rate = 1e6
+
+    def lost(seconds: float) -> float:
+        return seconds / 2 / holds + 0.1 / seconds
+
+    assert lost(parcel_bytes(rate, holds) / rate) <= lost(other) + 1e-6
 
 
 class TestShare:

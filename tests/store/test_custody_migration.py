@@ -25,6 +25,7 @@ NEXT = Migration(
     "UPDATE items SET colour = 1 WHERE modality = 'CT';\n"
     "CREATE INDEX items_coloured ON items (colour);\n",
 )
+COPY = f"ledger.db.before-{NEXT.number:04}"
 KILLED = """
 import os, signal, sqlite3, sys
 from pathlib import Path

@@ -6,13 +6,11 @@ import socket
 import ssl
 from dataclasses import dataclass
 
+from stowgate.deliver.sockets import options
 from stowgate.errors import Misconfigured, Temporary
 
 CONNECT, NEGOTIATE, ANSWER = 10.0, 30.0, 120.0
 """Seconds to connect, to agree on an association, and to wait for the answer to an object."""
-
-_DEAD = 25
-"""Seconds after which a link that carries nothing any more is given up (TCP_USER_TIMEOUT); it is late by up to five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,6 @@ def connected(peer: Peer) -> socket.socket:
 
 def _tuned(connection: socket.socket) -> None:
     """No waiting for delayed acknowledgements, and a dead link is noticed in half a minute, even while we only wait."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_USER_TIMEOUT", _DEAD * 1000)):
-        if hasattr(socket, name):  # macOS has not all of them
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    for level, name, value in options():
+        connection.setsockopt(level, name, value)
     connection.settimeout(ANSWER)

@@ -27,10 +27,11 @@ class Dest(BaseModel):
         default=(), description='When something is sent, such as "Mon-Fri 20:00-06:00" or "Sat-Sun"; empty for always.'
     )
     workers: int = Field(
-        default=1,
+        default=4,
         ge=1,
         le=16,
-        description="How many parcels are under way at a time; more only where the place takes several connections.",
+        description="How many parcels are under way at a time, at most: one to begin with, and one more as long as "
+        "that is measured to get more through.",
     )
 
     @field_validator("bwlimit")

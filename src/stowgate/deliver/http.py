@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from stowgate.deliver.sockets import options
 from stowgate.errors import Misconfigured, Temporary
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ MOST = 8 << 20
 """Bytes of an answer that are read."""
 
 CONNECT, ANSWER = 10.0, 120.0
-_DEAD = 25_000
-"""Milliseconds after which a link that carries nothing is given up (TCP_USER_TIMEOUT); it is late by up to 5,000."""
-
 _SHUT = frozenset((401, 403, 407))
 _LATER = frozenset((408, 423, 425, 429))
 _NEVER = frozenset((501, 505))
@@ -67,14 +64,8 @@ def client(url: str, tls: ssl.SSLContext | None) -> httpx.Client:
     """One for what lies below `url`, that checks certificates. Proxies are not used."""
     import httpx
 
-    options: list[tuple[int, int, int]] = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]  # fmt: skip
-    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_USER_TIMEOUT", _DEAD)):
-        if hasattr(socket, name):  # macOS has not all of them
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
     trust = tls or (ssl.create_default_context() if not url.startswith("http:") else False)  # False: nothing to load
-    transport = httpx.HTTPTransport(verify=trust, socket_options=options)
+    transport = httpx.HTTPTransport(verify=trust, socket_options=options())
     timeout = httpx.Timeout(ANSWER, connect=CONNECT)
     return httpx.Client(transport=transport, timeout=timeout, headers={"User-Agent": "stowgate"})
 

@@ -18,10 +18,14 @@ _STEP, _READ = 1 << 14, 1 << 16
 class Bucket:
     """The bytes that all workers of a destination may send together."""
 
+    taken: int
+    """Bytes that were ever let through."""
+
     def __init__(self, rate: Callable[[], Rate], clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
         """rate -- asked anew each time, because it changes through the week"""
         self._rate, self._clock, self._sleep = rate, clock, sleep
         self._allowance, self._turn = Allowance(0.0, clock()), Lock()
+        self.taken = 0
 
     def is_open(self) -> bool:
         """Whether there is no limit now."""
@@ -30,9 +34,10 @@ class Bucket:
     def take(self, size: int) -> None:
         """Return when so many bytes may be sent."""
         rate = self._rate()
-        if rate is None:
-            return
         with self._turn:
+            self.taken += size
+            if rate is None:
+                return
             self._allowance, wait = spend(self._allowance, rate, size, self._clock())
         if wait > 0:
             self._sleep(wait)

@@ -36,6 +36,7 @@ from stowgate.observe import logs, service
 from stowgate.observe.alerts import Alerts, webhook
 from stowgate.observe.metrics import Asked, Metrics
 from stowgate.outbox.timetable import bandwidth_of, hours_of
+from stowgate.questions_links import links
 from stowgate.settings import Settings, needs
 from stowgate.settings_delivery import Dest
 from stowgate.settings_gateway import bytes_of, seconds_of
@@ -122,7 +123,8 @@ class Running:
         self._stow = [StowRoutes(one, gateway.intake, tell) for one in settings.source if isinstance(one, Stow)]
         ledger = gateway.ledger
         self.metrics = Metrics(
-            Asked(ledger.counts, gateway.room, ledger.oldest_waiting, ledger.deliveries.counts), lost=gateway.found.lost
+            Asked(ledger.counts, gateway.room, ledger.oldest_waiting, ledger.deliveries.counts, self._links),
+            lost=gateway.found.lost,
         )
         gateway.ears.add(self.metrics.watch)
         if self._server and listen:
@@ -135,6 +137,10 @@ class Running:
     def not_ready(self) -> tuple[str, ...]:
         """Codes of what keeps things from being taken in; for /readyz."""
         return (*self.gateway.intake.closed_by, *("port_unavailable" for _ in self.sources.failed))
+
+    def _links(self) -> dict[str, tuple[float | None, int]]:
+        states = links(self.gateway.ledger, [dest.name for dest in self.settings.dest], most=0)
+        return {state.name: (state.rate, state.left.bytes) for state in states}
 
     def stop(self, seconds: float) -> bool:
         """Stop taking in: the sources, and the uploads meanwhile; whether all were done in time."""

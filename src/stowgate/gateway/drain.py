@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Condition, Thread
 
 from stowgate import events
 from stowgate.deliver.sink import Answer, Sink
 from stowgate.deliver.throttle import Bucket, Throttled
 from stowgate.errors import Misconfigured, StowgateError, Temporary
+from stowgate.gateway.pace import Pace
 from stowgate.gateway.parcels import LedgerJournal, after_asking, after_sending, parcel_of, read_again, without_asking
+from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import Link, failed, from_below, hurried, parcel_bytes, seen
@@ -32,26 +32,6 @@ LOOK, PROBE = 5.0, 2.0
 
 _SOON = 0.1
 """Seconds that a worker rests at least."""
-
-_RATE = 1 << 18
-"""Bytes each second that a line is taken to have before it was measured."""
-
-
-def minute_of_week() -> float:
-    """Minutes since Monday 00:00, local time of this machine."""
-    now = time.localtime()
-    return now.tm_wday * 1440 + now.tm_hour * 60 + now.tm_min + now.tm_sec / 60
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """Clocks and chance."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-    minute: Callable[[], float] = minute_of_week
-    chance: Callable[[], float] = random.random
-    sleep: Callable[[float], None] = time.sleep
 
 
 class Drain:
@@ -73,8 +53,9 @@ class Drain:
         noted = ledger.deliveries.destinations().get(way.name, Destination(way.name))
         self._paused, self._link = noted.paused, Link(noted.failures, code=noted.code)
         self._down_since, self._probed = self._times.monotonic(), float("-inf")
-        self._rate = float(_RATE)
         self._bucket = Bucket(lambda: way.bandwidth.at(self._times.minute()), self._times.monotonic, self._times.sleep)
+        note = lambda rate: ledger.deliveries.measured(way.name, rate)  # noqa: E731
+        self._pace = Pace(way.workers, lambda: self._bucket.taken, self._times.monotonic, note)
         self._threads = [
             Thread(target=self._run, args=(index,), name=f"deliver-{way.name}-{index}", daemon=True)
             for index in range(way.workers)
@@ -123,10 +104,13 @@ class Drain:
                 heard = self._rings
                 wait = self.rest(index, sink)
                 if wait > 0:
+                    if is_open and index >= self._pace.workers:  # sent home: a peer keeps a place for us
+                        sink.close()
+                        is_open = False
                     self._sleep(wait, heard)
                     continue
                 try:
-                    is_open = self.step(sink, is_open)
+                    is_open = self.step(sink, is_open, index)
                     self.ended(index)
                 except Exception as error:  # noqa: BLE001 - a bug must not leave a destination without its workers
                     is_open = False
@@ -149,7 +133,7 @@ class Drain:
         if self._paused or closed:
             return LOOK if self._paused else min(closed, LOOK)
         if not self._link.failures:
-            return 0.0
+            return 0.0 if self._pace.admits(index) else LOOK
         with self._bell:
             if self._trying not in (None, index):
                 return LOOK
@@ -165,17 +149,18 @@ class Drain:
                 return 0.0
         return min(max(_SOON, self._link.until - now), max(_SOON, self._probed + PROBE - now), LOOK)
 
-    def step(self, sink: Sink, is_open: bool = True) -> bool:
+    def step(self, sink: Sink, is_open: bool = True, index: int = 0) -> bool:
         """One parcel, or a rest when nothing is due; whether the sink is open afterwards."""
         heard = self._rings
         try:
-            size, below = parcel_bytes(self._rate), from_below(self._turns)
+            size, below = parcel_bytes(self._pace.each, self._pace.holds), from_below(self._turns)
             due = self._ledger.deliveries.lease(self.way.name, MOST, size, below)
             self._turns += bool(due)
         except StowgateError:
             self._sleep(LOOK, heard)
             return is_open
         if not due:
+            self._pace.interrupted()
             if not self._idle(heard) and is_open:
                 sink.close()  # nothing came for a while, and a peer keeps a place for us
                 return False
@@ -185,7 +170,7 @@ class Drain:
                 sink.open()
             self._hand_over(sink, due)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing is given up; its text could quote
-            self._gone_wrong(due, error)
+            self._gone_wrong(due, error, index)
             with suppress(Exception):
                 sink.close()
             return False
@@ -250,7 +235,7 @@ class Drain:
             first = next(iter(answers.values()))
             self._fails(first.code or "peer_busy", first.after)
 
-    def _gone_wrong(self, due: Sequence[Due], error: Exception) -> None:
+    def _gone_wrong(self, due: Sequence[Due], error: Exception, index: int) -> None:
         """Nothing was said of any object: a person has to act, or the way has to come back."""
         code = error.code if isinstance(error, StowgateError) else "internal_error"
         try:
@@ -260,6 +245,9 @@ class Drain:
                 self.paused(code)
                 self._tell(events.DestinationPaused(self.way.name, code))
                 return
+            if not self._link.failures and self._pace.is_crowded(index, code):
+                self._ledger.deliveries.release([one.number for one in due])
+                return
             self._ledger.deliveries.record([Outcome(one.number, one.state, code) for one in due])
             self._fails(code, error.after if isinstance(error, Temporary) else None)
         except StowgateError:
@@ -267,6 +255,7 @@ class Drain:
 
     def _fails(self, code: str, after: float | None) -> None:
         now = self._times.monotonic()
+        self._pace.interrupted()
         with self._bell:
             before = self._link
             self._link = failed(before, now, self._times.chance(), code, after)
@@ -276,21 +265,22 @@ class Drain:
         self._ledger.deliveries.link(self.way.name, code, self._link.failures, next_try)
         if not before.failures:
             self._down_since = now
+            self._pace.broke()
             self._tell(events.DestinationDown(self.way.name, code))
 
     def _works(self) -> None:
         with self._bell:
             before, self._link = self._link, Link()
         if before.failures:
+            self._pace.returned()
             self._ledger.deliveries.link(self.way.name, "", 0, None)
             self._tell(events.DestinationUp(self.way.name, self._times.monotonic() - self._down_since))
             self.ring()
 
     def _told(self, sent: Mapping[str, Due], outcomes: Sequence[Outcome], seconds: float, *, sending: bool) -> None:
         by_number = {one.number: one for one in sent.values()}
-        size = sum(one.clean.size for one in sent.values())
-        if sending and seconds > 0:
-            self._rate = 0.7 * self._rate + 0.3 * size / seconds
+        if sending and not any(one.code for one in outcomes):
+            self._pace.sent(sum(one.clean.size for one in sent.values()), seconds)
         for outcome in outcomes:
             one = by_number[outcome.number]
             if outcome.state is not one.state or outcome.code:

@@ -9,8 +9,9 @@ from time import monotonic
 
 from stowgate import events
 from stowgate.errors import StowgateError
-from stowgate.gateway.drain import LOOK, Drain, Times
+from stowgate.gateway.drain import LOOK, Drain
 from stowgate.gateway.profiles import Profiles, facts_of
+from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import State
 from stowgate.store.custody import Custody

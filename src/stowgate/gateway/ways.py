@@ -16,6 +16,7 @@ class WayOut:
 
     sink     -- makes a way in to it; each worker has its own
     evidence -- what has to be known of an object before it counts as delivered there
+    workers  -- how many there are at most
     """
 
     name: str

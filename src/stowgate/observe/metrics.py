@@ -22,12 +22,14 @@ class Asked:
     room           -- free bytes of the spool's file system above the reserve
     oldest_waiting -- seconds since 1970 when the oldest waiting item arrived, None if nothing waits
     deliveries     -- clean objects by destination and how far they are, as `DeliveriesView.counts` gives them
+    links          -- by destination: bytes each second as they were measured last, if they were, and bytes still to go
     """
 
     counts: Callable[[], Mapping[str, Mapping[State, int]]]
     room: Callable[[], int]
     oldest_waiting: Callable[[], float | None]
     deliveries: Callable[[], Mapping[str, Mapping[Delivery, int]]] = dict
+    links: Callable[[], Mapping[str, tuple[float | None, int]]] = dict
 
 
 class Metrics:
@@ -56,6 +58,8 @@ class Metrics:
         self._sent = Counter("sent_bytes", "Bytes that destinations acknowledged.", **named("destination"))
         self._purged = Counter("purged", "Items that were deleted here, proved to have arrived.", **named())
         self._up = Gauge("destination_up", "1 while a destination takes things.", **named("destination"))
+        self._outages = Counter("destination_outages", "Outages that began.", **named("destination", "code"))
+        self._down = Counter("destination_down_seconds", "Seconds of outages that ended.", **named("destination"))
         self._stopped = False
         self._open.set(1)
         self._registry.register(_Ledger(asked, clock))
@@ -85,10 +89,14 @@ class Metrics:
                 self._purged.inc(event.count)
             case events.Delivered(state=Delivery.ACKNOWLEDGED):
                 self._sent.labels(event.destination).inc(event.size)
-            case events.DestinationDown() | events.DestinationPaused():
+            case events.DestinationDown():
+                self._up.labels(event.destination).set(0)
+                self._outages.labels(event.destination, event.code).inc()
+            case events.DestinationPaused():
                 self._up.labels(event.destination).set(0)
             case events.DestinationUp():
                 self._up.labels(event.destination).set(1)
+                self._down.labels(event.destination).inc(event.seconds)
             case _:
                 pass
 
@@ -122,9 +130,21 @@ class _Ledger:
             for step, n in steps.items():
                 ways.add_metric([destination, str(step)], n)
         yield ways
+        yield from self._links()
         oldest = self._asked.oldest_waiting()
         age = max(0.0, self._clock() - oldest) if oldest is not None else 0.0
         yield items
         yield received
         yield GaugeMetricFamily("stowgate_room_bytes", "Room in the spool above the reserve.", self._asked.room())
         yield GaugeMetricFamily("stowgate_oldest_waiting_seconds", "Age of the oldest waiting item.", age)
+
+    def _links(self) -> Iterator[Any]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        rates = GaugeMetricFamily("stowgate_destination_rate", "Bytes each second, measured.", labels=["destination"])
+        left = GaugeMetricFamily("stowgate_destination_bytes_left", "Bytes still to go.", labels=["destination"])
+        for name, (rate, size) in sorted(self._asked.links().items()):
+            left.add_metric([name], size)
+            if rate is not None:
+                rates.add_metric([name], rate)
+        yield from (rates, left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from math import sqrt
 
 
 class Urgency(IntEnum):
@@ -125,13 +126,20 @@ def sampled(number: int, chance: float) -> list[int]:
     return sorted((first + step) % number for step in range(0, number, 100)) if number else []
 
 
-LEAST_PARCEL, MOST_PARCEL = 1 << 20, 64 << 20
-_PARCEL_SECONDS = 10.0
+LEAST_PARCEL, MOST_PARCEL = 1 << 18, 64 << 20
+_LONGEST_PARCEL, _ANSWER = 10.0, 0.1
+"""Seconds that a parcel takes at most, and that nothing goes out while its answer is waited for."""
+
+UNBROKEN = 60.0
+"""Seconds that a line of which nothing is known yet is taken to hold."""
 
 
-def parcel_bytes(rate: float) -> int:
-    """Bytes that are handed over together on a line of `rate` bytes/s: ten seconds' worth.
+def parcel_bytes(rate: float, holds: float = UNBROKEN) -> int:
+    """Bytes that are handed over together on a line of `rate` bytes/s that holds for so many seconds between breaks.
 
-    What was acknowledged is written down after each parcel, so this is what a power cut makes the peer ask for twice.
+    What is half sent at a break is sent again, half a parcel of p seconds each time; each parcel costs the wait for its
+    answer, w. The sum of both losses, p / 2 / holds + w / p, is least at sqrt(2 * w * holds). What was acknowledged is
+    written down after each parcel, so this is also what a power cut makes the peer ask for twice.
     """
-    return int(min(MOST_PARCEL, max(LEAST_PARCEL, rate * _PARCEL_SECONDS)))
+    seconds = min(_LONGEST_PARCEL, sqrt(2 * _ANSWER * max(0.0, holds)))
+    return int(min(MOST_PARCEL, max(LEAST_PARCEL, rate * seconds)))

@@ -9,6 +9,7 @@ from typing import Protocol
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import Urgency
 from stowgate.store.clean_object import CleanObject
+from stowgate.store.links import Links, LinksView
 
 REFUSED = "destination_refused"
 """Why an item is quarantined that a destination will not have."""
@@ -102,6 +103,7 @@ class Destination:
     paused   -- why nothing is sent, "" while it is not paused
     code     -- why the last try failed, "" while it works
     next_try -- seconds since 1970, for display
+    rate     -- bytes each second that the way to it was measured to carry, None while it was not
     """
 
     name: str
@@ -110,9 +112,10 @@ class Destination:
     failures: int = 0
     next_try: float | None = None
     updated: float = 0.0
+    rate: float | None = None
 
 
-class DeliveriesView(Protocol):
+class DeliveriesView(LinksView, Protocol):
     """What can be asked; also of a ledger that is only read."""
 
     def counts(self) -> dict[str, dict[Delivery, int]]:
@@ -145,7 +148,7 @@ class DeliveriesView(Protocol):
         """Those that something was noted of, by name."""
 
 
-class Deliveries(DeliveriesView, Protocol):
+class Deliveries(DeliveriesView, Links, Protocol):
     """Every call is one whole durable step, from any thread. Moves are legal by `lifecycle.NEXT_DELIVERY` alone.
 
     Only what waits is delivered: when its item goes elsewhere a delivery is parked, whoever works on it. There is no
@@ -203,7 +206,7 @@ class Deliveries(DeliveriesView, Protocol):
         """Note that nothing is sent there, and why; "" resumes it."""
 
     def link(self, destination: str, code: str, failures: int, next_try: float | None) -> None:
-        """Note how the last try to reach it went; "" where it went well."""
+        """Note how the last try to reach it went; "" where it went well. An outage begins, or ends."""
 
     def next_due(self, destination: str) -> float | None:
         """Seconds until something that waits for its time is due; None where nothing does."""

@@ -158,7 +158,7 @@ ON CONFLICT (name) DO UPDATE
 SET code = excluded.code, failures = excluded.failures, next_try = excluded.next_try, updated = excluded.updated;
 
 -- name: destinations -- how it stands with each destination that something was noted of
-SELECT name, paused, code, failures, next_try, updated FROM destinations;
+SELECT name, paused, code, failures, next_try, updated, rate FROM destinations;
 
 -- name: next_due -- when something for a destination is due next
 SELECT due FROM deliveries WHERE destination = :destination AND stand = 'later' ORDER BY due LIMIT 1;

@@ -221,6 +221,13 @@ class MemoryDeliveries(MemoryDeliveriesView):
             before = self._places.get(destination, Destination(destination))
             now = self.ledger._clocks.wall()
             self._places[destination] = replace(before, code=code, failures=failures, next_try=next_try, updated=now)
+            self._links.note(destination, code, now)
+
+    def measured(self, destination: str, rate: float) -> None:
+        """Beside the others."""
+        with self.ledger._turn:
+            before = self._places.get(destination, Destination(destination, updated=self.ledger._clocks.wall()))
+            self._places[destination] = replace(before, rate=rate)
 
     def next_due(self, destination: str) -> float | None:
         """Looks at every delivery."""

@@ -13,6 +13,8 @@ from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Clocks
 from stowgate.store.custody_memory_view import Item
 from stowgate.store.deliveries import OTHER_BYTES, Destination, OnItsWay
+from stowgate.store.links import Outage
+from stowgate.store.links_memory import MemoryLinks, sums
 
 
 class Ledger(Protocol):
@@ -63,6 +65,7 @@ class MemoryDeliveriesView:
     ledger: Ledger
     _all: dict[int, Sending] = field(default_factory=dict)
     _places: dict[str, Destination] = field(default_factory=dict)
+    _links: MemoryLinks = field(default_factory=MemoryLinks)
 
     def counts(self) -> dict[str, dict[Delivery, int]]:
         """Counts every delivery."""
@@ -138,6 +141,25 @@ class MemoryDeliveriesView:
         """Those something was noted of."""
         with self.ledger._turn:
             return dict(sorted(self._places.items()))
+
+    def outages(self, destination: str, most: int = 10) -> list[Outage]:
+        """The latest first."""
+        with self.ledger._turn:
+            return self._links.of(destination, most)
+
+    def bytes_left(self) -> dict[str, int]:
+        """Looks at every delivery."""
+        with self.ledger._turn:
+            return sums((("", one.destination, one.clean.size) for one in self._queued()), [""]).get("", {})
+
+    def bytes_left_of(self, studies: Collection[str]) -> dict[str, dict[str, int]]:
+        """Looks at every delivery."""
+        with self.ledger._turn:
+            left = (one for one in self._queued() if self._stands(one) and one.item.state is State.WAITING)
+            return sums(((one.item.coming.study, one.destination, one.clean.size) for one in left), studies)
+
+    def _queued(self) -> list[Sending]:
+        return [one for one in self._all.values() if one.state is Delivery.QUEUED and one.stand != "parked"]
 
     def _stands(self, one: Sending) -> bool:
         """Whether its clean object is the one that stands for its item."""

@@ -13,6 +13,7 @@ from stowgate.store.deliveries import REFUSED, Bound, Due, Outcome, Unbound
 from stowgate.store.deliveries_rows import sound_bound, sound_code, sound_outcomes
 from stowgate.store.deliveries_view import Lend, SqliteDeliveriesView
 from stowgate.store.group_commit import GroupCommit
+from stowgate.store.links_sqlite import measured
 
 
 class SqliteDeliveries(SqliteDeliveriesView):
@@ -82,6 +83,10 @@ class SqliteDeliveries(SqliteDeliveriesView):
         """One commit."""
         sound_code(code)
         self._writer.run(lambda db: steps.link(db, destination, code, failures, next_try, self._clocks.wall()))
+
+    def measured(self, destination: str, rate: float) -> None:
+        """One commit."""
+        self._writer.run(lambda db: measured(db, destination, rate, self._clocks.wall()))
 
     def next_due(self, destination: str) -> float | None:
         """The first of an index."""

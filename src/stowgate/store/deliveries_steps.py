@@ -11,6 +11,7 @@ from stowgate.store.clocks import Moment
 from stowgate.store.custody_rows import clean_row
 from stowgate.store.deliveries import Bound, Due, Outcome, Unbound
 from stowgate.store.deliveries_view import SQL
+from stowgate.store.links_sqlite import note_link
 from stowgate.store.queries import queries
 
 WAKE = 500
@@ -175,3 +176,4 @@ def link(
 ) -> None:
     """See `store.deliveries.Deliveries.link`."""
     _tell(db, "link", destination=destination, code=code, failures=failures, next_try=next_try, now=now)
+    note_link(db, destination, code, now)

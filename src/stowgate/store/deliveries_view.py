@@ -13,13 +13,14 @@ from stowgate.outbox.policy import Urgency
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody_rows import clean_row
 from stowgate.store.deliveries import Destination, OnItsWay
+from stowgate.store.links_sqlite import SqliteLinksView
 from stowgate.store.queries import queries
 
 SQL = "deliveries.sql"
 Lend = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
-class SqliteDeliveriesView:
+class SqliteDeliveriesView(SqliteLinksView):
     """Answers the questions of `store.deliveries.DeliveriesView`. `lend` gives a connection in a read transaction."""
 
     def __init__(self, lend: Lend) -> None:

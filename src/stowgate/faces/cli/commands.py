@@ -24,6 +24,7 @@ PLACES = {
     "check": "check",
     "conformance": "conformance",
     "demo": "demo",
+    "link": "link",
     "verify": "verify",
     "queue": "queue",
     "quarantine": "quarantine",

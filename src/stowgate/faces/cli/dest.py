@@ -11,8 +11,9 @@ import typer
 
 from stowgate.errors import Misconfigured, Temporary
 from stowgate.faces.cli.exits import Exit
-from stowgate.faces.cli.show import say
+from stowgate.faces.cli.show import say, when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, settings_of, show, view_if_any
+from stowgate.lifecycle import Delivery
 
 if TYPE_CHECKING:
     from stowgate.settings import Settings
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The ways out: list them, try one, pause and resume.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a [[dest]].")]
-_COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("left", 8), ("verified", 9), ("stands", 0))
+_COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("left", 8), ("verified", 9), ("rate", 11), ("stands", 0))
 
 
 def opens(settings: Settings) -> Callable[[str], float | None]:
     """When a destination is sent to again, in seconds since 1970; None where that is now, infinity where it is gone."""
-    from stowgate.gateway.drain import minute_of_week
+    from stowgate.gateway.times import minute_of_week
     from stowgate.outbox.timetable import hours_of
 
     minute, now = minute_of_week(), time.time()
@@ -33,32 +34,72 @@ def opens(settings: Settings) -> Callable[[str], float | None]:
     return lambda name: (now + waits[name] if waits[name] else None) if name in waits else math.inf
 
 
+def shut(settings: Settings) -> frozenset[str]:
+    """Names of those that nothing is sent to at this hour."""
+    again = opens(settings)
+    return frozenset(dest.name for dest in settings.dest if again(dest.name))
+
+
 @app.command("list")
 def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
-    """Each destination with what is still to go there, what is there, and why it stands still if it does."""
+    """Each destination: what is still to go there, what is there, how fast it goes, why it stands still if it does."""
     from stowgate.questions_delivery import ways_out
+    from stowgate.questions_links import links, speed
 
     settings = settings_of(config)
     known = {dest.name: dest for dest in settings.dest}
     again = opens(settings)
     with view_if_any(settings) as view:
         found = ways_out(view, list(known))
+        states = {state.name: state for state in links(view, list(found), most=1)}
     rows = []
     for name, line in found.items():
         dest = known.get(name)
         left = sum(int(str(line[step])) for step in ("queued", "sent"))
-        stands = _stands(line, again(name)) if dest else "It is in the configuration no more."
+        state = states[name]
+        stands = _stands(line, again(name), state.since) if dest else "It is in the configuration no more."
+        line |= {"rate": state.rate if as_json else speed(state.rate), "up": state.up, "since": state.since}
         kind, where = (dest.kind, dest.where) if dest else ("", "")
         rows.append({"name": name, "kind": kind, "where": where, "left": left, **line, "stands": stands})
     show(rows, as_json, _COLUMNS, "There is no [[dest]] in this configuration.")
 
 
-def _stands(line: dict[str, object], again: float | None) -> str:
+def _stands(line: dict[str, object], again: float | None, since: float | None) -> str:
     if line["paused"]:
         return f"paused: {line['paused']}"
+    at = f", since {when(since)}" if since else ""
     if line["code"]:
-        return f"down: {line['code']}"
-    return "outside its hours" if again else "open"
+        return f"down: {line['code']}{at}"
+    return "outside its hours" if again else f"open{at}"
+
+
+@app.command("show")
+def show_(name: Name, config: Config = DEFAULT, as_json: AsJson = False) -> None:
+    """One destination as a link: up or down and since when, how fast, what is left, and its latest outages."""
+    from dataclasses import asdict
+
+    from stowgate.questions_delivery import ways_out
+    from stowgate.questions_links import links, span, speed
+
+    settings = settings_of(config)
+    dest = _named(name, config)
+    with view_if_any(settings) as view:
+        line = ways_out(view, [name])[name]
+        (state,) = links(view, [name], shut(settings))
+    stands = _stands(line, opens(settings)(name), state.since)
+    if as_json:
+        show([{"kind": dest.kind, "where": dest.where, "stands": stands, **line, **asdict(state)}], True, (), "")
+        return
+    left = f"{state.left.bytes:,} bytes" + (f", {state.left.words}" if state.left.bytes else "")
+    counts = ", ".join(f"{line[step]} {step}" for step in map(str, Delivery))
+    for what, said in (
+        ("kind", dest.kind), ("where", dest.where), ("stands", stands), ("rate", speed(state.rate)), ("left", left),
+        ("objects", counts),
+    ):  # fmt: skip
+        typer.echo(f"{what:<10} {said}")
+    for one in state.outages:
+        ended = f"{when(one.ended)}  {span(one.ended - one.began)}" if one.ended else "still"
+        typer.echo(f"outage     {when(one.began)}  {ended}  {one.code}")
 
 
 @app.command("test")

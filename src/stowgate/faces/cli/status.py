@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stowgate.faces.cli.unit import DEFAULT, Config, settings_of, spool_of, view_if_any
 from stowgate.lifecycle import Delivery
+
+if TYPE_CHECKING:
+    from stowgate.store.custody_view import CustodyView
 
 _EVERY = 2.0
 
@@ -21,6 +24,7 @@ def status(
     watch: Annotated[bool, typer.Option(help="Show it again every two seconds, until Ctrl-C.")] = False,
 ) -> None:
     """Show the conservation line of the gateway and of each source, whether it runs or not."""
+    from stowgate.faces.cli.dest import shut
     from stowgate.questions import status as asked
     from stowgate.store.lock import is_held
 
@@ -30,6 +34,7 @@ def status(
         while True:
             with view_if_any(settings) as view:
                 found = asked(view, names, ways)
+                _add_links(found, view, shut(settings))
             typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found, is_held(spool_of(settings)))))
             if not watch:
                 return
@@ -46,6 +51,17 @@ def _lines(found: dict[str, Any], runs: bool) -> list[str]:
     return [*lines, *_ways(found["destinations"])]
 
 
+def _add_links(found: dict[str, Any], view: CustodyView | None, closed: frozenset[str]) -> None:
+    """To each destination its rate, what is left and how long that takes."""
+    from stowgate.questions_links import links
+
+    for state in links(view, list(found["destinations"]), closed, most=1):
+        found["destinations"][state.name] |= {
+            "up": state.up, "since": state.since, "rate": state.rate, "bytes_left": state.left.bytes,
+            "seconds_left": state.left.most, "gone_in": state.left.words,
+        }  # fmt: skip
+
+
 def _ways(found: dict[str, Any]) -> list[str]:
     """One line for each destination; why it stands still, if it does."""
     if not found:
@@ -56,5 +72,6 @@ def _ways(found: dict[str, Any]) -> list[str]:
     for name, line in found.items():
         code = line["paused"] or line["code"]
         still = f"  {'paused' if line['paused'] else 'down'}: {code}" if code else ""
-        lines.append("  ".join([f"{name:<{width}}", *(f"{line[step]:>12,}" for step in steps)]) + still)
+        left = f"  gone in {line['gone_in']}" if line["gone_in"] and not still else ""
+        lines.append("  ".join([f"{name:<{width}}", *(f"{line[step]:>12,}" for step in steps)]) + still + left)
     return lines

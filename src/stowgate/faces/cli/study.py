@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-import json
-import time
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stowgate.errors import Misconfigured, disk_code
-from stowgate.faces.cli.exits import Exit
+from stowgate.errors import Misconfigured
+from stowgate.faces.cli.certificate import certificate, verify_certificate
 from stowgate.faces.cli.show import say
-from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, spool_of, view_of
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, view_of
+
+if TYPE_CHECKING:
+    from stowgate.settings import Settings
+    from stowgate.store.custody_view import CustodyView
 
 app = typer.Typer(help="Studies: list them, show one, certify what became of one.", no_args_is_help=True)
-_COLUMNS = (("alias", 32), ("source", 12), ("modality", 8), ("instances", 9), ("complete", 8))
+_COLUMNS = (("alias", 32), ("source", 12), ("modality", 8), ("instances", 9), ("complete", 8), ("gone_in", 0))
+_GROUP = 500
 
 
 @app.command("list")
 def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
-    """One line for each study of each source."""
-    from stowgate.questions import studies
+    """One line for each study of each source; how long until it has gone, at the rate that was measured."""
+    settings = settings_of(config)
+    with view_of(settings) as view:
+        show(_lines(view, settings), as_json, _COLUMNS, "No study has arrived yet.")
 
-    with view_of(settings_of(config)) as view:
-        show(studies(view), as_json, _COLUMNS, "No study has arrived yet.")
+
+def _lines(view: CustodyView, settings: Settings) -> Iterator[dict[str, Any]]:
+    from stowgate.faces.cli.dest import shut
+    from stowgate.questions import studies
+    from stowgate.questions_links import Left, left_of
+
+    closed, found = shut(settings), studies(view)
+    while group := list(islice(found, _GROUP)):
+        left = left_of(view, [one.alias for one in group if one.line["waiting"]], closed)
+        for one in group:
+            still = left.get(one.alias, Left())
+            unsaid = one.counts.get("received") or one.counts.get("cleaned")
+            gone_in = "unknown" if unsaid else still.words
+            yield {**asdict(one), "bytes_left": still.bytes, "gone_in": gone_in}
 
 
 @app.command("show")
@@ -32,76 +51,21 @@ def show_(
     alias: Annotated[str, typer.Argument(metavar="STUDY")], config: Config = DEFAULT, as_json: AsJson = False
 ) -> None:
     """The items of one study, by its alias or at least 6 digits it begins with."""
+    from stowgate.faces.cli.dest import shut
     from stowgate.questions import backlog_of, pages, study_named
+    from stowgate.questions_links import left_of
 
-    with view_of(settings_of(config)) as view:
+    settings = settings_of(config)
+    with view_of(settings) as view:
         study = study_named(view, alias)
         if study is None:
             raise Misconfigured("unknown_item")
         rows = map(backlog_of, pages(view, (), study=study))
         show(rows, as_json, (("id", 32), ("state", 11), ("modality", 8), ("reason", 0)), "")
+        still = left_of(view, [study], shut(settings)).get(study)
+    if still and not as_json:
+        say(f"{still.bytes:,} bytes of it are still to go; time left: {still.words}.")
 
 
-@app.command("certificate")
-def certificate(
-    alias: Annotated[str, typer.Argument(metavar="STUDY")],
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Page to write; its twin, NAME.json, is written beside it.")
-    ] = None,
-    profile: Annotated[
-        str | None, typer.Option(metavar="NAME", help='For one recipient\'s eyes: a [[profile]], "" for [deid].')
-    ] = None,
-    config: Config = DEFAULT,
-    as_json: AsJson = False,
-) -> int:
-    """What came in of a study, what was made of it and where it is, with digests; signed by this unit."""
-    from stowgate.faces.certifying import certified
-
-    settings = settings_of(config)
-    with view_of(settings) as view:
-        made = certified(view, alias, settings, spool_of(settings), time.time(), profile)
-    if as_json:
-        typer.echo(json.dumps(made.data))
-    if out is not None:
-        twin = out.with_suffix(".json")
-        _write(out, made.page)
-        _write(twin, json.dumps(made.data, indent=1).encode() + b"\n")
-        say(f"{made.word}. {made.sentence} The page and its twin {twin.name} are signed by {made.fingerprint[:16]}.")
-    elif not as_json:
-        typer.echo(f"{made.word}. {made.sentence}\nSigned by {made.fingerprint}; -o FILE writes the certificate.")
-    return Exit.DONE
-
-
-@app.command("verify-certificate")
-def verify_certificate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A page or its twin.")],
-    key: Annotated[str, typer.Option(metavar="FINGERPRINT", help="Whom it has to be signed by.")] = "",
-) -> int:
-    """Whether a certificate is as it was signed, and by whom. Without --key anybody may have signed it."""
-    from stowgate.verify.certificate import checked, checked_page
-
-    try:
-        data = file.read_bytes()
-    except OSError:
-        raise Misconfigured("no_input", str(file)) from None
-    try:
-        found = checked(json.loads(data))
-    except (ValueError, RecursionError):
-        found = checked_page(data)
-    wanted = "".join(key.split()).lower()
-    if not found.is_whole:
-        say("It is no certificate, or not as it was signed: do not rely on it.")
-        return Exit.AUDIT_BROKEN
-    if wanted and (len(wanted) < 16 or not found.fingerprint.startswith(wanted)):
-        say(f"It is as it was signed, but by another: {found.fingerprint}")
-        return Exit.AUDIT_BROKEN
-    said = "" if wanted else " Compare that with what the unit's people told you, or give it with --key."
-    typer.echo(f"It is as it was signed, by {found.fingerprint}.{said}")
-    return Exit.DONE
-
-
-def _write(file: Path, data: bytes) -> None:
-    try:
-        file.write_bytes(data)
-    except OSError as error:
-        raise Misconfigured(disk_code(error, "output_unwritable"), str(file)) from None
+app.command("certificate")(certificate)
+app.command("verify-certificate")(verify_certificate)
