@@ -196,5 +196,4 @@ SELECT items.id, cleans.id, cleans.instance, cleans.study, series, cleans.size, 
        cleans.sop_class, transfer_syntax, names
 FROM json_each(:ids) AS wanted
 CROSS JOIN items ON items.id = wanted.value
-JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
-ORDER BY cleans.number;
+JOIN cleans ON cleans.item = items.number AND cleans.stands = 1;
