@@ -6,7 +6,8 @@ time: in silence (4 of 20 s), as a radio link, or with all connections reset (12
 objects that count as delivered, over the rate times the seconds in which the link was open; the plain upload, which
 loses nothing that the far end has and calls again twice a second, has the same measure. Then the link goes silent for a
 minute: how long until that is noticed, and when the first byte passes after it is back.
-Run it as root, from the root: PYTHONPATH=src:. python benchmarks/link.py [MiB] [workers]
+What TCP makes of loss is the sender's congestion control: that of this machine, or the one that is named.
+Run it as root, from the root: PYTHONPATH=src:. python benchmarks/link.py [MiB] [workers] [cubic]
 """
 
 from __future__ import annotations
@@ -217,13 +218,13 @@ def dead(link: Air, kind: str, port: int) -> None:
         )  # fmt: skip
 
 
-def main(mib: int, workers: int) -> None:
+def main(mib: int = 20, workers: int = 4, control: str = "") -> None:
     if why := missing():
         print(f"SKIPPED: no link of packets: {why}")
         raise SystemExit(1)
     count, size = mib * 2, mib << 20
     os.setpriority(os.PRIO_PROCESS, 0, -15)  # a link does not get slow because this machine has other work
-    with tempfile.TemporaryDirectory() as name, air(OPEN, LOSS) as link:
+    with tempfile.TemporaryDirectory() as name, air(OPEN, LOSS, control) as link:
         peers = link.inside(lambda: (storescp(Path(name)), Web()))
         served = peers[0]
         peers[1]._server.handle_error = lambda *_: None  # a connection that ends is no news here
@@ -238,4 +239,4 @@ def main(mib: int, workers: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in (sys.argv[1:] + ["20", "4"][len(sys.argv) - 1 :])))
+    main(*map(int, sys.argv[1:3]), *sys.argv[3:4])

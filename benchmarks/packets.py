@@ -38,7 +38,7 @@ Made = TypeVar("Made")
 class Air:
     """The link while it is there. `cut` and `mend` by hand; `loss` is the chance of each packet not to arrive."""
 
-    def __init__(self, profile: Profile, loss: float) -> None:
+    def __init__(self, profile: Profile, loss: float, control: str = "") -> None:
         self.profile, self.loss, self.began = profile, loss, time.monotonic()
         self.by_hand: State | None = None
         self.last_up = self.packets = self.lost = 0
@@ -46,7 +46,8 @@ class Air:
             ["ip", "netns", "del", _NAME], check=False, stderr=subprocess.DEVNULL
         )  # of a run that was killed
         self._ends = [_device("sgwnear"), _device("sgwfar")]
-        for words in _COMMANDS:
+        route = f"ip route replace {FAR} dev sgwnear src {NEAR} congctl {control}"
+        for words in (*_COMMANDS, *([route] if control else [])):
             subprocess.run(words.split(), check=True)
         self._stopping, self._weathers = False, 0
         self._thread = threading.Thread(target=self._carry, daemon=True)
@@ -172,8 +173,8 @@ def _enter() -> None:
 
 
 @contextmanager
-def air(profile: Profile, loss: float) -> Iterator[Air]:
-    made = Air(profile, loss)
+def air(profile: Profile, loss: float, control: str = "") -> Iterator[Air]:
+    made = Air(profile, loss, control)
     try:
         yield made
     finally:

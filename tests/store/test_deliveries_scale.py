@@ -71,5 +71,6 @@ def test_what_people_ask_costs_the_same_with_many(large: Path) -> None:
         with read_custody(large) as view:
             assert view.deliveries.counts()["pacs"][Delivery.QUEUED] == WAITING
             assert len(view.deliveries.of_items([row.id for row in view.rows()])) == 100
+            assert view.deliveries.bytes_left() == {"pacs": WAITING * 500_000}
 
     assert seconds(look) <= 0.3
