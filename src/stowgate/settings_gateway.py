@@ -195,6 +195,9 @@ def clashes(data: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
     sources = list(enumerate(tables)) if isinstance(tables, list) else []
     known: _Tables = [(("source", number), table) for number, table in sources if isinstance(table, dict)]
     yield from _twice(known, "name", "is that of another source; each needs its own")
+    for where, table in known:
+        if table.get("name") == "send":  # outbox.routing.SEND
+            yield (*where, "name"), "is that of what `stowgate send` takes in; choose another"
     stow: _Tables = [(where, {"path": "/dicom-web", **table}) for where, table in known if table.get("kind") == "stow"]
     yield from _twice(stow, "path", "is that of another source; each needs its own")
     yield from _exposed(data.get("web"))

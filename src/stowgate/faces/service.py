@@ -35,6 +35,7 @@ from stowgate.lifecycle import Evidence
 from stowgate.observe import logs, service
 from stowgate.observe.alerts import Alerts, webhook
 from stowgate.observe.metrics import Asked, Metrics
+from stowgate.outbox.routing import SEND
 from stowgate.outbox.timetable import bandwidth_of, hours_of
 from stowgate.questions_links import links
 from stowgate.settings import Settings, needs
@@ -98,15 +99,17 @@ def listen_of(settings: Settings) -> Listen | None:
 
 def hands_of(settings: Settings, gateway: Gateway) -> Hands:
     """What a person's acts are done with."""
-    raw, clean, woken = gateway.spool.raw, gateway.spool.clean, gateway.backlog.came
-    path, outbox = settings.output.path, gateway.outbox
-    return Hands(gateway.ledger, raw, clean, gateway.audit, path, woken, outbox, gateway.profiles, gateway.purge)
+    spool, woken = gateway.spool, gateway.backlog.came
+    return Hands(
+        gateway.ledger, spool.raw, spool.clean, gateway.audit, settings.output.path, woken, gateway.outbox,
+        gateway.profiles, gateway.purge, gateway.intake,
+    )  # fmt: skip
 
 
 def names_of(settings: Settings) -> list[str]:
     """Every name of the configuration that a log may show."""
     names = [one.name for one in (*settings.source, *settings.dest)]
-    return [*names, "unknown", *([settings.unit.name] if settings.unit.name else [])]
+    return [*names, "unknown", SEND, *([settings.unit.name] if settings.unit.name else [])]
 
 
 class Running:

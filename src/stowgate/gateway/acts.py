@@ -14,6 +14,8 @@ from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.profiles import Profiles
 from stowgate.gateway.purge import Purge
 from stowgate.gateway.recovery import let_go
+from stowgate.gateway.sending import sent
+from stowgate.ingest.source import Intake
 from stowgate.lifecycle import State
 from stowgate.observe.audit import AuditLog
 from stowgate.observe.record import MOST_IDS, Entry
@@ -40,6 +42,7 @@ class Hands:
     outbox: Outbox | None = None
     profiles: Profiles | None = None
     purge: Purge | None = None
+    intake: Intake | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,15 @@ def purge(hands: Hands, ids: Sequence[str], actor: str) -> Done:
     _note(hands, "purge", ids, actor)
     gone = set(hands.purge.now(ids) if hands.purge else ())
     return _done(ids, set(ids) - gone)
+
+
+def send(hands: Hands, names: Sequence[str], actor: str) -> Done:
+    """Take files into custody for one destination: its name, then their paths; an answer of `sending.sent` for each."""
+    destination, *paths = names
+    if hands.outbox is None or hands.intake is None or destination not in hands.outbox.drains:
+        raise Misconfigured("bad_setting", f"there is no [[dest]] called {destination}")
+    hands.audit.append(Entry("send", actor, destination, count=len(paths)))
+    return Done(tuple(sent(path, destination, hands.intake, hands.outbox) for path in paths))
 
 
 def retry(hands: Hands, ids: Sequence[str], actor: str, now: bool = False) -> Done:

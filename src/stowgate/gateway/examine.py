@@ -16,7 +16,7 @@ from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
 from stowgate.framing import mac
 from stowgate.ingest.peek import FIRST, data_set_start
-from stowgate.outbox.routing import marks_of, priority_of
+from stowgate.outbox.routing import SEND, marks_of, priority_of, wish_of
 from stowgate.standard.uids import is_registered
 from stowgate.store.custody import Coming
 from stowgate.vault.key import Key
@@ -142,10 +142,11 @@ class Examiner:
 
 
 def coming(id: str, source: str, size: int, content: str, seen: Examined, peer: str = "") -> Coming:
-    """The row an examined instance is about to get."""
+    """The row an examined instance is about to get. `peer` of what a person sends is where it is sent."""
+    marks = (*seen.marks, wish_of(peer)) if source == SEND else seen.marks
     return Coming(
         id, source, size, seen.instance, content, seen.study, seen.modality, seen.sop_class,
-        seen.scanner, seen.protocol, peer, marks=seen.marks, priority=seen.priority,
+        seen.scanner, seen.protocol, peer, marks=marks, priority=seen.priority,
     )  # fmt: skip
 
 

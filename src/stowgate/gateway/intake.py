@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import Protocol
 
@@ -131,10 +132,10 @@ class SpoolIntake:
             return self._refused(arrival, size, rejected.code)
         writing.keep()
         row = coming(writing.id, arrival.announced.source, size, content.alias(), seen, arrival.peer)
-        row = self._originals.copy_of_nothing_damaged(row)
-        if self._recorded(row):
+        row = replace(row, content="") if arrival.announced.apart else self._originals.copy_of_nothing_damaged(row)
+        if same := self._recorded(row):
             self._originals.let_go_of_copy(row.id)
-            return Duplicate(row.id), size
+            return Duplicate(row.id, same), size
         self._backlog.came()
         return Accepted(row.id), size
 

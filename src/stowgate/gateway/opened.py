@@ -164,7 +164,7 @@ def _noting(paths: list[Path], made: Callable[[Path], None]) -> Callable[[Path],
 def _profiles(plan: Plan, key: Key, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profiles:
     """The unit's own and those of its recipients, each with its key."""
     others = [_recipient(one, spool, ledger, made) for one in plan.recipients]
-    return Profiles(Profile("", plan.policy, key), others, plan.rules)
+    return Profiles(Profile("", plan.policy, key), others, plan.rules, [way.name for way in plan.ways])
 
 
 def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profile:

@@ -96,6 +96,18 @@ class Outbox:
             drain.ring()
         return found
 
+    def also(self, item: str, destination: str) -> bool:
+        """Send an item that is here to one more destination; whether it has what that one is to get."""
+        ways = self._ledger.deliveries.of_items([item]).get(item, ())
+        if any(way.destination == destination for way in ways):
+            return True
+        clean = self._profiles.fitting(destination, self._ledger.cleans_of_item(item))
+        if clean is None:
+            return False
+        self._ledger.deliveries.bind({clean.id: [Bound(destination)]})
+        self.drains[destination].ring()
+        return any(way.destination == destination for way in self._ledger.deliveries.of_items([item]).get(item, ()))
+
     def _bind(self, group: Mapping[str, list[Bound]]) -> int:
         """How many go somewhere."""
         self._ledger.deliveries.bind(group)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stowgate.outbox.policy import Urgency
-from stowgate.outbox.routing import Facts, Rule, profiles_of, routed
+from stowgate.outbox.routing import SEND, Facts, Rule, profiles_of, routed, wished
 from stowgate.policy import Policy
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Custody, Leased
@@ -65,15 +65,23 @@ class Profiles:
     A destination is one recipient: all its routes ask for the same profile.
     """
 
-    def __init__(self, own: Profile, named: Iterable[Profile] = (), rules: Sequence[Rule] = ()) -> None:
+    def __init__(
+        self,
+        own: Profile,
+        named: Iterable[Profile] = (),
+        rules: Sequence[Rule] = (),
+        destinations: Iterable[str] = (),
+    ) -> None:
+        """destinations -- all of them, whether a rule names them or not"""
         self.own = own
         self.by_name: Mapping[str, Profile] = {one.name: one for one in (own, *named)}
         self._rules = tuple(rules)
-        self._of = {destination: self.by_name[name] for destination, name in profiles_of(rules).items()}
+        self._of = dict.fromkeys(destinations, own)
+        self._of |= {destination: self.by_name[name] for destination, name in profiles_of(rules).items()}
 
     def routed(self, facts: Facts) -> Mapping[str, Urgency]:
-        """See `outbox.routing.routed`."""
-        return routed(facts, self._rules)
+        """See `outbox.routing`: by the rules, or where a person sends it."""
+        return wished(facts, self._of) if facts.source == SEND else routed(facts, self._rules)
 
     def places(self, facts: Facts, made: Made) -> list[Bound]:
         """Where a clean object goes: to those destinations alone that get what its policy and its key make."""
@@ -101,6 +109,10 @@ class Profiles:
         """The same of an item in the ledger."""
         ways = ledger.deliveries.of_items([item]).get(item, ())
         return self.left(facts, ledger.cleans_of_item(item), {way.destination: way.clean for way in ways})
+
+    def fitting(self, destination: str, cleans: Sequence[CleanObject]) -> CleanObject | None:
+        """Of the clean objects of an item the one that a destination gets, None where it is not made yet."""
+        return next((one for one in cleans if self._of[destination].made(one)), None)
 
     def chosen(self, name: str, cleans: Sequence[CleanObject]) -> CleanObject | None:
         """Of the clean objects of an item the one of a profile; an older policy will do, another profile's will not."""

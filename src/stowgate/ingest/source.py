@@ -18,12 +18,14 @@ class Announced:
     sop_class       -- SOP Class UID, "" if the sender does not say
     transfer_syntax -- Transfer Syntax UID, "" if the sender does not say
     size            -- bytes to come, None if the sender does not say
+    apart           -- whether it is to be an item of its own although the same one came before
     """
 
     source: str
     sop_class: str = ""
     transfer_syntax: str = ""
     size: int | None = None
+    apart: bool = False
 
 
 class BrokenOff(Exception):
@@ -56,6 +58,8 @@ class Duplicate:
     """The same object came before and is safe: the sender may delete it. `item` is the row of this arrival."""
 
     item: str
+    original: str = ""
+    """The item that came before, where custody says it."""
 
 
 @dataclass(frozen=True, slots=True)

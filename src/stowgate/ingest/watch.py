@@ -22,6 +22,7 @@ from stowgate.errors import Misconfigured, Rejected
 from stowgate.ingest.beneath import Beneath, Identity, identity, is_being_written
 from stowgate.ingest.changes import changes
 from stowgate.ingest.source import LATER, Accepted, Announced, Arrival, BrokenOff, Duplicate, Intake, Outcome, Refused
+from stowgate.ingest.whole_file import reader
 
 MOST = 10_000
 """Files that are kept in mind at once; the walk waits for them, so that memory does not grow with the folder."""
@@ -245,18 +246,7 @@ class WatchedFolder:
         return True
 
     def _offered(self, source: FileSource, look: _Look, intake: Intake) -> Outcome:
-        at, wanted = 0, (look.size, look.mtime_ns)
-        if source.stamp() != wanted:
-            raise BrokenOff
-
-        def read(size: int) -> bytes:
-            nonlocal at
-            data = source.read(at, min(size, look.size - at))
-            at += len(data)
-            if not data and (at != look.size or source.stamp() != wanted):
-                raise BrokenOff
-            return data
-
+        read = reader(source, (look.size, look.mtime_ns))
         return intake.receive(Arrival(Announced(self.settings.name, size=look.size), read))
 
     def _end(self, name: str, look: _Look, source: FileSource, outcome: Outcome) -> None:

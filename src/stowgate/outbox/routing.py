@@ -9,6 +9,9 @@ from hashlib import sha256
 
 from stowgate.outbox.policy import Urgency
 
+SEND = "send"
+"""Name of the source of what a person sends somewhere: no rule decides about it, and no [[source]] is called so."""
+
 _LONGEST = 256
 """Characters of a description that are looked at: its VR allows 64."""
 
@@ -94,6 +97,16 @@ _PRIORITIES = {b"STAT": "high", b"HIGH": "high", b"ROUTINE": "medium", b"MEDIUM"
 def mark_of(pattern: str) -> str:
     """What stands in the ledger for a pattern: the same pattern has the same mark in every configuration."""
     return sha256(pattern.casefold().encode()).hexdigest()[:16]
+
+
+def wish_of(destination: str) -> str:
+    """The mark of what a person sends there. It begins as no pattern does, so it is no pattern's."""
+    return mark_of(f"\0{destination}")
+
+
+def wished(facts: Facts, destinations: Iterable[str]) -> Mapping[str, Urgency]:
+    """Where something goes that a person sends: to that place alone, and nowhere when nobody knows it any more."""
+    return {name: Urgency.MEDIUM for name in destinations if wish_of(name) in facts.marks}
 
 
 def marks_of(patterns: Iterable[str], descriptions: Iterable[bytes]) -> tuple[str, ...]:

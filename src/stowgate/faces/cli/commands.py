@@ -25,6 +25,7 @@ PLACES = {
     "conformance": "conformance",
     "demo": "demo",
     "link": "link",
+    "send": "send",
     "verify": "verify",
     "queue": "queue",
     "quarantine": "quarantine",

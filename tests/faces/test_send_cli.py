@@ -1,0 +1,121 @@
+"""`stowgate send`: files go to one place, the whole way, whether a gateway runs or not; every input has its line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stowgate.faces.cli.exits import Exit
+from stowgate.faces.service import running
+from stowgate.settings import load
+from tests.builder import US
+from tests.faces.conftest import Stowgate
+from tests.faces.gateway_stage import CANARIES, identified
+
+TEXT = """
+[spool]
+path = "spool"
+reserve = "0B"
+[log]
+file = "gateway.log"
+[[source]]
+name = "ct"
+kind = "dimse"
+listen = "127.0.0.1:0"
+[[dest]]
+name = "nas"
+kind = "folder"
+path = "out"
+layout = "{instance}.dcm"
+[[dest]]
+name = "other"
+kind = "folder"
+path = "other"
+layout = "{instance}.dcm"
+[[route]]
+dest = ["other"]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "stowgate.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    for name in ("out", "other", "in"):
+        (tmp_path / name).mkdir()
+    for number in range(1, 4):
+        (tmp_path / "in" / f"{number}.dcm").write_bytes(identified(number))
+    return path
+
+
+@pytest.fixture(params=["runs", "does not run"])
+def either(request: pytest.FixtureRequest, config: Path) -> Iterator[Path]:
+    """A configuration, with a gateway that owns the spool and with none."""
+    if request.param == "runs":
+        with running(load(config, environ={}), config.parent):
+            yield config
+    else:
+        yield config
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.glob("*.dcm")]
+
+
+def test_a_folder_goes_to_the_place_that_is_named_and_to_no_other(
+    either: Path, stowgate: Stowgate, tmp_path: Path
+) -> None:
+    before = {path: path.read_bytes() for path in (tmp_path / "in").iterdir()}
+    done = stowgate("send", "in", "--dest", "nas", "--timeout", "60")
+    assert done.code == 0, done.err
+    assert "delivered 3" in done.out
+    assert len(names(tmp_path / "out")) == 3 and names(tmp_path / "other") == []
+    assert {path: path.read_bytes() for path in (tmp_path / "in").iterdir()} == before
+    for path in (tmp_path / "out").glob("*.dcm"):
+        assert not [one for one in CANARIES if one.encode() in path.read_bytes()]
+    assert not [one for one in CANARIES if one in done.out + done.err]
+
+
+def test_every_input_has_its_line_and_the_counts_add_up(either: Path, stowgate: Stowgate, tmp_path: Path) -> None:
+    (tmp_path / "in" / "x.txt").write_text("no image")
+    (tmp_path / "in" / "us.dcm").write_bytes(identified(9, sop_class=US, modality="US"))
+    (tmp_path / "in" / "copy.dcm").write_bytes(identified(1))
+    done = stowgate("send", "in", "--dest", "nas", "--timeout", "60", "--json")
+    assert done.code == Exit.PARTLY, "one is held"
+    *lines, summary = done.lines
+    assert summary == {
+        "kind": "summary", "received": 6, "delivered": 4, "waiting": 0, "quarantined": 1, "rejected": 1,
+        "already_done": 0,
+    }  # fmt: skip
+    states = {Path(str(line["source"])).name: (line["state"], line["code"]) for line in lines}
+    assert states["us.dcm"] == ("quarantined", "burned_in_risk") and states["x.txt"] == ("rejected", "not_dicom")
+    assert all(line["output"] is None for line in lines)
+    assert len(names(tmp_path / "out")) == 3
+
+
+def test_a_place_that_takes_nothing_is_waited_for_and_nothing_is_lost(
+    either: Path, stowgate: Stowgate, tmp_path: Path
+) -> None:
+    (tmp_path / "out").rmdir()
+    done = stowgate("send", "in", "--dest", "nas", "--timeout", "3")
+    assert done.code == Exit.PARTLY and "waiting 3" in done.out
+    assert stowgate("send", "in", "--dest", "nas", "--wait", "cleaned", "--timeout", "60").code == 0
+    status = json.loads(stowgate("status", "--json").out)
+    assert status["destinations"]["nas"]["queued"] == 3 and status["duplicates"] == 3
+
+
+def test_what_cannot_be_sent_at_all_is_said_before_anything_is_touched(
+    config: Path, stowgate: Stowgate, tmp_path: Path
+) -> None:
+    assert stowgate("send", "in", "--dest", "nobody").code == Exit.CONFIGURATION
+    assert stowgate("send", "nowhere", "--dest", "nas").code == Exit.USAGE
+    assert not (tmp_path / "spool").exists()
+
+
+def test_no_source_can_be_called_as_what_is_sent_by_hand(config: Path, stowgate: Stowgate) -> None:
+    config.write_text(TEXT.replace('name = "ct"', 'name = "send"'))
+    done = stowgate("check")
+    assert done.code == Exit.CONFIGURATION and "choose another" in done.err + done.out

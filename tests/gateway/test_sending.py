@@ -1,0 +1,140 @@
+"""What a person sends somewhere goes there and nowhere else, whatever the routes say and whoever dies in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stowgate.deident.profile import policy_from
+from stowgate.deliver.memory import MemoryPeer, MemorySink
+from stowgate.gateway.outbox import Outbox
+from stowgate.gateway.profiles import Profile, Profiles
+from stowgate.gateway.sending import CODE, COPY, ITEM, sent
+from stowgate.gateway.ways import WayOut
+from stowgate.lifecycle import Evidence, State
+from stowgate.outbox.routing import SEND, Facts, Rule, wish_of, wished
+from stowgate.store.spool import Facts as Header
+from stowgate.vault.key import Key
+from tests.builder import small
+from tests.gateway.parts import OWN, Parts
+
+RESEARCH = Profile("research", policy_from("basic", ("patient-characteristics",), ()), Key(bytes(range(2, 34))))
+RULES = (Rule(("pacs",)), Rule(("lab",), profile="research"))
+
+
+@dataclass
+class Desk:
+    """A gateway's parts with three destinations: by a rule, by a rule with a profile, by none."""
+
+    parts: Parts
+
+    def __post_init__(self) -> None:
+        names = ("pacs", "lab", "nas")
+        self.profiles = Profiles(OWN, [RESEARCH], RULES, names)
+        ways = [WayOut(name, lambda: MemorySink(MemoryPeer()), Evidence.CONTENT) for name in names]
+        self.outbox = Outbox(ways, self.profiles, self.parts.ledger, self.parts.spool.clean)
+        from dataclasses import replace
+
+        self.parts.__dict__["station"] = replace(self.parts.station, profiles=self.profiles)
+
+    def send(self, path: Path, to: str) -> str:
+        return sent(str(path), to, self.parts.intake, self.outbox)
+
+    def work(self) -> None:
+        workers = self.parts.workers()
+        workers.start()
+        for _ in range(600):
+            if not self.parts.counts().get("received"):
+                break
+            import time
+
+            time.sleep(0.05)
+        workers.stop(30)
+        self.outbox.route()
+
+    def ways(self, id: str) -> set[str]:
+        return {way.destination for way in self.parts.ledger.deliveries.of_items([id]).get(id, ())}
+
+
+@pytest.fixture
+def desk(parts: Parts) -> Desk:
+    return Desk(parts)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "one.dcm"
+    path.write_bytes(small(uid="1.2.3"))
+    return path
+
+
+@pytest.mark.parametrize("to", ["pacs", "lab", "nas"])
+def test_it_goes_there_and_nowhere_else_by_the_profile_of_that_place(desk: Desk, file: Path, to: str) -> None:
+    said = desk.send(file, to)
+    assert said.startswith(ITEM)
+    desk.work()
+    id = said[len(ITEM) :]
+    assert desk.ways(id) == {to}
+    (clean,) = desk.parts.ledger.cleans_of_item(id)
+    assert (RESEARCH if to == "lab" else OWN).made(clean)
+    assert file.read_bytes() == small(uid="1.2.3")
+
+
+def test_where_it_goes_outlives_a_death_between_its_name_and_its_row(desk: Desk) -> None:
+    writing = desk.parts.spool.raw.new(Header(SEND, "nas"))
+    writing.write(small(uid="1.2.3"))
+    writing.finish()
+    writing.keep()
+    assert desk.parts.recover().adopted == 1
+    desk.work()
+    assert desk.ways(writing.id) == {"nas"}
+
+
+def test_a_place_that_is_no_longer_known_gets_nothing_and_nor_does_another(desk: Desk, file: Path) -> None:
+    said = desk.send(file, "nas")
+    desk.profiles = Profiles(OWN, [RESEARCH], RULES, ("pacs", "lab"))
+    desk.outbox._profiles = desk.profiles
+    from dataclasses import replace
+
+    desk.parts.__dict__["station"] = replace(desk.parts.station, profiles=desk.profiles)
+    desk.work()
+    id = said[len(ITEM) :]
+    assert desk.ways(id) == set() and desk.parts.state(id)[0] is State.WAITING
+
+
+def test_a_copy_of_what_is_here_goes_there_too(desk: Desk, file: Path) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    assert desk.send(file, "nas") == COPY + first
+    assert desk.ways(first) == {"pacs", "nas"}
+    assert desk.send(file, "nas") == COPY + first, "once is enough"
+    assert desk.parts.counts() == {"waiting": 1, "duplicate": 2}
+
+
+def test_a_copy_of_what_was_made_for_another_recipient_becomes_an_item_of_its_own(desk: Desk, file: Path) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    said = desk.send(file, "lab")
+    assert said.startswith(ITEM) and said[len(ITEM) :] != first
+    desk.work()
+    assert desk.ways(said[len(ITEM) :]) == {"lab"} and desk.ways(first) == {"pacs"}
+
+
+def test_what_is_none_is_said_to_be_none_and_the_rest_goes_on(desk: Desk, tmp_path: Path) -> None:
+    other = tmp_path / "x.txt"
+    other.write_text("no image")
+    assert desk.send(other, "nas") == CODE + "not_dicom"
+    assert desk.send(tmp_path / "gone.dcm", "nas") == CODE + "unreadable"
+
+
+class TestWishes:
+    """Pure: where something goes that a person sends."""
+
+    def test_it_is_no_pattern_s_mark(self) -> None:
+        assert len({wish_of(name) for name in ("a", "b", "c")}) == 3
+
+    def test_only_what_it_names(self) -> None:
+        facts = Facts(SEND, marks=(wish_of("b"),))
+        assert set(wished(facts, ("a", "b", "c"))) == {"b"} and wished(facts, ("a", "c")) == {}
