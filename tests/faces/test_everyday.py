@@ -65,9 +65,9 @@ def test_every_option_it_knows_is_one_of_typer_and_means_the_same() -> None:
         assert OPTIONS[word].max in (None, sound.stop - 1)
 
 
-def test_every_option_but_that_of_the_manifest_is_known() -> None:
+def test_every_option_but_those_of_a_manifest_and_a_destination_is_known() -> None:
     known = {*everyday.FLAGS, *everyday.PATHS, *everyday.WORDS, *everyday.LISTS, *everyday.COUNTS}
-    assert set(OPTIONS) - known == {"--manifest"}
+    assert set(OPTIONS) - known == {"--manifest", "--dest"}
 
 
 def test_a_name_beginning_with_a_dash_is_never_taken_for_an_input() -> None:

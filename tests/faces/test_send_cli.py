@@ -119,3 +119,25 @@ def test_no_source_can_be_called_as_what_is_sent_by_hand(config: Path, stowgate:
     config.write_text(TEXT.replace('name = "ct"', 'name = "send"'))
     done = stowgate("check")
     assert done.code == Exit.CONFIGURATION and "choose another" in done.err + done.out
+
+
+def test_deid_with_a_destination_goes_the_same_way(either: Path, stowgate: Stowgate, tmp_path: Path) -> None:
+    done = stowgate("deid", "in", "--dest", "nas", "-c", "stowgate.toml", "--json")
+    assert done.code == 0 and done.lines[-1]["delivered"] == 3
+    assert len(names(tmp_path / "out")) == 3
+
+
+@pytest.mark.parametrize(
+    "more", [("-o", "clean"), ("--retain", "uids"), ("--manifest", "m.csv"), ("-n",), ("--profile", "basic")]
+)
+def test_what_contradicts_a_destination_is_refused_beside_it(
+    config: Path, stowgate: Stowgate, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    done = stowgate("deid", "in", "--dest", "nas", *more)
+    assert done.code == Exit.USAGE and "does not go together with --dest" in " ".join(done.err.split())
+    assert not (tmp_path / "spool").exists() and not (tmp_path / "clean").exists()
+
+
+def test_deid_needs_a_place(config: Path, stowgate: Stowgate) -> None:
+    done = stowgate("deid", "in")
+    assert done.code == Exit.USAGE and "--dest" in done.err

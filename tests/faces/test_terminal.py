@@ -143,7 +143,7 @@ def test_completion_is_offered_and_knows_the_commands() -> None:
             "demo",
             "link",
         ),
-        *("verify", "queue", "quarantine", "study", "source", "dest", "audit", "profile", "keys"),
+        *("send", "verify", "queue", "quarantine", "study", "source", "dest", "audit", "profile", "keys"),
     ]
     help_text = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     assert "--install-completion" in help_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from threading import Condition, Thread
-from time import monotonic
+from time import monotonic, sleep
 
 from stowgate import events
 from stowgate.errors import StowgateError
@@ -17,6 +17,9 @@ from stowgate.lifecycle import State
 from stowgate.store.custody import Custody
 from stowgate.store.deliveries import Bound, Unbound
 from stowgate.store.spool import CleanView
+
+_BEING_CLEANED, _SOON = 60.0, 0.05
+"""Seconds that an item may take to become clean, and between two looks."""
 
 
 class Outbox:
@@ -97,7 +100,13 @@ class Outbox:
         return found
 
     def also(self, item: str, destination: str) -> bool:
-        """Send an item that is here to one more destination; whether it has what that one is to get."""
+        """Send an item that is here to one more destination; whether it has what that one is to get.
+
+        One that is being worked on is waited for: a second one beside it could be taken for its original.
+        """
+        until = monotonic() + _BEING_CLEANED
+        while (row := self._ledger.row(item)) and row.state is State.RECEIVED and monotonic() < until:
+            sleep(_SOON)
         ways = self._ledger.deliveries.of_items([item]).get(item, ())
         if any(way.destination == destination for way in ways):
             return True

@@ -8,13 +8,18 @@ from typing import Annotated
 import typer
 
 from stowgate.faces.cli import cleaning
+from stowgate.faces.cli.send import send
+from stowgate.faces.cli.unit import DEFAULT
 
 MANIFESTS = (".csv", ".json", ".xml")
 
 
 def deid(
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Files and folders to take in.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Folder of the clean objects.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT", help="Folder of the clean objects.")] = None,
+    dest: Annotated[
+        str, typer.Option(metavar="NAME", help="Instead of OUT: a [[dest]] of a gateway, as `stowgate send` does it.")
+    ] = "",
     profile: Annotated[str | None, typer.Option(help="Confidentiality profile.", show_default="basic")] = None,
     retain: Annotated[list[str] | None, typer.Option(help="Option that keeps something; repeatable.")] = None,
     clean: Annotated[list[str] | None, typer.Option(help="Option that cleans something; repeatable.")] = None,
@@ -30,6 +35,14 @@ def deid(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One line per input, by id and code.")] = False,
 ) -> int:
     """De-identify files and folders into a clean tree, and say what became of each one."""
+    if dest:
+        _refuse_beside_dest(
+            out=out, profile=profile, retain=retain, clean=clean, state=state, report=report, manifest=manifest,
+            dry_run=dry_run, limit=limit, verbose=verbose,
+        )  # fmt: skip
+        return send(inputs, dest, as_json=as_json, quiet=quiet, config=config or DEFAULT)
+    if out is None:
+        raise typer.BadParameter("is needed, or --dest", param_hint="-o OUT")
     if manifest and manifest.suffix.lower() not in MANIFESTS:
         raise typer.BadParameter("a manifest ends in .csv, .json or .xml", param_hint="--manifest")
     return cleaning.clean(
@@ -38,3 +51,11 @@ def deid(
             quiet, verbose,
         )
     )  # fmt: skip
+
+
+def _refuse_beside_dest(**given: object) -> None:
+    """What goes to a destination is cleaned as its configuration says, and lies in the spool meanwhile."""
+    named = [name.replace("_", "-") for name, value in given.items() if value]
+    if named:
+        why = "the gateway's configuration says how it is cleaned, and its spool keeps it until it has arrived"
+        raise typer.BadParameter(f"does not go together with --dest: {why}", param_hint=f"--{named[0]}")

@@ -24,6 +24,7 @@ def send(
     ] = "verified",
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for that; 0 for ever.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per input, then a summary.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors.")] = False,
     config: Config = DEFAULT,
 ) -> int:
     """Send files to one destination, whatever the routes say. They are de-identified and checked on the way, always.
@@ -43,10 +44,12 @@ def send(
     with dispatch(settings, config.absolute().parent, dest, asks_passphrase) as sending:
         try:
             sending.take(inputs)
-            say(f"{len(sending.items)} objects are safe and go to {dest}.")
+            if not quiet:
+                say(f"{len(sending.items)} objects are safe and go to {dest}.")
             while sending.left(wait) and time.monotonic() < until:
                 sending.look()
-                say(sending.words())
+                if not quiet:
+                    say(sending.words())
         except KeyboardInterrupt:
             say("Interrupted. Nothing is lost: what was taken goes on whenever the gateway runs.")
             return Exit.INTERRUPTED
@@ -55,6 +58,6 @@ def send(
     if as_json:
         for line in (*lines, summary):
             tell(json.dumps(line))
-    else:
+    elif not quiet:
         typer.echo("  ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in summary.items() if name != "kind"))
     return Exit.PARTLY if sending.left(wait) or sending.is_partly else Exit.DONE
