@@ -77,6 +77,9 @@ certificate = "web.pem"
 key = "web.key"
 hosts = ["truck07.example"]
 
+[commitment]
+listen = "0.0.0.0:11113"
+
 [purge]
 after = "30d"
 originals = "12h"
@@ -147,6 +150,7 @@ kind = "dimse"
 name = "pacs"
 host = "10.0.0.5"
 port = 2762
+ask = "commitment"
 called = "PACS"
 calling = "TRUCK07"
 evidence = "presence"
@@ -549,7 +553,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 124
+        assert len(fields) == 126
         assert all(field["description"] for field in fields)
 
 

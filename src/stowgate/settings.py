@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from stowgate import layout, settings_delivery
 from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
-from stowgate.settings_delivery import Dest, Route
+from stowgate.settings_delivery import Commitment, Dest, Route
 from stowgate.settings_gateway import Alerts, Log, Purge, Section, Source, Spool, Web, Workers, anchor, clashes
 from stowgate.settings_problems import Given
 
@@ -164,6 +164,9 @@ class Settings(Section):
     log: Log = Field(default=Log(), description="What is written while the gateway runs.")
     source: tuple[Source, ...] = Field(default=(), description="Where images come in, as [[source]] tables.")
     dest: tuple[Dest, ...] = Field(default=(), description="Where clean images go, as [[dest]] tables.")
+    commitment: Commitment = Field(
+        default=Commitment(), description="Where nodes report that they vouch for what they were sent."
+    )
     route: tuple[Route, ...] = Field(default=(), description="What goes where, as [[route]] tables.")
     profile: tuple[Profile, ...] = Field(
         default=(), description="What recipients of their own get, as [[profile]] tables."

@@ -20,6 +20,19 @@ Dest = Annotated[FolderDest | DimseDest | StowDest, Field(discriminator="kind")]
 """Every kind of destination: the union is the registry."""
 
 
+class Commitment(BaseModel):
+    """Where nodes report that they vouch for what they were sent (PS3.4 annex J)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    listen: str = Field(
+        default="",
+        pattern=r"^(|.+:\d{1,5})$",
+        description='"HOST:PORT" that a [[dest]] with ask = "commitment" knows this unit by, under the AE title that '
+        "is its calling; empty where all of them report on the association that asked.",
+    )
+
+
 class Route(BaseModel):
     """One rule about what goes where. Conditions that are left out fit everything; every rule that fits counts."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -390,3 +391,16 @@ class TestRecipients:
     def test_a_place_that_is_not_there_is_caught_up_with_by_nobody(self, stowgate: Stowgate) -> None:
         refused = stowgate("dest", "catch-up", "pacs")
         assert refused.code == 10 and "there is no [[dest]] called pacs" in refused.err
+
+
+def test_reports_of_storage_commitments_are_heard_while_the_gateway_runs(config: Path, stowgate: Stowgate) -> None:
+    config.write_text(TEXT + '[commitment]\nlisten = "127.0.0.1:0"\n', encoding="utf-8")
+    with running(load(config, environ={}), config.parent) as now:
+        port = now.ports["commitment"]
+        with socket.create_connection(("127.0.0.1", port), 5):
+            pass
+        config.write_text(TEXT + f'[commitment]\nlisten = "127.0.0.1:{port}"\n', encoding="utf-8")
+        lines = {line["what"]: line for line in stowgate("check", "--json").lines}
+        assert lines["port of commitment"]["said"].endswith("in use: the gateway runs.")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 5).close()

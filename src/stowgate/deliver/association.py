@@ -9,11 +9,11 @@ import select
 import socket
 import ssl
 import struct
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from stowgate.deliver.connection import ANSWER, NEGOTIATE, Peer, connected
+from stowgate.deliver.pdu import HEAD, LARGEST, BrokeOff, read_pdu
 from stowgate.errors import Misconfigured, Temporary
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -23,22 +23,15 @@ FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
 MOST_CONTEXTS = 128
 _MAX_PDU = 131_072
-_LARGEST = 1 << 20
-"""Bytes of a PDU that a peer may send us: we announced fewer."""
 
 _ASSOCIATE_AC, _ASSOCIATE_RJ, _DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 2, 3, 4, 5, 6, 7
 _COMMAND, _LAST = 1, 2
 _MOST_PARTS = 512
 """Of one call of the system, which takes 1,024."""
-_head = struct.Struct(">BBI")
 _item = struct.Struct(">BBIIBB")
 
 Context = tuple[str, str]
 """Abstract syntax and transfer syntax."""
-
-
-class BrokeOff(Exception):
-    """The connection is gone, or the peer ended the association."""
 
 
 class Association:
@@ -64,6 +57,12 @@ class Association:
             readable, _, _ = select.select([self._socket], [], [], 0)
             return not readable
         return False
+
+    def says_something(self, seconds: float) -> bool:
+        """Whether something comes within so many seconds."""
+        with suppress(OSError, ValueError):
+            return bool(select.select([self._socket], [], [], seconds)[0])
+        return True  # its end is something, too
 
     def send(self, context: int, command: bytes, data: Iterable[bytes] | None = None, size: int = 0) -> None:
         """A message: its command, and `size` bytes of data set in pieces. Raises BrokeOff."""
@@ -95,7 +94,7 @@ class Association:
         data = bytearray()
         for piece in pieces:
             data += piece
-            if len(data) > _LARGEST:
+            if len(data) > LARGEST:
                 raise BrokeOff
         return command, bytes(data)
 
@@ -108,7 +107,7 @@ class Association:
         while not ended:
             context, control, value = self._next_value(_COMMAND)
             command += value
-            if len(command) > _LARGEST:
+            if len(command) > LARGEST:
                 raise BrokeOff
             ended = bool(control & _LAST)
         whole = bytes(command)
@@ -131,15 +130,15 @@ class Association:
         """End it in order, or let go of it."""
         with suppress(OSError, BrokeOff):
             self._socket.settimeout(2.0)
-            self._socket.sendall(_head.pack(_RELEASE_RQ, 0, 4) + bytes(4))
-            _read_pdu(self._socket)
+            self._socket.sendall(HEAD.pack(_RELEASE_RQ, 0, 4) + bytes(4))
+            read_pdu(self._socket)
         self.close()
 
     def abort(self) -> None:
         """End it at once; what was half sent is no instance."""
         with suppress(OSError):
             self._socket.settimeout(0.5)
-            self._socket.sendall(_head.pack(_ABORT, 0, 4) + bytes(4))
+            self._socket.sendall(HEAD.pack(_ABORT, 0, 4) + bytes(4))
         self.close()
 
     def close(self) -> None:
@@ -150,7 +149,7 @@ class Association:
     def _values_heard(self) -> Iterator[tuple[int, int, bytes]]:
         """Context, control header and value of each presentation data value that comes (PS3.8 9.3.5)."""
         while True:
-            kind, body = _read_pdu(self._socket)
+            kind, body = read_pdu(self._socket)
             if kind != _DATA:
                 raise BrokeOff
             at = 0
@@ -177,7 +176,7 @@ def associate(peer: Peer, contexts: Iterable[Context], stored_here: str = "") ->
     try:
         connection.settimeout(NEGOTIATE)
         connection.sendall(_request(peer, wanted, stored_here))
-        kind, body = _read_pdu(connection)
+        kind, body = read_pdu(connection)
         connection.settimeout(ANSWER)
     except ssl.SSLError:  # with TLS 1.3 a server says only now that it wants another certificate
         connection.close()
@@ -233,7 +232,7 @@ def _agreed(connection: socket.socket, kind: int, body: bytes, wanted: list[Cont
 
     answer = A_ASSOCIATE_AC()
     try:
-        answer.decode(_head.pack(kind, 0, len(body)) + body)
+        answer.decode(HEAD.pack(kind, 0, len(body)) + body)
         results = {one.context_id: one.result for one in answer.presentation_context}
         user = answer.user_information
         most = int((user and user.maximum_length) or 0)
@@ -264,29 +263,6 @@ def _values(context: int, data: bytes, fragment: int, control: int, *, last: boo
         end = _LAST if last and at + fragment >= len(data) else 0
         parts += (_item.pack(_DATA, 0, len(piece) + 6, len(piece) + 2, context, control | end), piece)
     return parts
-
-
-def _read_pdu(connection: socket.socket) -> tuple[int, bytes]:
-    """Type and body of the next PDU. Raises BrokeOff, OSError."""
-    try:
-        kind, _, length = _head.unpack(_exactly(connection, _head.size))
-        if length > _LARGEST:
-            raise BrokeOff
-        return kind, _exactly(connection, length)
-    except ssl.SSLError:
-        raise
-    except OSError:
-        raise BrokeOff from None
-
-
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    data, until = bytearray(), time.monotonic() + ANSWER
-    while len(data) < size:
-        part = connection.recv(size - len(data))
-        if not part or time.monotonic() > until:
-            raise BrokeOff
-        data += part
-    return bytes(data)
 
 
 def _has_data_set(command: bytes) -> bool:

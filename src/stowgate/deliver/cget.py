@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stowgate.deliver import dimse_command as commands
-from stowgate.deliver.association import IMPLICIT, Association, BrokeOff, associate
+from stowgate.deliver.association import IMPLICIT, Association, associate
 from stowgate.deliver.compare import data_set_of, is_same
 from stowgate.deliver.connection import Peer
+from stowgate.deliver.pdu import BrokeOff
 from stowgate.deliver.sink import Found, Instance
 from stowgate.errors import Temporary
 from stowgate.lifecycle import Evidence

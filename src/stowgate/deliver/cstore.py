@@ -13,15 +13,16 @@ from stowgate.deliver.association import (
     IMPLICIT,
     VERIFICATION,
     Association,
-    BrokeOff,
     Context,
     associate,
 )
 from stowgate.deliver.cget import read_back
+from stowgate.deliver.commitment import CONTEXT, committed
 from stowgate.deliver.compare import data_set_of
 from stowgate.deliver.connection import Peer, reachable
 from stowgate.deliver.dest import Dest
 from stowgate.deliver.dest_tls import DestTls, context_of
+from stowgate.deliver.pdu import BrokeOff
 from stowgate.deliver.sink import Answer, Found, Instance, Journal, Parcel, Sink, Trial
 from stowgate.deliver.status import answer_of
 from stowgate.errors import Misconfigured, Temporary
@@ -42,7 +43,12 @@ class DimseDest(Dest):
     called: AETitle = Field(description="AE title of the node.")
     calling: AETitle = Field(default="STOWGATE", description="Our AE title, as the node knows it.")
     evidence: Literal["status", "presence"] = Field(
-        default="presence", description="presence asks by C-FIND whether it is there; status trusts its word."
+        default="presence", description="presence asks whether it is there, see ask; status trusts its word."
+    )
+    ask: Literal["find", "commitment"] = Field(
+        default="find",
+        description="How presence is asked for: find by C-FIND; commitment has the node vouch for it by storage "
+        "commitment, and report on the same association or to [commitment] listen.",
     )
     tls: DestTls | None = Field(default=None, description="TLS; without it everything is sent in clear.")
 
@@ -53,14 +59,15 @@ class DimseDest(Dest):
 
     def sink(self) -> Sink:
         """See `Dest.sink`."""
-        return CStoreSink(Peer(self.host, self.port, self.called, self.calling), self.tls)
+        return CStoreSink(Peer(self.host, self.port, self.called, self.calling), self.tls, self.ask == "commitment")
 
 
 class CStoreSink:
     """See `deliver.sink.Sink`. The association is kept from one parcel to the next, as long as its contexts fit."""
 
-    def __init__(self, peer: Peer, tls: DestTls | None = None) -> None:
-        self._peer, self._tls = peer, tls
+    def __init__(self, peer: Peer, tls: DestTls | None = None, commitment: bool = False) -> None:
+        """commitment -- whether it is asked by storage commitment, not by C-FIND"""
+        self._peer, self._tls, self._commitment = peer, tls, commitment
         self._held: Association | None = None
         self._known: dict[Context, None] = {}
         """Pairs that were asked for before, so that the next association has them, too."""
@@ -99,8 +106,13 @@ class CStoreSink:
             raise
         return answers
 
-    def verify(self, parcel: Parcel, journal: Journal) -> Mapping[str, Found]:  # noqa: ARG002 - the peer itself says it
-        """By C-FIND at the level of instances: as a list, then one by one for those that a list does not find."""
+    def verify(self, parcel: Parcel, journal: Journal) -> Mapping[str, Found]:
+        """By C-FIND at the level of instances: as a list, then one by one for those that a list does not find.
+
+        Or by storage commitment, see `commitment`.
+        """
+        if self._commitment:
+            return committed(self._peer, parcel, journal)
         association = self._association([_QUERY])
         if _QUERY not in association.accepted:
             raise Misconfigured("peer_cannot_be_asked", self._peer.called)
@@ -126,7 +138,8 @@ class CStoreSink:
         """Connect, negotiate, C-ECHO, and whether it can be asked by C-FIND."""
         try:
             self.open()
-            association = associate(self._peer, [(VERIFICATION, IMPLICIT), _QUERY])
+            asked = CONTEXT if self._commitment else _QUERY
+            association = associate(self._peer, [(VERIFICATION, IMPLICIT), asked])
         except (Misconfigured, Temporary) as error:
             yield Trial("association", str(error), error.code)
             return
@@ -142,13 +155,10 @@ class CStoreSink:
                     "It answers." if said == 0 else "It does not say success.",
                     "" if said == 0 else "peer_busy",
                 )
-            can = _QUERY in association.accepted
-            text = (
-                "It can be asked by C-FIND."
-                if can
-                else 'It cannot be asked by C-FIND: only evidence = "status" fits it.'
-            )
-            yield Trial("C-FIND", text)
+            how = "storage commitment" if self._commitment else "C-FIND"
+            can = f"It can be asked by {how}."
+            cannot = f'It cannot be asked by {how}: another ask fits it, or evidence = "status".'
+            yield Trial(how, can if asked in association.accepted else cannot)
         except BrokeOff:
             yield Trial("C-ECHO", str(Temporary("peer_broke_off")), "peer_broke_off")
         finally:

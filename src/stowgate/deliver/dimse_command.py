@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Mapping
 
 C_STORE, C_GET, C_FIND, C_ECHO = 0x0001, 0x0010, 0x0020, 0x0030
+N_EVENT_REPORT, N_ACTION = 0x0100, 0x0130
 RESPONSE = 0x8000
 """Command Field (PS3.7 E.1); a response has the highest bit as well."""
 
@@ -35,6 +36,18 @@ def stored(message: int, sop_class: str, sop_instance: str, status: int = 0) -> 
     return _command(C_STORE | RESPONSE, None, sop_class, _NO_DATA_SET, more)
 
 
+def action(message: int, sop_class: str, sop_instance: str, kind: int) -> bytes:
+    """An N-ACTION request (PS3.7 10.1.4.1); what it is about follows."""
+    more = {0x0003: _ui(sop_class), 0x1001: _ui(sop_instance), 0x1008: _us(kind)}
+    return _command(N_ACTION, message, None, _DATA_SET, more)
+
+
+def noted(message: int, sop_class: str, sop_instance: str, kind: int, status: int) -> bytes:
+    """The answer to an N-EVENT-REPORT request (PS3.7 10.1.1.1)."""
+    more = {0x0120: _us(message), 0x0900: _us(status), 0x1000: _ui(sop_instance), 0x1002: _us(kind)}
+    return _command(N_EVENT_REPORT | RESPONSE, None, sop_class, _NO_DATA_SET, more)
+
+
 def echo(message: int) -> bytes:
     """A C-ECHO request (PS3.7 9.3.5.1)."""
     return _command(C_ECHO, message, "1.2.840.10008.1.1", _NO_DATA_SET, {})
@@ -50,7 +63,7 @@ def identifier(values: Mapping[int, str]) -> bytes:
 
 def numbers(command: bytes) -> Mapping[int, int]:
     """Numbers of a command set by element; of what is not plainly written, nothing."""
-    found = elements(command, {0x00000100, 0x00000110, 0x00000120, 0x00000800, 0x00000900})
+    found = elements(command, {0x00000100, 0x00000110, 0x00000120, 0x00000800, 0x00000900, 0x00001002})
     return {tag & 0xFFFF: int.from_bytes(value, "little") for tag, value in found.items() if len(value) == 2}
 
 
@@ -69,10 +82,11 @@ def elements(data: bytes, wanted: Iterable[int]) -> dict[int, bytes]:
     return found
 
 
-def _command(field: int, message: int | None, sop_class: str, data_set: int, more: Mapping[int, bytes]) -> bytes:
-    """`message` is None in an answer, which says to which message it is one instead."""
-    values = {0x0002: _ui(sop_class), 0x0100: _us(field), 0x0800: _us(data_set), **more}
+def _command(field: int, message: int | None, sop_class: str | None, data_set: int, more: Mapping[int, bytes]) -> bytes:
+    """`message` is None in an answer, which names the one it answers; `sop_class` where that is no affected one."""
+    values = {0x0100: _us(field), 0x0800: _us(data_set), **more}
     values |= {0x0110: _us(message)} if message is not None else {}
+    values |= {0x0002: _ui(sop_class)} if sop_class is not None else {}
     body = b"".join(_put(0, element, value) for element, value in sorted(values.items()))
     return _put(0, 0, struct.pack("<I", len(body))) + body
 

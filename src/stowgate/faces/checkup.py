@@ -38,7 +38,19 @@ def checkup(settings: Settings, base: Path) -> Iterator[Result]:
         if settings.spool.path
         else ((), ())
     )
-    for look in (_parts, *disk, _clock, *keys, _ports, _certificates, _web, _folders, destinations, _alerts):
+    for look in (
+        _parts,
+        *disk,
+        _clock,
+        *keys,
+        _ports,
+        _commitment,
+        _certificates,
+        _web,
+        _folders,
+        destinations,
+        _alerts,
+    ):
         what = look.__name__.lstrip("_").replace("_", " ")
         try:
             yield from look(settings, base)
@@ -183,6 +195,12 @@ def _ports(settings: Settings, _: Path) -> Iterator[Result]:
                     f"callers of {source.name}", "warning", "Nobody is allowed to send yet.", "Every call is rejected.",
                     f"{first}Let the scanner call once, then `stowgate source list` shows the line to add.",
                 )  # fmt: skip
+
+
+def _commitment(settings: Settings, _: Path) -> Iterator[Result]:
+    listen = settings.commitment.listen
+    if listen:
+        yield _port("port of commitment", listen, _runs(settings))
 
 
 def _certificates(settings: Settings, _: Path) -> Iterator[Result]:

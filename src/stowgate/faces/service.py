@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from stowgate import events
 from stowgate.dicom.limits import Limits
@@ -25,7 +25,7 @@ from stowgate.gateway.purge import Keeping
 from stowgate.gateway.sources import Sources
 from stowgate.gateway.ways import WayOut
 from stowgate.ingest.cstore import CStoreSource
-from stowgate.ingest.dimse_settings import Dimse
+from stowgate.ingest.dimse_settings import Dimse, address_of
 from stowgate.ingest.seen import SeenFiles
 from stowgate.ingest.source import Source
 from stowgate.ingest.stow import Stow
@@ -43,6 +43,9 @@ from stowgate.settings_delivery import Dest
 from stowgate.settings_gateway import bytes_of, seconds_of
 from stowgate.settings_problems import BadSettings
 from stowgate.vault.secret import Secret, load
+
+if TYPE_CHECKING:
+    from stowgate.deliver.report_listener import ReportListener
 
 DRAIN = 28.0
 """Seconds for everything to end after SIGTERM; systemd waits a little longer."""
@@ -112,6 +115,17 @@ def names_of(settings: Settings) -> list[str]:
     return [*names, "unknown", SEND, *([settings.unit.name] if settings.unit.name else [])]
 
 
+def _listener(settings: Settings) -> ReportListener | None:
+    """Where reports of storage commitments are heard. Misconfigured: "port_unavailable"."""
+    if not settings.commitment.listen:
+        return None
+    from stowgate.deliver.report_listener import ReportListener
+
+    host, port = address_of(settings.commitment.listen)
+    titles = [one.calling for one in settings.dest if one.kind == "dimse"]
+    return ReportListener(host, port, titles)
+
+
 class Running:
     """An open gateway with its sources and its web server; `ports` by source name, "web" for the server."""
 
@@ -135,6 +149,9 @@ class Running:
             app = build(routes, listen.names, listen.token, self.not_ready, self.metrics.render, tell)
             self._server.start(app)
             self.ports["web"] = self._server.port
+        self._reports = _listener(settings)
+        if self._reports:
+            self.ports["commitment"] = self._reports.port
         self.sources.start()
 
     def not_ready(self) -> tuple[str, ...]:
@@ -157,6 +174,8 @@ class Running:
                 one.close()
         for seen in self._seen:
             seen.close()
+        if self._reports:
+            self._reports.close()
         return done
 
     def _made(self) -> Iterator[tuple[str, Source]]:
