@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 
 from stowgate import events
+from stowgate.deliver.throttle import Throttled
 from stowgate.errors import Temporary
 from stowgate.gateway import drain
 from stowgate.lifecycle import Delivery, Evidence, State
@@ -97,17 +99,17 @@ def test_after_ten_days_the_backlog_goes_most_urgent_first_and_all_of_it_arrives
         patch.setattr(drain, "PROBE", 3600.0)
         patch.setattr(drain, "LOOK", 3600.0)
         for day in range(10):
-            sent.clean(*range(day * 30 + 1, day * 30 + 31))
+            sent.clean(*range(day * 10 + 1, day * 10 + 11))
             sent.go(86_400)
-    sent.clean(301, 302, urgency=Urgency.HIGH, study=lambda _: "2.25.77")
+    sent.clean(101, 102, urgency=Urgency.HIGH, study=lambda _: "2.25.77")
     sent.peer.up = True
     sent.go(600)
-    assert sent.delivered == 302
+    assert sent.delivered == 102
     came = list(sent.peer.held)
-    first = came.index("2.25.301")
-    assert came[first + 1] == "2.25.302" and first <= drain.MOST, "but for one parcel in eight"
-    rest = [uid for uid in came if uid not in ("2.25.301", "2.25.302")]
-    assert rest == [f"2.25.{n}" for n in range(1, 301)], "and what is as urgent goes as it came"
+    first = came.index("2.25.101")
+    assert came[first + 1] == "2.25.102" and first <= drain.MOST, "but for one parcel in eight"
+    rest = [uid for uid in came if uid not in ("2.25.101", "2.25.102")]
+    assert rest == [f"2.25.{n}" for n in range(1, 101)], "and what is as urgent goes as it came"
     (outage,) = sent.ledger.deliveries.outages("pacs")
     assert outage.ended and outage.ended - outage.began > 9 * 86_400
 
@@ -442,3 +444,23 @@ class Altering(dict[str, bytes]):
     def setdefault(self, key: str, default: bytes = b"") -> bytes:  # type: ignore[override]
         self[key] = default[:-1] + b"!"
         return self[key]
+
+
+def test_what_goes_out_without_a_limit_is_measured_and_a_second_worker_is_tried(sent: Sent) -> None:
+    """The bytes that are counted are those that a sink really reads."""
+    sent.drain._pace._crew = replace(sent.drain._pace._crew, most=4)
+    sent.clean(*range(1, 61), size=200_000)
+    right = sent.sink.deliver
+
+    def slow(*how: object) -> object:
+        sent.passes(10.0)
+        return right(*how)  # type: ignore[arg-type]
+
+    sent.sink.deliver = slow  # type: ignore[method-assign, assignment]
+    sizes, throttled = set(), Throttled(sent.sink, sent.drain._bucket)
+    for _ in range(60):
+        if sent.drain.rest(0, throttled) == 0:
+            sent.drain.step(throttled)
+            sizes.add(sent.drain._pace.workers)
+    assert sent.drain._bucket.taken >= sum(map(len, sent.peer.held.values())) > 5_000_000
+    assert 2 in sizes

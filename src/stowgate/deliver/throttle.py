@@ -94,6 +94,7 @@ class _Slowed:
         """See `ByteSource.read`."""
         data = self._inner.read(offset, length)
         if self._bucket.is_open():
+            self._bucket.take(len(data))  # which only counts
             return data
         for at in range(0, len(data), _STEP):
             self._bucket.take(min(_STEP, len(data) - at))
