@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-WINDOW, ENOUGH = 15.0, 2 << 20
+WINDOW, ENOUGH = 15.0, 4 << 20
 """A measurement is over after so many seconds and so many bytes: what sits in the sockets must not count for much."""
 
 SETTLE = 10.0
