@@ -242,7 +242,15 @@ def scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_lines_to_try_in_the_readme_run(scans: Path) -> None:
     lines = [line for page, line in lines_for_the_shell() if page == README]
-    gateway = ("demo", "init", "run", "status", "queue")  # these need a network or a gateway: tests of their own
+    gateway = (
+        "demo",
+        "init",
+        "run",
+        "status",
+        "queue",
+        "send",
+        "study",
+    )  # these need a network or a gateway: tests of their own
     lines = [line for line in lines if line.split()[1] not in gateway]
     assert len(lines) == 5
     for line in lines:

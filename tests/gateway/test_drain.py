@@ -449,16 +449,16 @@ class Altering(dict[str, bytes]):
 def test_what_goes_out_without_a_limit_is_measured_and_a_second_worker_is_tried(sent: Sent) -> None:
     """The bytes that are counted are those that a sink really reads."""
     sent.drain._pace._crew = replace(sent.drain._pace._crew, most=4)
-    sent.clean(*range(1, 61), size=200_000)
+    sent.clean(*range(1, 61), size=400_000)
     right = sent.sink.deliver
 
     def slow(*how: object) -> object:
-        sent.passes(10.0)
+        sent.passes(2.0)
         return right(*how)  # type: ignore[arg-type]
 
     sent.sink.deliver = slow  # type: ignore[method-assign, assignment]
     sizes, throttled = set(), Throttled(sent.sink, sent.drain._bucket)
-    for _ in range(60):
+    for _ in range(200):
         if sent.drain.rest(0, throttled) == 0:
             sent.drain.step(throttled)
             sizes.add(sent.drain._pace.workers)

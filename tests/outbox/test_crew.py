@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stowgate.outbox.crew import FIRST, LONGEST, Crew, crowded, interrupted, looked
+from stowgate.outbox.crew import FIRST, LONGEST, SLOW, Crew, crowded, interrupted, looked
 
 Line = Callable[[int, float], float]
 
@@ -58,6 +58,11 @@ def test_whatever_is_measured_there_is_at_least_one_and_never_more_than_allowed(
         assert 1 <= crew.size <= 5 and crew.trial in (-1, 0, 1)
         assert 1 <= crew.size - crew.trial <= 5
         assert FIRST <= crew.wait <= LONGEST
+
+
+def test_on_a_slow_link_there_is_one() -> None:
+    _, sizes = worked(Crew(16), shared(SLOW * 0.9, SLOW * 0.9), 100_000)
+    assert set(sizes) == {1}
 
 
 def test_a_line_that_gets_slow_sends_workers_home() -> None:

@@ -13,6 +13,9 @@ SETTLE = 10.0
 WORTH, SAME = 1.15, 0.95
 """What one more has to bring to stay, and what must be left without one for it to go."""
 
+SLOW = 32_000.0
+"""Bytes each second below which no more are tried: each of them would have an object half sent for a long time."""
+
 FIRST, LONGEST = 60.0, 3600.0
 """Seconds until the next trial after one that brought nothing; doubled each time up to an hour."""
 
@@ -73,7 +76,7 @@ def _tried(crew: Crew, rate: float, now: float, taken: int) -> Crew:
     if now < crew.until:
         return anew
     for step in (crew.turn, -crew.turn):
-        if 1 <= crew.size + step <= crew.most:
+        if 1 <= crew.size + step <= crew.most and (step < 0 or rate >= SLOW):
             return replace(crew, size=crew.size + step, trial=step, known=rate, since=_NEVER, settled=now + SETTLE)
     return anew
 
