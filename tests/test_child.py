@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from stowgate.child import Child
 from stowgate.policy import Policy, plain
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def children_of_the_tests_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child starts in a fresh interpreter, which does not have this one's search path."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
 
 
 @pytest.fixture
