@@ -49,7 +49,7 @@ docs-tables: $(READY) ## render the reference pages and the schema from the code
 
 lock: $(READY) ## resolve the dependencies anew; no address goes into the file
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
-		--upgrade --python-version 3.11 pyproject.toml --group dev -o requirements.lock
+		--upgrade --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements.lock
 
 hooks: $(READY) ## run the checks of CONTRIBUTING before each commit
 	$(BIN)/pre-commit install

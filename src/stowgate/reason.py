@@ -39,9 +39,9 @@ def held(sentence: str, advice: str) -> Reason:
     return Reason("held", sentence, advice)
 
 
-def finding(sentence: str) -> Reason:
+def finding(sentence: str, advice: str = "") -> Reason:
     """Something that is recorded; the object goes on."""
-    return Reason("finding", sentence)
+    return Reason("finding", sentence, advice)
 
 
 def failed(sentence: str, advice: str) -> Reason:

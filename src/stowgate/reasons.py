@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stowgate.reason import Reason, failed, finding, held, quarantined, rejected, stopped
 from stowgate.reasons_custody import CUSTODY
+from stowgate.reasons_image import IMAGE
 
 REASONS: dict[str, Reason] = {
     # inputs that are no instance
@@ -184,6 +185,7 @@ REASONS: dict[str, Reason] = {
     ),
     "settings_unreadable": failed("The configuration file cannot be read.", "Check its name and permissions."),
     **CUSTODY,
+    **IMAGE,
     # failures of the profile: options and overrides
     "unknown_profile": failed("There is no such profile.", "`stowgate profile list` shows those there are."),
     "unknown_option": failed("There is no such option.", "`stowgate profile list` shows those there are."),
