@@ -10,7 +10,7 @@ VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 
 @dataclass(frozen=True, slots=True)
 class Lut:
-    """A look-up table (PS3.3 C.11.1.1.1, C.11.2.1.1): `first` gives `values[0]`; beyond its ends the end values hold."""
+    """A look-up table (PS3.3 C.11.1.1.1, C.11.2.1.1): `first` gives `values[0]`; beyond its ends these hold."""
 
     first: int
     bits: int
@@ -20,7 +20,7 @@ class Lut:
 
 @dataclass(frozen=True, slots=True)
 class Rescale:
-    """Modality LUT (C.11.1): stored value x slope + intercept, or a table; `type` is Rescale Type, Modality LUT Type."""
+    """Modality LUT (C.11.1): stored value x slope + intercept, or a table; `type`: Rescale or Modality LUT Type."""
 
     slope: float = 1.0
     intercept: float = 0.0
