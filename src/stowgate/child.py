@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -18,6 +19,14 @@ _LARGEST = 1 << 26
 _READY = b"ready\n"
 _HANDED_ON = ("PYTHON", "LANG", "LC_", "LD_", "TMPDIR", "COV")
 """Beginnings of the variables that an interpreter may need; another one may hold a key that is its owner's alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithBytes:
+    """An answer that bytes follow: `message["bytes"]` says how many."""
+
+    message: dict[str, Any]
+    data: memoryview
 
 
 class Child:
@@ -29,6 +38,8 @@ class Child:
         """Its process id, 0 when it is gone."""
         self.failed = False
         """Whether it was started and ended before it was ready: another one would do so, too."""
+        self.timed_out = False
+        """Whether it was killed because an answer took too long."""
         self._ready = False
         pipes = _pipes()
         if pipes is None:
@@ -80,6 +91,16 @@ class Child:
             self._kill()
             return None
 
+    def bytes_of(self, answer: dict[str, Any], within: float | None = None) -> bytearray | None:
+        """What follows an answer that was made `WithBytes`; None where it did not come, and then it is gone."""
+        wanted = answer.get("bytes")
+        if not isinstance(wanted, int) or wanted < 0 or not self._hears(wanted, within):
+            self._kill()
+            return None
+        data = self._heard[:wanted]
+        del self._heard[:wanted]
+        return data
+
     def close(self) -> None:
         """End it, once it has done what it is doing; harmless when it is gone."""
         if not self.process:
@@ -101,6 +122,7 @@ class Child:
         until = None if within is None else time.monotonic() + within
         while self.process and (end := self._heard.find(b"\n") + 1) == 0:
             if not self._says_something(None if until is None else max(0.0, until - time.monotonic())):
+                self.timed_out = True
                 return b""
             data = os.read(self._from, 1 << 16)
             if not data:
@@ -111,6 +133,19 @@ class Child:
         line = bytes(self._heard[:end])
         del self._heard[:end]
         return line
+
+    def _hears(self, wanted: int, within: float | None) -> bool:
+        """Whether so many bytes are there, or come in time."""
+        until = None if within is None else time.monotonic() + within
+        while self.process and len(self._heard) < wanted:
+            if not self._says_something(None if until is None else max(0.0, until - time.monotonic())):
+                self.timed_out = True
+                return False
+            data = os.read(self._from, min(1 << 20, wanted - len(self._heard)))
+            if not data:
+                return False
+            self._heard += data
+        return bool(self.process)
 
     def _says_something(self, seconds: float | None) -> bool:
         """Whether there is something to read, or its end; None waits for that. Any number of descriptors will do."""
@@ -170,7 +205,10 @@ def serve(begin: Callable[[Any], Callable[[Any], object]]) -> None:
         told.write(_READY)
         told.flush()
         while line := asked.readline(_LARGEST):
-            told.write(json.dumps(answered(json.loads(line))).encode() + b"\n")
+            answer = answered(json.loads(line))
+            told.write(json.dumps(answer.message if isinstance(answer, WithBytes) else answer).encode() + b"\n")
+            if isinstance(answer, WithBytes):
+                told.write(answer.data)
             told.flush()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stowgate.reason import Reason, finding
+from stowgate.reason import Reason, failed, finding
 
 IMAGE: dict[str, Reason] = {
     # there is no picture to be seen
@@ -17,7 +17,8 @@ IMAGE: dict[str, Reason] = {
         "The compressed picture cannot be decoded.", "Get the object again from its sender; its stream is damaged."
     ),
     "picture_no_decoder": finding(
-        "No decoder for this transfer syntax is installed.", "Install the extra: pip install 'stowgate[image]'."
+        "There is no decoder for this transfer syntax.",
+        "Install the extra stowgate[image]; video and JPEG of 12 bits are seen with another viewer.",
     ),
     "picture_cut_short": finding("Pixel Data ends before the picture does.", "Get the object again from its sender."),
     "picture_slow": finding(
@@ -27,4 +28,17 @@ IMAGE: dict[str, Reason] = {
         "The decoder died over this picture, as hostile streams make them do.",
         "Nothing was lost; do not open it elsewhere.",
     ),
+    "frame_not_there": finding("The object has fewer frames than that.", "The first frame is number 1."),
+    "image_extra_missing": failed(
+        "What looks at pictures is not installed.", "Install the extra: pip install 'stowgate[image]'."
+    ),
+    # how it is shown
+    "window_incomplete": failed(
+        "Of centre and width of a window only one is given.", "Give both, or the name of a preset."
+    ),
+    "window_width": failed(
+        "The width of a window has to be above zero, with LINEAR at least 1.", "Give another width."
+    ),
+    "window_unknown": failed("There is no such window among the presets.", "Choose one of these, or give both values."),
+    "window_of_colour": failed("A picture in colour has no windows.", "Look at it without --presets."),
 }

@@ -17,6 +17,7 @@ from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
 from stowgate.settings_delivery import Commitment, Dest, Route
 from stowgate.settings_gateway import Alerts, Log, Purge, Section, Source, Spool, Web, Workers, anchor, clashes
+from stowgate.settings_image import PresetWindow
 from stowgate.settings_problems import Given
 
 _LARGEST = 1 << 20
@@ -171,6 +172,7 @@ class Settings(Section):
     profile: tuple[Profile, ...] = Field(
         default=(), description="What recipients of their own get, as [[profile]] tables."
     )
+    window: dict[str, PresetWindow] = Field(default={}, description="Windows of your own, as [window.NAME] tables.")
 
 
 def load(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from stowgate.pixels.image import Facts, Image, Lut, Positron
+
 Unit = Literal["HU", "SUV", "stored"]
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,71 @@ def of_array(array: npt.ArrayLike, unit: Unit = "stored", modality: str = "") ->
     if stored.ndim != 2:
         raise ValueError("one frame has rows and columns")
     return Intensity(stored, unit=unit, modality=modality)
+
+
+def intensity_of(image: Image, array: Array, frame: int = 0) -> Intensity:
+    """A decoded frame of an object as numbers with a unit (Modality LUT, PS3.3 C.11.1; SUV by body weight for PET).
+
+    array -- rows x columns of stored values, or rows x columns x 3 of colours, which become their luminance
+    """
+    facts = image.facts(frame)
+    if array.ndim == 3:
+        return Intensity(luminance(array), spacing=facts.geometry.spacing, modality=image.modality)
+    slope, intercept, unit = _scale(image, facts)
+    valid = None
+    if image.padding is not None:
+        outside = (array >= image.padding[0]) & (array <= image.padding[1])
+        valid = ~outside if outside.any() else None
+    if facts.rescale.lut is not None:
+        array, slope, intercept = applied(facts.rescale.lut, array), 1.0, 0.0
+    return Intensity(array, slope, intercept, unit, valid, facts.geometry.spacing, image.modality)
+
+
+def luminance(array: Array) -> Array:
+    """Rows x columns x 3 of red, green and blue as brightness (ITU-R BT.601, as PS3.3 C.7.6.3.1.2 has it for Y)."""
+    weighted = array[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.rint(weighted).astype(array.dtype)
+
+
+def applied(lut: Lut, array: Array) -> Array:
+    """Stored values through a table; beyond its ends its first and last value hold."""
+    table = np.asarray(lut.values, np.uint16)
+    return table[np.clip(array.astype(np.int64) - lut.first, 0, len(table) - 1)]
+
+
+def _scale(image: Image, facts: Facts) -> tuple[float, float, Unit]:
+    rescale = facts.rescale
+    if rescale.slope == 0:  # says nothing, and would make every picture black
+        return 1.0, 0.0, "stored"
+    if _is_hounsfield(image, rescale.type):
+        return rescale.slope, rescale.intercept, "HU"
+    factor = _uptake(image.positron)
+    if factor is not None:
+        return rescale.slope * factor, rescale.intercept * factor, "SUV"
+    return rescale.slope, rescale.intercept, "stored"
+
+
+def _is_hounsfield(image: Image, kind: str) -> bool:
+    """Rescale Type says HU, or a CT image has none, which means HU (C.8.2.1.1.3); a localizer measures no density."""
+    if "LOCALIZER" in image.acquisition.image_type or image.samples != 1:
+        return False
+    return kind == "HU" or (kind == "" and image.modality == "CT" and image.sop_class in _CT)
+
+
+_CT = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1")
+
+
+def _uptake(positron: Positron) -> float | None:
+    """What becquerels per millilitre are multiplied by for SUV by body weight in g/ml; None where it is not known."""
+    if positron.units == "GML":
+        return 1.0
+    if positron.units != "BQML" or positron.weight is None or positron.dose is None or positron.decay_seconds is None:
+        return None
+    if positron.weight <= 0 or positron.dose <= 0:
+        return None
+    left = 1.0
+    if positron.decay_seconds:
+        if not positron.half_life or positron.half_life <= 0:
+            return None
+        left = 0.5 ** (positron.decay_seconds / positron.half_life)
+    return positron.weight * 1000 / (positron.dose * left)

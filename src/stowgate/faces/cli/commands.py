@@ -18,6 +18,7 @@ PLACES = {
     "explain": "look",
     "inspect": "look",
     "scan": "scan",
+    "view": "view",
     "run": "gateway",
     "status": "status",
     "init": "init",

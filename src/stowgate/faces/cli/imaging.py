@@ -1,0 +1,52 @@
+"""What the commands that look at pictures share: file, frame, windows of one's own, and how a picture is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stowgate.errors import Misconfigured, disk_code
+
+if TYPE_CHECKING:
+    from stowgate.pixels.image import Window
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A DICOM file.", exists=True, dir_okay=False)]
+Frame = Annotated[int, typer.Option("--frame", help="Which frame, the first being 1.", min=1)]
+_NEEDED = ("numpy", "PIL", "matplotlib", "scipy", "sklearn")
+
+
+def need_image_extra() -> None:
+    """Raise `Misconfigured` with what to install, before anything fails half way."""
+    if any(find_spec(name) is None for name in _NEEDED):
+        raise Misconfigured("image_extra_missing")
+
+
+def presets_of(config: Path | None) -> dict[str, Window]:
+    """The shipped windows with those of a configuration."""
+    from stowgate.analyse.windows import presets
+    from stowgate.pixels.image import Window
+
+    own = {}
+    if config is not None or any(name.startswith("STOWGATE_") for name in os.environ):
+        from stowgate.settings import load
+
+        own = {name: Window(one.centre, one.width) for name, one in load(config).window.items()}
+    return {**presets(), **own}
+
+
+def written(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a picture so that it is there whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        try:
+            write(part)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise Misconfigured(disk_code(error, "output_unwritable"), str(path)) from None

@@ -1,0 +1,67 @@
+"""`stowgate view`: a slice, rightly windowed, as a picture that every viewer opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stowgate.errors import Misconfigured
+from stowgate.faces.cli.exits import Exit
+from stowgate.faces.cli.imaging import File, Frame, need_image_extra, presets_of, written
+from stowgate.faces.cli.show import say
+
+if TYPE_CHECKING:
+    from stowgate.imaging import Picture, Seen
+    from stowgate.pixels.image import Window
+
+
+def view(
+    file: File,
+    preset: Annotated[str, typer.Option(help="Name of a window; --presets shows all of them.")] = "",
+    centre: Annotated[float | None, typer.Option("--centre", "--center", help="Window centre.")] = None,
+    width: Annotated[float | None, typer.Option(help="Window width.")] = None,
+    frame: Frame = 1,
+    presets: Annotated[bool, typer.Option("--presets", help="All presets side by side.")] = False,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="PNG to write.", show_default="view.png")] = None,
+    config: Annotated[
+        Path | None, typer.Option("-c", "--config", help="stowgate.toml with windows of your own.")
+    ] = None,
+) -> int:
+    """Show a slice as an 8-bit PNG of exactly its rows and columns, windowed as asked, by its header, or sensibly."""
+    need_image_extra()
+    from stowgate import imaging
+
+    path = out or Path("view.png")
+    named = presets_of(config)
+    seen = imaging.seen(file, frame - 1)
+    if presets:
+        written(path, lambda part: _row(seen, named, part))
+        say(f"{len(named)} windows side by side: {path}")
+        return Exit.DONE
+    picture = imaging.picture(seen, preset=preset, centre=centre, width=width, named=named)
+    written(path, picture.save)
+    say(f"{_how(picture, preset)}: {path}")
+    return Exit.DONE
+
+
+def _how(picture: Picture, preset: str) -> str:
+    from stowgate.analyse.plots import title_of
+
+    rows, columns = picture.pixels.shape[:2]
+    said = title_of(picture.chosen, picture.unit).replace("\n", ", ")
+    if preset and picture.unit != "HU" and picture.chosen is not None:
+        said += "; presets are in Hounsfield units, this picture is in stored values"
+    return f"{rows} x {columns}, {said}"
+
+
+def _row(seen: Seen, named: dict[str, Window], path: Path) -> None:
+    from stowgate import imaging
+    from stowgate.analyse.plots import windows_figure
+
+    if seen.is_colour:
+        raise Misconfigured("window_of_colour")
+    shown = [imaging.picture(seen, preset=name, named=named) for name in named]
+    figure = windows_figure([(one.pixels, one.chosen) for one in shown], seen.intensity.unit)
+    figure.savefig(path, format="png", dpi=110)
