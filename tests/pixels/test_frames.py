@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.data import get_testdata_files
 from pydicom.pixels import apply_color_lut
 
 from stowgate.errors import Rejected
@@ -19,7 +18,7 @@ from stowgate.pixels.frames import PictureLimits, Pictures
 from stowgate.pixels.read import of_dataset
 from stowgate.reasons_image import IMAGE
 from tests.pixels.sample import data_set, written
-from tests.shared import SHARED, needs_shared
+from tests.shared import SHARED, needs_shared, pydicom_files, shared_files
 
 RAMP = np.arange(3 * 8 * 6, dtype=np.uint16).reshape(3, 8, 6)
 CLEAR = {*IMAGE, "not_dicom"}
@@ -52,14 +51,10 @@ def test_a_frame_that_is_not_there_is_said_so_and_the_others_are_still_to_be_had
         assert pictures.frame(1).tolist() == RAMP[1].tolist()
 
 
-def references() -> list[Path]:
-    return [Path(name) for name in get_testdata_files("*.dcm") if Path(name).is_file()]
-
-
 def test_every_picture_of_pydicoms_own_is_what_pydicom_makes_of_it_or_a_clear_finding() -> None:
     seen: Counter[str] = Counter()
     with Pictures() as pictures:
-        for path in references():
+        for path in [file.path for file in pydicom_files()]:
             try:
                 image = pictures.open(path)
                 frames = list(pictures.frames())
@@ -83,10 +78,9 @@ def test_every_picture_of_pydicoms_own_is_what_pydicom_makes_of_it_or_a_clear_fi
 
 @needs_shared
 def test_every_picture_of_the_corpus_is_seen_or_a_clear_finding_and_no_decoder_dies_of_one() -> None:
-    assert SHARED is not None
     seen: Counter[str] = Counter()
     with Pictures() as pictures:
-        for path in sorted(p for p in (SHARED / "data" / "dicom").rglob("*") if p.is_file()):
+        for path in [file.path for file in shared_files()]:
             began = time.monotonic()
             try:
                 pictures.open(path)
