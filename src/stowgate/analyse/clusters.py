@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Clusters:
         return {"classes": classes, "unit": self.unit, "sse": self.sse, "score": self.score}
 
     def labels(self, intensity: Intensity) -> npt.NDArray[np.uint8]:
-        """Rows x columns: the number of each pixel's class, from 0; 255 where Pixel Padding says there is no picture."""
+        """Rows x columns: the number of each pixel's class, from 0; 255 where Pixel Padding says there is none."""
         stored = intensity.stored
         found = np.zeros(stored.shape, np.uint8)
         for limit in self.limits:
@@ -93,22 +94,36 @@ def histogram_of(intensity: Intensity) -> Histogram:
         stored = stored[np.isfinite(stored)]
     if not stored.size:
         return Histogram(np.zeros(0), np.zeros(0))
+    if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2 and stored.dtype.isnative:
+        return _of_small(stored)
     low, high = stored.min(), stored.max()
     if stored.dtype.kind in "iu" and int(high) - int(low) < _WIDEST:
         counted = np.bincount((stored.astype(np.int64) - int(low)).ravel())
         present = np.flatnonzero(counted)
-        return Histogram(present + float(low), counted[present].astype(np.float64))
-    edges = np.linspace(float(low), float(high), _BINS + 1)
-    counted, _ = np.histogram(stored.astype(np.float64), edges)
+        return Histogram(present.astype(np.float64) + float(low), counted[present].astype(np.float64))
+    counted, edges = np.histogram(stored.astype(np.float64), _BINS, (float(low), float(high)))
     present = np.flatnonzero(counted)
-    return Histogram(((edges[:-1] + edges[1:]) / 2)[present], counted[present].astype(np.float64))
+    middles = np.asarray((edges[present] + edges[present + 1]) / 2, np.float64)
+    return Histogram(middles.astype(np.float64), counted[present].astype(np.float64))
+
+
+def _of_small(stored: npt.NDArray[Any]) -> Histogram:
+    """Of at most 16 bits: every value has its place, so nothing is searched or moved before it is counted."""
+    bits = 8 * stored.dtype.itemsize
+    counted = np.bincount(stored.view(f"u{stored.dtype.itemsize}").ravel(), minlength=1 << bits)
+    if stored.dtype.kind == "i":
+        counted = np.roll(counted, 1 << (bits - 1))
+    present = np.flatnonzero(counted)
+    first = float(1 << (bits - 1)) if stored.dtype.kind == "i" else 0.0
+    return Histogram(present.astype(np.float64) - first, counted[present].astype(np.float64))
 
 
 def joined(histograms: Iterable[Histogram]) -> Histogram:
     """That of a series: the pixels of all its frames together."""
     every = list(histograms)
     values, where = np.unique(np.concatenate([one.values for one in every] or [np.zeros(0)]), return_inverse=True)
-    return Histogram(values, np.bincount(where, np.concatenate([one.counts for one in every] or [np.zeros(0)])))
+    counts = np.bincount(where, np.concatenate([one.counts for one in every] or [np.zeros(0)]))
+    return Histogram(values, counts.astype(np.float64))
 
 
 def clusters(intensity: Intensity, k: int = 3, histogram: Histogram | None = None) -> Clusters:
@@ -129,7 +144,7 @@ def clusters(intensity: Intensity, k: int = 3, histogram: Histogram | None = Non
 def _described(intensity: Intensity, counted: Histogram, cuts: list[int], limits: tuple[float, ...]) -> Clusters:
     ends = [0, *cuts, len(counted.values)]
     total = float(counted.counts.sum())
-    runs = [slice(start, end) for start, end in zip(ends, ends[1:], strict=False)]
+    runs = [slice(start, end) for start, end in pairwise(ends)]
     centres = [float(np.average(counted.values[run], weights=counted.counts[run])) for run in runs]
     edges = [float(counted.values[0]), *limits, float(counted.values[-1])]
     falls, slope = intensity.slope < 0, intensity.slope

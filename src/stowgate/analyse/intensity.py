@@ -65,8 +65,10 @@ def intensity_of(image: Image, array: Array, frame: int = 0) -> Intensity:
 
 def luminance(array: Array) -> Array:
     """Rows x columns x 3 of red, green and blue as brightness (ITU-R BT.601, as PS3.3 C.7.6.3.1.2 has it for Y)."""
-    weighted = array[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.rint(weighted).astype(array.dtype)
+    real = np.float32 if array.dtype.itemsize <= 2 else np.float64
+    weighted: Array = array[..., :3].astype(real) @ np.array([0.299, 0.587, 0.114], real)
+    grey: Array = np.rint(np.minimum(weighted, array.max(initial=0))).astype(array.dtype)
+    return grey
 
 
 def applied(lut: Lut, array: Array) -> Array:
