@@ -19,6 +19,7 @@ PLACES = {
     "inspect": "look",
     "scan": "scan",
     "view": "view",
+    "cluster": "cluster",
     "run": "gateway",
     "status": "status",
     "init": "init",
