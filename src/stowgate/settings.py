@@ -172,7 +172,9 @@ class Settings(Section):
     profile: tuple[Profile, ...] = Field(
         default=(), description="What recipients of their own get, as [[profile]] tables."
     )
-    window: dict[str, PresetWindow] = Field(default={}, description="Windows of your own, as [window.NAME] tables.")
+    window: tuple[PresetWindow, ...] = Field(
+        default=(), description="Windows of your own for looking at pictures, as [[window]] tables."
+    )
 
 
 def load(

@@ -25,7 +25,7 @@ CLEAR = {*IMAGE, "not_dicom"}
 
 
 def code_of(path: Path | str, frame: int = 0) -> str:
-    with Pictures() as pictures, pytest.raises(Rejected) as raised:
+    with Pictures() as pictures, pytest.raises(Rejected) as raised:  # noqa: PT012 - either may say so
         pictures.open(path)
         pictures.frame(frame)
     return raised.value.code
@@ -59,7 +59,6 @@ def test_every_picture_of_pydicoms_own_is_what_pydicom_makes_of_it_or_a_clear_fi
                 image = pictures.open(path)
                 frames = list(pictures.frames())
             except Rejected as refused:
-                assert refused.code in CLEAR, path.name
                 seen[refused.code] += 1
                 continue
             dataset = dcmread(path, force=True)
@@ -72,7 +71,8 @@ def test_every_picture_of_pydicoms_own_is_what_pydicom_makes_of_it_or_a_clear_fi
             elif image.photometric in ("MONOCHROME1", "MONOCHROME2", "RGB"):
                 assert np.array_equal(whole, expected), path.name
             seen["seen"] += 1
-    assert seen["seen"] >= 50, seen
+    assert seen.pop("seen") >= 50
+    assert set(seen) <= CLEAR
     assert seen["picture_decoder_died"] == seen["picture_slow"] == 0
 
 
@@ -87,10 +87,10 @@ def test_every_picture_of_the_corpus_is_seen_or_a_clear_finding_and_no_decoder_d
                 pictures.frame(0)
                 seen["seen"] += 1
             except Rejected as refused:
-                assert refused.code in CLEAR, path.name
                 seen[refused.code] += 1
             assert time.monotonic() - began < 30, path.name
-    assert seen["seen"] >= 180
+    assert seen.pop("seen") >= 180
+    assert set(seen) <= CLEAR
     assert seen["picture_decoder_died"] == 0
 
 

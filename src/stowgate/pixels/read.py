@@ -154,7 +154,7 @@ def _decoder(image: Image) -> Decoder:
 
     try:
         decoder = get_decoder(UID(image.transfer_syntax))
-    except NotImplementedError:
+    except RuntimeError:  # no such decoder is known
         raise Rejected("picture_no_decoder") from None
     if not decoder.is_available:
         raise Rejected("picture_no_decoder")

@@ -35,7 +35,7 @@ def presets_of(config: Path | None) -> dict[str, Window]:
     if config is not None or any(name.startswith("STOWGATE_") for name in os.environ):
         from stowgate.settings import load
 
-        own = {name: Window(one.centre, one.width) for name, one in load(config).window.items()}
+        own = {one.name: Window(one.centre, one.width) for one in load(config).window}
     return {**presets(), **own}
 
 

@@ -1,0 +1,148 @@
+"""`view` and `cluster`: a person gets a picture or one clear line, a script gets lines it can rely on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from pydicom.data import get_testdata_file
+
+from stowgate.faces.cli import app
+from tests.pixels.sample import data_set, written
+
+
+@pytest.fixture
+def slice_of_three_tissues(tmp_path: Path) -> Path:
+    """48 rows of 64 columns of air, water and bone as stored values with an intercept of -1024."""
+    stored = np.zeros((48, 64), np.uint16)
+    stored[:, 20:40], stored[:, 40:] = 1024, 2024
+    return written(tmp_path / "ct.dcm", data_set(stored))
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr("sys.argv", ["stowgate", *map(str, words)])
+    return app.run()
+
+
+def shown(path: Path) -> np.ndarray:
+    with Pillow.open(path) as picture:
+        return np.asarray(picture)
+
+
+class TestView:
+    def test_a_preset_gives_an_8_bit_picture_of_exactly_rows_and_columns(
+        self, monkeypatch: pytest.MonkeyPatch, slice_of_three_tissues: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out.png"
+        assert run(monkeypatch, "view", slice_of_three_tissues, "--preset", "bone", "-o", out) == 0
+        pixels = shown(out)
+        assert (pixels.shape, pixels.dtype) == ((48, 64), np.uint8)
+        exact = np.clip((np.array([-1024, 0, 1000]) - 399.5) / 1799 + 0.5, 0, 1) * 255
+        assert pixels[0, [0, 30, 50]].tolist() == np.rint(exact).tolist()
+
+    def test_without_a_name_it_is_view_png(
+        self, monkeypatch: pytest.MonkeyPatch, slice_of_three_tissues: Path, tmp_path: Path
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert run(monkeypatch, "view", slice_of_three_tissues) == 0
+        assert shown(tmp_path / "view.png").shape == (48, 64)
+
+    def test_colours_are_shown_as_they_are(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        out = tmp_path / "out.png"
+        assert run(monkeypatch, "view", get_testdata_file("SC_rgb_rle.dcm"), "-o", out) == 0
+        assert shown(out).shape == (100, 100, 3)
+
+    def test_frames_are_counted_from_one(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        frames = np.stack([np.full((4, 5), value, np.uint16) for value in (0, 1024, 2024)])
+        path, out = written(tmp_path / "mf.dcm", data_set(frames)), tmp_path / "out.png"
+        values = []
+        for number in (1, 2, 3):
+            assert run(monkeypatch, "view", path, "--frame", number, "--preset", "bone", "-o", out) == 0
+            values.append(int(shown(out)[0, 0]))
+        assert values == sorted(set(values))
+        assert run(monkeypatch, "view", path, "--frame", 4, "-o", out) == 3
+        assert run(monkeypatch, "view", path, "--frame", 0, "-o", out) == 2
+
+    def test_all_presets_stand_side_by_side(
+        self, monkeypatch: pytest.MonkeyPatch, slice_of_three_tissues: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "all.png"
+        assert run(monkeypatch, "view", slice_of_three_tissues, "--presets", "-o", out) == 0
+        height, width = shown(out).shape[:2]
+        assert width > 5 * height
+
+    def test_a_window_of_ones_own_is_found_by_its_name(
+        self, monkeypatch: pytest.MonkeyPatch, slice_of_three_tissues: Path, tmp_path: Path
+    ) -> None:
+        config = tmp_path / "stowgate.toml"
+        config.write_text('[[window]]\nname = "ear"\ncentre = 0\nwidth = 2\n')
+        out = tmp_path / "out.png"
+        assert run(monkeypatch, "view", slice_of_three_tissues, "--preset", "ear", "-c", config, "-o", out) == 0
+        assert shown(out)[0, [0, 50]].tolist() == [0, 255]
+
+    @pytest.mark.parametrize(
+        ("words", "code", "said"),
+        [
+            (["--preset", "bonne"], 10, "soft_tissue"),
+            (["--centre", "40"], 10, "window_incomplete"),
+            (["--centre", "40", "--width", "0"], 10, "window_width"),
+            (["-o", "nowhere/out.png"], 2, "output_unwritable"),
+        ],
+    )
+    def test_what_cannot_be_done_is_one_clear_line_and_no_picture(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slice_of_three_tissues: Path,
+        tmp_path: Path, words: list[str], code: int, said: str,
+    ) -> None:  # fmt: skip
+        monkeypatch.chdir(tmp_path)
+        assert run(monkeypatch, "view", slice_of_three_tissues, *words) == code
+        told = capsys.readouterr().err
+        assert said in told
+        assert told.count("\n") == 1
+        assert list(tmp_path.rglob("*.png*")) == []
+
+    def test_what_has_no_picture_says_so(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        assert run(monkeypatch, "view", get_testdata_file("rtplan.dcm"), "-o", tmp_path / "a.png") == 3
+        assert "no_picture" in capsys.readouterr().err
+
+
+class TestCluster:
+    def test_a_script_gets_a_line_per_frame(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slice_of_three_tissues: Path
+    ) -> None:
+        assert run(monkeypatch, "cluster", slice_of_three_tissues, "--json") == 0
+        (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+        assert [one["name"] for one in line["classes"]] == ["air", "soft tissue", "bone"]
+        assert [one["centre"] for one in line["classes"]] == [-1024, 0, 1000]
+        assert [one["fraction"] for one in line["classes"]] == [0.3125, 0.3125, 0.375]
+        assert (line["unit"], line["sse"], line["score"]) == ("HU", 0.0, 1.0)
+
+    def test_every_frame_has_its_line(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = get_testdata_file("SC_rgb_rle_2frame.dcm")
+        assert run(monkeypatch, "cluster", path, "--json", "-k", 2) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 2
+        assert run(monkeypatch, "cluster", path, "--json", "--frame", 2) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 1
+
+    def test_a_person_gets_a_picture_and_is_told_what_it_is_not(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slice_of_three_tissues: Path,
+        tmp_path: Path,
+    ) -> None:  # fmt: skip
+        out = tmp_path / "classes.png"
+        assert run(monkeypatch, "cluster", slice_of_three_tissues, "-o", out) == 0
+        told = capsys.readouterr()
+        assert "no diagnosis" in told.err
+        assert "soft tissue" in told.out
+        assert shown(out).shape[1] > 500
+
+    def test_what_has_no_picture_says_so(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(monkeypatch, "cluster", get_testdata_file("rtplan.dcm"), "--json") == 3
+        assert "no_picture" in capsys.readouterr().err
