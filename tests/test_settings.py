@@ -23,7 +23,7 @@ from stowgate.settings import Clean, Override, Retain, Settings, load, needs, sc
 from stowgate.settings_gateway import bytes_of
 from stowgate.settings_problems import BadSettings
 
-TABLES = ("source", "dest", "route", "profile")
+TABLES = ("source", "dest", "route", "profile", "window")
 PUBLISHED = Path(__file__).parents[1] / "docs" / "reference" / "stowgate.schema.json"
 
 FULL = """
@@ -185,6 +185,10 @@ priority = ["high", "medium"]
 profile = "research"
 urgency = "high"
 
+[[window]]
+name = "ear"
+centre = 700.0
+width = 4000.0
 [[profile]]
 name = "research"
 profile = "basic"
@@ -553,7 +557,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 126
+        assert len(fields) == 129
         assert all(field["description"] for field in fields)
 
 
