@@ -20,6 +20,8 @@ from stowgate.store.shelf import FolderShelf
 from tests.builder import BIG_ENDIAN, IMPLICIT, Element, el, item, small
 from tests.oracle import engine
 
+pytestmark = pytest.mark.no_cover  # thousands of objects take the same lines: counting those doubles the time
+
 DATES = engine.policy(Option.MODIFIED_DATES)
 UID = "1.2.3.4.5.6.7"
 """The SOP Instance UID of `small`."""

@@ -38,6 +38,8 @@ from tests.builder import (
 )
 from tests.shared import SHARED, needs_shared
 
+pytestmark = pytest.mark.no_cover  # thousands of objects take the same lines: counting those doubles the time
+
 KEY = bytes(range(32))
 POLICIES = {
     "basic": Policy(),

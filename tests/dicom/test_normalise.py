@@ -51,6 +51,8 @@ from tests.oracle.compare import Flat, flat_nodes
 from tests.oracle.reader import read
 from tests.shared import real_files
 
+pytestmark = pytest.mark.no_cover  # thousands of objects take the same lines: counting those doubles the time
+
 HERE = Path(__file__).parent
 TABLE: dict[str, str] = json.loads((HERE / "odd_files.json").read_text())
 REAL = {file.name: file for file in real_files()}

@@ -14,6 +14,8 @@ from stowgate.standard import dictionary
 from stowgate.verify.walk import is_pixels
 from tests.verify.sample import EXPLICIT, IMPLICIT, PIXELS, VALUES, Sample, items_of
 
+pytestmark = pytest.mark.no_cover  # thousands of objects take the same lines: counting those doubles the time
+
 CODES = st.sampled_from(["latin-1", "utf-8", "utf-16-le", "utf-16-be"])
 NAMES = st.sampled_from(["Gregory", "MÜLLER", "Muller", "jane", "House", "NORTHSIDE GENERAL", "Pid-4711", "acc-0815"])
 TAGS = [
