@@ -1,0 +1,70 @@
+"""The front door to the picture takes a path, a data set or an array, and gives the same for all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from stowgate.errors import Misconfigured, Rejected
+from stowgate.imaging import opened, picture, seen
+from stowgate.pixels.image import Window
+from tests.pixels.sample import data_set, written
+
+STORED = (np.arange(6 * 9, dtype=np.uint16) * 40).reshape(6, 9)
+
+
+def test_a_path_and_a_data_set_are_one_picture(tmp_path: Path) -> None:
+    dataset = data_set(STORED)
+    path = written(tmp_path / "a.dcm", dataset)
+    one, other = picture(path, preset="bone"), picture(dataset, preset="bone")
+    assert np.array_equal(one.pixels, other.pixels)
+    assert (one.chosen, one.unit) == (other.chosen, "HU")
+    assert "PixelData" in dataset
+
+
+def test_an_array_has_no_unit_and_no_header() -> None:
+    found = seen(STORED)
+    assert (found.intensity.unit, found.image, found.is_inverse) == ("stored", None, False)
+    assert picture(STORED, centre=1000, width=2000).pixels.shape == (6, 9)
+
+
+def test_monochrome1_is_shown_the_other_way_round() -> None:
+    plain = picture(data_set(STORED), centre=0, width=2000).pixels.astype(int)
+    inverse = picture(data_set(STORED, PhotometricInterpretation="MONOCHROME1"), centre=0, width=2000).pixels.astype(
+        int
+    )
+    assert np.abs(plain + inverse - 255).max() <= 1
+
+
+def test_colours_of_16_bits_keep_their_uppermost_8() -> None:
+    array = np.array([[[0, 0x8000, 0xFFFF]]], np.uint16)
+    found = picture(array)
+    assert found.pixels.tolist() == [[[0, 0x80, 0xFF]]]
+    assert found.chosen is None
+
+
+def test_frames_come_one_by_one_with_their_number(tmp_path: Path) -> None:
+    frames = np.stack([STORED, STORED + 1])
+    for source in (data_set(frames), written(tmp_path / "a.dcm", data_set(frames))):
+        with opened(source) as found:
+            assert [(one.frame, int(one.array[0, 0])) for one in found] == [(0, 0), (1, 1)]
+    assert seen(data_set(frames), 1).array[0, 0] == 1
+    with pytest.raises(Rejected, match="fewer frames"):
+        seen(data_set(frames), 2)
+
+
+def test_a_picture_is_kept_as_exactly_its_rows_and_columns(tmp_path: Path) -> None:
+    picture(data_set(STORED)).save(tmp_path / "a.png")
+    with Pillow.open(tmp_path / "a.png") as kept:
+        assert (kept.size, kept.mode) == ((9, 6), "L")
+
+
+def test_windows_of_ones_own_go_beside_the_shipped_ones() -> None:
+    named = {"ear": Window(700.0, 4000.0)}
+    assert picture(data_set(STORED), preset="ear", named=named).chosen is not None
+    assert picture(data_set(STORED), preset="bone", named=named).chosen is not None
+    with pytest.raises(Misconfigured):
+        picture(data_set(STORED), preset="ears", named=named)
