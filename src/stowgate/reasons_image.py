@@ -32,6 +32,7 @@ IMAGE: dict[str, Reason] = {
     "image_extra_missing": failed(
         "What looks at pictures is not installed.", "Install the extra: pip install 'stowgate[image]'."
     ),
+    "no_study": finding("The object names no study.", "Complete (0020,000D) at the source."),
     # how it is shown
     "window_incomplete": failed(
         "Of centre and width of a window only one is given.", "Give both, or the name of a preset."

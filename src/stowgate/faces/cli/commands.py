@@ -20,6 +20,7 @@ PLACES = {
     "scan": "scan",
     "view": "view",
     "cluster": "cluster",
+    "triage": "triage",
     "run": "gateway",
     "status": "status",
     "init": "init",
