@@ -37,7 +37,7 @@ def loaded(path: Path) -> tuple[npt.NDArray[np.float32], tuple[float, float, flo
     """A NIfTI volume as slices x rows x columns, and its spacing in that order."""
     import nibabel
 
-    image = nibabel.as_closest_canonical(nibabel.load(path))
+    image = nibabel.funcs.as_closest_canonical(nibabel.load(path))  # type: ignore[no-untyped-call]
     across, along, up = (float(one) for one in image.header.get_zooms()[:3])
     return np.ascontiguousarray(np.asarray(image.dataobj, np.float32).T), (up, along, across)
 
