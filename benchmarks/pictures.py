@@ -81,7 +81,10 @@ def main() -> None:
         print(f"| {name} | {spent:.2f} | {spent / ours:.1f} x |")
     wide = median(lambda: show(mammogram, soft), 5) + median(lambda: clusters(mammogram, 3), 5)
     print(f"| window and k-means, 4,096 x 3,328 | {wide:.0f} | |")
-    found, theirs = clusters(slice_, 3), KMeans(3, n_init=10, random_state=0).fit(slice_.values.reshape(-1, 1))
+    found, theirs = (
+        clusters(slice_, 3),
+        KMeans(3, n_init=10, random_state=0).fit(slice_.values.reshape(-1, 1).astype(np.float64)),
+    )
     print(f"\nSum of squares: {found.sse / float(theirs.inertia_):.8f} of scikit-learn's with ten starts.")
 
 

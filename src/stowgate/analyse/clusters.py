@@ -108,14 +108,11 @@ def histogram_of(intensity: Intensity) -> Histogram:
 
 
 def _of_small(stored: npt.NDArray[Any]) -> Histogram:
-    """Of at most 16 bits: every value has its place, so nothing is searched or moved before it is counted."""
-    bits = 8 * stored.dtype.itemsize
-    counted = np.bincount(stored.view(f"u{stored.dtype.itemsize}").ravel(), minlength=1 << bits)
-    if stored.dtype.kind == "i":
-        counted = np.roll(counted, 1 << (bits - 1))
+    """Of at most 16 bits: every value has its place, and what is not below zero is counted as it is."""
+    low = int(stored.min())
+    counted = np.bincount((stored.ravel().astype(np.int64) - low) if low < 0 else stored.ravel())
     present = np.flatnonzero(counted)
-    first = float(1 << (bits - 1)) if stored.dtype.kind == "i" else 0.0
-    return Histogram(present.astype(np.float64) - first, counted[present].astype(np.float64))
+    return Histogram(present.astype(np.float64) + min(low, 0), counted[present].astype(np.float64))
 
 
 def joined(histograms: Iterable[Histogram]) -> Histogram:

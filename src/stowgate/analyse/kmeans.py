@@ -17,12 +17,12 @@ import numpy.typing as npt
 Real = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 Cuts = list[int]
-_GRID = 64
+_GRID = 32
 """Points of the start: half of them spread over the values, half over the pixels."""
 _ROUNDS = 200
-_SPLIT = 4
+_SPLIT = 6
 """Parts that a region of cuts is split into, each way, until it is one place."""
-_CLOSE = 1e-7
+_CLOSE = 5e-7
 """How much of its cost a clustering may be beside the optimum."""
 
 
@@ -100,7 +100,7 @@ def _bound(runs: Intervals, boxes: Places) -> Real:
 
 
 def _split(boxes: Places) -> Places:
-    """Each in up to 16 parts; those in which the second cut cannot come after the first are dropped."""
+    """Each in up to 36 parts; those in which the second cut cannot come after the first are dropped."""
     if not boxes.shape[1]:
         return boxes
     sides = [_parts(boxes[at], boxes[at + 1]) for at in (0, 2)]

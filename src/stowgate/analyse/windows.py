@@ -93,9 +93,9 @@ def show(intensity: Intensity, chosen: Chosen, inverse: bool = False) -> Grey:
         return _eight_bits(stored, intensity, chosen, inverse)
     table = _eight_bits(np.arange(low, high + 1), intensity, chosen, inverse)
     if low == 0 or stored.dtype.itemsize > 2:
-        return table[stored - low] if low else table[stored]
+        return np.take(table, stored - low if low else stored, mode="clip")
     turned = np.roll(_over_all(table, stored.dtype), low)  # every value of 16 bits, so that the index needs no sum
-    return turned[stored.view(_unsigned(stored.dtype))]
+    return np.take(turned, stored.view(_unsigned(stored.dtype)), mode="wrap")  # twice as fast as an index
 
 
 def _over_all(table: Grey, dtype: np.dtype[np.generic]) -> Grey:
