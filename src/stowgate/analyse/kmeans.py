@@ -1,14 +1,14 @@
 """One-dimensional k-means on a histogram, to the optimum: in one dimension clusters are intervals between cuts.
 
-Three clusters, which is what pictures mostly get, start on a coarse grid and go on by Lloyd's steps; then whole regions
-of cuts are ruled out, because an interval never costs less than a part of it. More of them are found by dynamic
-programming over the distinct values (Wang and Song, "Ckmeans.1d.dp", The R Journal 3/2, 2011), each stage divided and
-conquered, because best cuts never go back. The sum of squares of any interval follows from three prefix sums.
+Three clusters, which is what pictures mostly get, are two cuts, and the best place for either moves up with the other:
+what goes best with the ends of a range of first cuts bounds the second ones, and so on in turn, until so few pairs are
+left that all are tried. More clusters are found by dynamic programming over the distinct values (Wang and Song,
+"Ckmeans.1d.dp", The R Journal 3/2, 2011), each stage divided and conquered for the same reason. The sum of squares of
+any interval follows from three prefix sums.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,12 @@ import numpy.typing as npt
 Real = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 Cuts = list[int]
+Box = tuple[int, int, int, int]
+"""Of pairs of cuts: the first and last place of the first cut, then of the second, all included."""
 _GRID = 32
-"""Points of the start: half of them spread over the values, half over the pixels."""
-_ROUNDS = 200
-_SPLIT = 6
-"""Parts that a region of cuts is split into, each way, until it is one place."""
-_CLOSE = 5e-7
-"""How much of its cost a clustering may be beside the optimum."""
+"""Places of the start."""
+_FEW = 2_000
+"""Pairs of cuts that are tried one and all."""
 
 
 class Intervals:
@@ -50,10 +49,6 @@ class Intervals:
         ends = [0, *cuts, len(self.values)]
         return float(self.cost(np.array(ends[:-1]), np.array(ends[1:])).sum())
 
-    def centre(self, start: int, end: int) -> float:
-        """The mean of a run, counted from `origin`."""
-        return float((self.sum[end] - self.sum[start]) / (self.count[end] - self.count[start]))
-
 
 def best_cuts(values: Real, weights: Real, k: int) -> Cuts:
     """Where the classes after the first begin, as indices of `values`; fewer where there are fewer distinct values.
@@ -65,94 +60,114 @@ def best_cuts(values: Real, weights: Real, k: int) -> Cuts:
         return []
     runs = Intervals(values, weights)
     if k == 2:
-        places = np.arange(1, len(values))
-        return [1 + int((runs.cost(0, places) + runs.cost(places, len(values))).argmin())]
+        return [1 + _best_between(runs, (0, len(values)), slice(1, len(values)), last=False)]
     return _two_cuts(runs) if k == 3 else _by_stages(runs, k)
 
 
 def _two_cuts(runs: Intervals) -> Cuts:
-    """Three clusters: no pair of cuts is left out but by a bound that says it is no better."""
+    """Three clusters: boxes that hold pairs of cuts are narrowed, ruled out or halved until none is left."""
+    size = len(runs.values)
     edges = _grid(runs)
-    best = _lloyd(runs, _on_grid(runs, edges))
+    best = _best_pair(runs, edges, edges)
     least = runs.whole(best)
-    low, high = edges[1:-1], np.maximum(edges[2:] - 1, edges[1:-1])  # regions of places for one cut
-    first, second = (one.ravel() for one in np.meshgrid(np.arange(len(low)), np.arange(len(low)), indexing="ij"))
-    boxes = np.stack([low[first], high[first], low[second], high[second]])
-    boxes = boxes[:, boxes[3] > boxes[0]]
-    while boxes.shape[1]:
-        boxes = boxes[:, _bound(runs, boxes) < least * (1 - _CLOSE)]
-        single = (boxes[0] == boxes[1]) & (boxes[2] == boxes[3])
-        pairs, boxes = boxes[:, single], boxes[:, ~single]
-        if pairs.shape[1]:  # their bound is their cost
-            at = int(_bound(runs, pairs).argmin())
-            best = [int(pairs[0, at]), int(pairs[2, at])]
-            least = runs.whole(best)
-        boxes = _split(boxes)
+    waiting: list[Box] = [(1, size - 2, 2, size - 1)]
+    while waiting:
+        box = _narrowed(runs, waiting.pop())
+        if box is None or _bound(runs, box) >= least:
+            continue
+        if _area(box) > _FEW:
+            waiting += _halves(box)
+            continue
+        pair = _best_pair(runs, np.arange(box[0], box[1] + 1), np.arange(box[2], box[3] + 1))
+        best = min(best, pair, key=runs.whole)
+        least = runs.whole(best)
     return best
 
 
-def _bound(runs: Intervals, boxes: Places) -> Real:
+def _area(box: Box) -> int:
+    return (box[1] - box[0] + 1) * (box[3] - box[2] + 1)
+
+
+def _narrowed(runs: Intervals, box: Box) -> Box | None:
+    """The part of a box that holds its best pair, None where no pair is in order.
+
+    Intervals obey the quadrangle inequality: the best second cut moves up with the first one and the other way round,
+    so what goes best with the ends of one side bounds the other.
+    """
+    low, other_high = box[0], box[3]
+    high, other_low = min(box[1], other_high - 1), max(box[2], low + 1)
+    if low > high or other_low > other_high:
+        return None
+    before = 2 * _area(box) + 1
+    while _FEW < (area := _area((low, high, other_low, other_high))) <= before / 2:
+        before = area
+        other_low, other_high = sorted(  # sorted, because of two that are equal rounding may choose either
+            _best_second(runs, first, other_low, other_high, last=first == high) for first in (low, high)
+        )
+        low, high = sorted(
+            _best_first(runs, low, high, second, last=second == other_high) for second in (other_low, other_high)
+        )
+    return low, high, other_low, other_high
+
+
+def _best_second(runs: Intervals, first: int, low: int, high: int, *, last: bool) -> int:
+    """Of the places from `low` to `high` after the first cut; the first or the last one of equals."""
+    start = max(low, first + 1)
+    return start + _best_between(runs, (first, len(runs.values)), slice(start, high + 1), last=last)
+
+
+def _best_first(runs: Intervals, low: int, high: int, second: int, *, last: bool) -> int:
+    """Of the places from `low` to `high` before the second cut; the first or the last one of equals."""
+    return low + _best_between(runs, (0, second), slice(low, min(high + 1, second)), last=last)
+
+
+def _best_between(runs: Intervals, ends: tuple[int, int], places: slice, *, last: bool) -> int:
+    """Which of these places cuts a run in two that cost least: least squares within are most squares of the means."""
+    count, total, (start, end) = runs.count[places], runs.sum[places], ends
+    below, above = total - runs.sum[start], runs.sum[end] - total
+    gain = below * below / (count - runs.count[start]) + above * above / (runs.count[end] - count)
+    return len(gain) - 1 - int(gain[::-1].argmax()) if last else int(gain.argmax())
+
+
+def _best_pair(runs: Intervals, first: Places, second: Places) -> Cuts:
+    """Of all pairs of these places, in which the second comes after the first; there has to be one."""
+    count, total = runs.count, runs.sum
+    held = count[None, second] - count[first, None]
+    gain = total[None, second] - total[first, None]
+    gain *= gain
+    gain /= np.maximum(held, 1)
+    gain += (total[first] ** 2 / count[first])[:, None]
+    gain += ((total[-1] - total[second]) ** 2 / (count[-1] - count[second]))[None, :]
+    gain[held <= 0] = -np.inf
+    at = int(gain.argmax())
+    return [int(first[at // len(second)]), int(second[at % len(second)])]
+
+
+def _bound(runs: Intervals, box: Box) -> float:
     """What no pair of cuts in a box costs less than: of the places where a cut may be, nothing is counted."""
-    low, high, other_low, other_high = boxes
-    inner = runs.cost(np.minimum(high, other_low), np.maximum(high, other_low))
-    inner = np.where(other_low > high, inner, 0.0)
-    return runs.cost(0, low) + inner + runs.cost(np.maximum(other_high, low), len(runs.values))
+    low, high, other_low, other_high = box
+    starts, ends = (0, high, other_high), (low, max(high, other_low), len(runs.values))
+    return float(runs.cost(np.array(starts), np.array(ends)).sum())
 
 
-def _split(boxes: Places) -> Places:
-    """Each in up to 36 parts; those in which the second cut cannot come after the first are dropped."""
-    if not boxes.shape[1]:
-        return boxes
-    sides = [_parts(boxes[at], boxes[at + 1]) for at in (0, 2)]
-    (low, high), (other_low, other_high) = sides
-    shape = (boxes.shape[1], _SPLIT, _SPLIT)
-    found = np.stack([
-        np.broadcast_to(low[:, :, None], shape).ravel(),
-        np.broadcast_to(high[:, :, None], shape).ravel(),
-        np.broadcast_to(other_low[:, None, :], shape).ravel(),
-        np.broadcast_to(other_high[:, None, :], shape).ravel(),
-    ])  # fmt: skip
-    return found[:, (found[0] <= found[1]) & (found[2] <= found[3]) & (found[3] > found[0])]
-
-
-def _parts(low: Places, high: Places) -> tuple[Places, Places]:
-    """From `low` to `high`, both included, in equal parts; some are empty where there are fewer places."""
-    step = -(-(high - low + 1) // _SPLIT)
-    starts = low[:, None] + step[:, None] * np.arange(_SPLIT)[None, :]
-    return starts, np.minimum(starts + step[:, None] - 1, high[:, None])
+def _halves(box: Box) -> tuple[Box, Box]:
+    """Of its longer side."""
+    low, high, other_low, other_high = box
+    if high - low >= other_high - other_low:
+        middle = (low + high) // 2
+        return (low, middle, other_low, other_high), (middle + 1, high, other_low, other_high)
+    middle = (other_low + other_high) // 2
+    return (low, high, other_low, middle), (low, high, middle + 1, other_high)
 
 
 def _grid(runs: Intervals) -> Places:
-    """Indices from 0 to the end, both included; all of them where they are few."""
+    """Places for a cut, half of them spread over the values, half over the pixels; all of them where they are few."""
     size = len(runs.values)
     if size <= _GRID:
-        return np.arange(size + 1)
+        return np.arange(1, size)
     spread = np.searchsorted(runs.values, np.linspace(runs.values[0], runs.values[-1], _GRID // 2)[1:])
     shares = np.searchsorted(runs.count, np.linspace(0, runs.count[-1], _GRID // 2)[1:-1])
-    return np.unique(np.concatenate(([0, 1], spread, shares, [size])))
-
-
-def _on_grid(runs: Intervals, edges: Places) -> Cuts:
-    """The best pair of cuts there."""
-    inner = edges[1:-1]
-    between = runs.cost(inner[:, None], np.maximum(inner[None, :], inner[:, None]))
-    total = runs.cost(0, inner)[:, None] + between + runs.cost(inner, len(runs.values))[None, :]
-    total[np.tril_indices(len(inner), 0)] = np.inf
-    at = int(total.argmin())
-    return [int(inner[at // len(inner)]), int(inner[at % len(inner)])]
-
-
-def _lloyd(runs: Intervals, cuts: Cuts) -> Cuts:
-    """Cuts half way between the means, until none moves."""
-    for _ in range(_ROUNDS):
-        ends = [0, *cuts, len(runs.values)]
-        centres = [runs.centre(start, end) for start, end in pairwise(ends)]
-        middles = [(low + high) / 2 for low, high in pairwise(centres)]
-        moved = [int(at) for at in np.searchsorted(runs.values, middles, side="right")]
-        if moved == cuts or any(low >= high for low, high in pairwise([0, *moved, len(runs.values)])):
-            break
-        cuts = moved
-    return cuts
+    return np.unique(np.clip(np.concatenate((spread, shares)), 1, size - 1))
 
 
 def _by_stages(runs: Intervals, k: int) -> Cuts:
@@ -170,18 +185,20 @@ def _by_stages(runs: Intervals, k: int) -> Cuts:
 
 
 def _stage(runs: Intervals, before: Real) -> tuple[Real, Places]:
+    """Every other end first, and so on: each is sought between the cuts of its neighbours, all of a level at once."""
     size = len(before) - 1
     best, cut = before.copy(), np.zeros(size + 1, np.intp)
-    waiting = [(1, size, 0, size - 1)]
-    while waiting:
-        first, last, low, high = waiting.pop()
-        middle = (first + last) // 2
-        places = np.arange(low, min(high, middle - 1) + 1)
-        through = before[places] + runs.cost(places, middle)
-        at = int(through.argmin())
-        best[middle], cut[middle] = through[at], places[at]
-        if first < middle:
-            waiting.append((first, middle - 1, low, int(places[at])))
-        if middle < last:
-            waiting.append((middle + 1, last, int(places[at]), high))
+    step = 1 << (size.bit_length() - 1)
+    while step:
+        ends = np.arange(step, size + 1, 2 * step)
+        after = np.where(ends + step <= size, cut[np.minimum(ends + step, size)], size)
+        low, high = cut[ends - step], np.minimum(after, ends - 1)
+        lengths = high - low + 1
+        starts = np.cumsum(lengths) - lengths
+        places = np.arange(int(lengths.sum())) + np.repeat(low - starts, lengths)
+        through = before[places] + runs.cost(places, np.repeat(ends, lengths))
+        best[ends] = np.minimum.reduceat(through, starts)
+        least = np.flatnonzero(through == np.repeat(best[ends], lengths))
+        cut[ends] = places[least[np.searchsorted(least, starts)]]
+        step //= 2
     return best, cut
