@@ -24,6 +24,10 @@ _LUNG_MILLILITRES, _BONE_MILLILITRES = 10.0, 1.0
 """Smaller ones are something else: a bubble, a calcified vessel."""
 _MARROW = 3.0
 """Millimetres that marrow may interrupt a bone for, within a slice."""
+_WIDEST_MARROW = 25.0
+"""Square centimetres of the largest section of marrow, which is a femoral head's; what a skull surrounds is a brain."""
+_THIN = 5.0
+"""Millimetres: what is thinner than twice that and touches the body is a head rest or a sheet, and is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,9 @@ class Segmenter(Protocol):
 
 
 class HounsfieldRanges:
-    """Air outside, soft tissue, lung and bone of a CT volume by ranges and connected components."""
+    """Air outside, soft tissue, lung, bone and gas inside of a CT volume, by ranges and connected components."""
 
-    NAMES = ("air", "soft tissue", "lung", "bone")
+    NAMES = ("air", "soft tissue", "lung", "bone", "gas")
 
     def segment(self, volume: Volume) -> Labels:
         """See `Segmenter`; `ValueError` for anything that is not in Hounsfield units."""
@@ -73,6 +77,7 @@ class HounsfieldRanges:
         labels = np.zeros(volume.values.shape, np.uint8)
         labels[body] = 1
         labels[_bones(volume, body)] = 3
+        labels[body & (volume.values < _AIRY)] = 4
         labels[_lungs(volume, body)] = 2
         return Labels(labels, self.NAMES)
 
@@ -104,7 +109,24 @@ def body_of(volume: Volume) -> Mask:
     opened = ndimage.binary_opening(solid, np.ones((1, 3, 3), bool))  # a table that touches is cut off
     largest = _largest(opened)
     grown = ndimage.binary_dilation(largest, np.ones((1, 3, 3), bool)) & solid
-    return np.stack([ndimage.binary_fill_holes(one) for one in grown])
+    filled = np.stack([ndimage.binary_fill_holes(one) for one in grown])
+    return _without_thin(filled, volume.spacing[1:])
+
+
+def _without_thin(body: Mask, spacing: tuple[float, float]) -> Mask:
+    """The largest part that is thick in its slice, and what of the rest is near it, as ears and a nose are."""
+    from scipy import ndimage
+
+    framed = np.pad(body, ((0, 0), (1, 1), (1, 1)), constant_values=True)  # a body that the edge cuts is not thin there
+    depth = np.stack([ndimage.distance_transform_edt(one, sampling=spacing) for one in framed])[:, 1:-1, 1:-1]
+    core = _largest(depth > _THIN)
+    if not core.any():
+        return body
+    near = np.stack([ndimage.distance_transform_edt(~one, sampling=spacing) for one in core]) <= 2 * _THIN
+    empty = ~core.any(axis=(1, 2))  # slices at the crown or the chin may hold nothing thick
+    near[empty] = True
+    found: Mask = body & near
+    return found
 
 
 def _lungs(volume: Volume, body: Mask) -> Mask:
@@ -122,9 +144,19 @@ def _bones(volume: Volume, body: Mask) -> Mask:
 
     steps = max(1, round(_MARROW / max(volume.spacing[1:])))
     dense = ndimage.binary_closing(body & (volume.values >= _BONE), np.ones((1, 3, 3), bool), iterations=steps)
-    filled = np.stack([ndimage.binary_fill_holes(one) for one in dense])
-    pieces, _ = ndimage.label(filled)
+    pieces, _ = ndimage.label(dense | _marrow(dense, volume.spacing[1:]))
     return _chosen(pieces, _millilitres(volume, pieces) >= _BONE_MILLILITRES)
+
+
+def _marrow(dense: Mask, spacing: tuple[float, float]) -> Mask:
+    """What bone surrounds in a slice, where it is small enough."""
+    from scipy import ndimage
+
+    holes = np.stack([ndimage.binary_fill_holes(one) for one in dense]) & ~dense
+    within = np.zeros((3, 3, 3), bool)
+    within[1] = ndimage.generate_binary_structure(2, 1)
+    pieces, _ = ndimage.label(holes, within)
+    return _chosen(pieces, np.bincount(pieces.ravel()) * np.prod(spacing) / 100 <= _WIDEST_MARROW)
 
 
 def _millilitres(volume: Volume, pieces: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
