@@ -142,6 +142,23 @@ def test_a_folder_that_is_moved_in_is_taken_with_all_that_is_in_it(place: Place,
     assert place.intake.offered == 4
 
 
+def test_what_comes_just_before_the_system_begins_to_tell_is_taken(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import watchfiles
+
+    real = watchfiles.watch
+
+    def late(*where: Any, **how: Any) -> Any:
+        place.put("in-between.dcm", one(1))
+        return real(*where, **how)
+
+    monkeypatch.setattr(watchfiles, "watch", late)
+    with place.watched(rescan=3600):
+        eventually(lambda: place.intake.taken == 1)
+    assert place.intake.offered == 1
+
+
 def test_a_share_that_tells_nothing_is_looked_at_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(_: str, stop: threading.Event, __: float) -> Iterator[list[str]]:
         while not stop.wait(0.05):

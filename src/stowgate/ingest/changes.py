@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from threading import Event
 
 
-def changes(root: str, stop: Event, settle: float) -> Iterator[list[str]]:
-    """Paths that changed, at least once in `settle` seconds, empty where nothing did; ends when `stop` is set."""
+def changes(root: str, stop: Event, settle: float) -> Iterator[list[str] | None]:
+    """Paths that changed, at least once in `settle` seconds, empty where nothing did; ends when `stop` is set.
+
+    None says that the system tells of changes from now on: what came before has to be looked for.
+    """
     from watchfiles import watch
 
-    yield []
     wait = int(min(settle, 1.0) * 500)
     while not stop.is_set():
+        anew = True
         try:
             for found in watch(
                 root,
@@ -24,6 +27,9 @@ def changes(root: str, stop: Event, settle: float) -> Iterator[list[str]]:
                 step=min(50, wait),
                 raise_interrupt=False,
             ):
+                if anew:
+                    anew = False
+                    yield None
                 yield [path for _, path in found]
         except (OSError, RuntimeError):  # no more watches, or the folder went away: looking at all of it goes on
             stop.wait(settle)

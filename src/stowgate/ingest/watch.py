@@ -143,8 +143,10 @@ class WatchedFolder:
         self._looks.clear()
         self._walk, self._due = None, 0.0
         for changed in changes(self._root, stop, self.settings.settle):
+            if changed is None:
+                self._walk, self._due = None, 0.0
             self._go_on_walking()
-            for path in changed:
+            for path in changed or ():
                 self._look_at_change(path)
             self._take_what_rests(intake, stop)
             if stop.is_set():
