@@ -9,6 +9,7 @@ from typing import Protocol, Self
 from stowgate.lifecycle import State
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.deliveries import Deliveries
+from stowgate.store.looks import Looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,13 @@ class Coming:
     id       -- of the raw object on the shelf, 32 random hex digits; of the row, too
     source   -- name of the source in the configuration
     size     -- bytes of the PS3.10 file
-    instance -- alias of the SOP Instance UID
+    instance, study -- aliases of the SOP and of the Study Instance UID
     content  -- alias of the data set's bytes: equal for equal data sets
-    study    -- alias of the Study Instance UID
     scanner, protocol -- aliases of station and protocol, for fleet quality
     code     -- why it was rejected (then nothing lies on the shelf), "" for one that is taken into custody
     marks    -- names of the descriptions of the configuration that its header fits
     priority -- "low", "medium" or "high" as its header says, or ""
+    clock    -- seconds from the time that its header names to its arrival, None where it names none
     """
 
     id: str
@@ -42,6 +43,7 @@ class Coming:
     code: str = ""
     marks: tuple[str, ...] = ()
     priority: str = ""
+    clock: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +163,16 @@ class Custody(Protocol):
     def deliveries(self) -> Deliveries:
         """Where its clean objects go."""
 
+    @property
+    def looks(self) -> Looks:
+        """What was seen in them."""
+
     def receive(self, group: Sequence[Coming]) -> list[str]:
         """Give each a row in received (rejected if it has a code); one commit, waited for together with others'.
 
         For each, "" or the id of the item that it is a duplicate of: same source-side instance and content as one that
-        is not dropped or rejected. Such a row goes to duplicate at once, and its raw object may be deleted. Adopting an
-        id that has a row already changes nothing. An item without any payload left is nobody's original, unless it was
-        purged after its delivery was verified.
+        is not dropped or rejected, and has a payload or was purged after its delivery was verified. Such a row goes to
+        duplicate at once, and its raw object may be deleted. Adopting an id that has a row already changes nothing.
 
         `Temporary` means that nobody may be told success. With "ledger_io" it is not known whether the rows are there
         at the next start: keep the raw objects until then, because a row without its object is an alarm, while an
@@ -189,8 +194,7 @@ class Custody(Protocol):
 
         Returns the ids that were no longer in received under this lease. Attempts go back to 0. So is the id of one
         whose clean object's instance another item took meanwhile, under the same policy and key, or of which something
-        is to be kept that does not stand: it was given back, as by `release`, and will be judged again, now against
-        the other. The caller drops the clean objects of these ids.
+        is to be kept that does not stand: it was given back, as by `release`. The caller drops their clean objects.
         """
 
     def release(self, ids: Collection[str]) -> None:
@@ -231,12 +235,10 @@ class Custody(Protocol):
     def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
         """A person's or the gateway's decision: hold, release (back to received or waiting), drop, purge.
 
-        Returns the ids that the lifecycle table does not let go there, and those that lack what it takes: the raw
-        object to be received again, the clean one to wait, evidence of its delivery (see `Deliveries.purgeable`) or a
-        drop before to be purged.
-        Releasing from held or quarantined goes to received and is judged again; a waiting item that was held goes back
-        to received as well. What each was before, since when and why, is appended to the events unless it was
-        received; so is that it was received again.
+        Returns the ids that the table does not let go there, and those that lack what it takes: the raw object to be
+        received, the clean one to wait, evidence of its delivery (`Deliveries.purgeable`) or a drop to be purged.
+        What is released from held or quarantined goes to received and is judged again. What each was before, since
+        when and why, is appended to the events unless it was received; so is that it was received again.
         """
 
     def forget_payload(self, ids: Collection[str], *, raw: bool, clean: bool) -> None:

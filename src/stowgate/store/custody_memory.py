@@ -22,6 +22,7 @@ from stowgate.store.custody_rows import (
 )
 from stowgate.store.custody_steps import choose
 from stowgate.store.deliveries_memory import MemoryDeliveries
+from stowgate.store.looks_memory import MemoryLooks
 
 _NO_ORIGINAL = (State.REJECTED, State.DUPLICATE, State.DROPPED)
 
@@ -34,11 +35,17 @@ class MemoryCustody(MemoryView):
         super().__init__()
         self._cleans: dict[str, Item] = {}
         self._deliveries = MemoryDeliveries(self)
+        self._looks = MemoryLooks(self)
 
     @property
     def deliveries(self) -> MemoryDeliveries:
         """See `Custody.deliveries`."""
         return self._deliveries
+
+    @property
+    def looks(self) -> MemoryLooks:
+        """See `Custody.looks`."""
+        return self._looks
 
     def receive(self, group: Sequence[Coming]) -> list[str]:
         """One after the other."""

@@ -22,6 +22,7 @@ from stowgate.store.custody_rows import CALLERS, LEASE, sound_coming, sound_ende
 from stowgate.store.custody_view import APPLICATION, MIGRATIONS, CustodyView
 from stowgate.store.deliveries_sqlite import SqliteDeliveries
 from stowgate.store.group_commit import GroupCommit
+from stowgate.store.looks_sqlite import SqliteLooks
 from stowgate.store.migrate import Migration, migrate, shipped
 from stowgate.store.page_sums import PageSums
 from stowgate.store.plain import plain_errors
@@ -103,11 +104,17 @@ class SqliteCustody(CustodyView):
         self._path, self._sums, self._clocks, self._longest = path, sums, clocks, longest_lease
         self._writer = GroupCommit(db, path.parent, sums.checkpoint)
         self._deliveries = SqliteDeliveries(self._writer, self._readers.lend, clocks)
+        self._looks = SqliteLooks(self._writer, self._readers.lend)
 
     @property
     def deliveries(self) -> SqliteDeliveries:
         """In the same file, by the same group commit."""
         return self._deliveries
+
+    @property
+    def looks(self) -> SqliteLooks:
+        """In the same file, by the same group commit."""
+        return self._looks
 
     def receive(self, group: Sequence[Coming]) -> list[str]:
         """A few statements for each, one commit for all who wait."""

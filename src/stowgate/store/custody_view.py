@@ -18,6 +18,7 @@ from stowgate.store.connection import snapshot, untouched
 from stowgate.store.custody import Caller, Event, Row, Study
 from stowgate.store.custody_rows import caller_row, clean_row, every_state, is_beginning, item_row, study_row
 from stowgate.store.deliveries_view import SqliteDeliveriesView
+from stowgate.store.looks_sqlite import SqliteLooksView
 from stowgate.store.migrate import check, shipped
 from stowgate.store.plain import plain_errors
 from stowgate.store.queries import queries
@@ -50,11 +51,17 @@ class CustodyView:
         self._lend_one = lend
         self._sql = queries(SQL)
         self._deliveries_view = SqliteDeliveriesView(lend)
+        self._looks_view = SqliteLooksView(lend)
 
     @property
     def deliveries(self) -> SqliteDeliveriesView:
         """See `Custody.deliveries`; here they can only be asked for."""
         return self._deliveries_view
+
+    @property
+    def looks(self) -> SqliteLooksView:
+        """See `Custody.looks`; here they can only be asked for."""
+        return self._looks_view
 
     def owner(self) -> str:
         """Id of the project key that the ledger belongs to, "" while it belongs to none."""
