@@ -22,6 +22,8 @@ _SOFT = 100.0
 """Hounsfield units about the commonest tissue within which rings are looked for: no edge of bone or air is near."""
 _TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
+_OF_QUARTER = 0.15793
+"""Mean of the smallest quarter of absolute values of a standard normal variable."""
 _LEAST = 64
 """Pixels below which a number says nothing."""
 
@@ -39,8 +41,8 @@ class Measured:
     level            -- the commonest value of soft tissue in CT, else the median of the body
     peak             -- Peak Bone Density: 99.8 % quantile of the body
     air, air_noise   -- median and standard deviation (robust) of the air of a CT image
-    noise            -- standard deviation (robust, from second differences along rows) in the body
-    sharpness        -- steepest change over 1 pixel as a share of that over 4 pixels
+    noise            -- standard deviation of what is no edge, in the body
+    sharpness        -- energy of changes over 1 pixel as a share of that over 4 pixels, noise taken off
     uniformity       -- level at the rim of the body less that in its middle
     row_stripe, column_stripe -- how much one line of even tissue stands out of its neighbours, 0 to 1: all of it does
     ring             -- the same of a circle about the centre; CT only
@@ -77,7 +79,12 @@ class Measured:
 
 
 def measure(of: Intensity) -> Measured:
-    """All of it in one pass over shared sums; about 4 ms for 512 x 512, and 200 ms for 3328 x 4096."""
+    """All of it over shared parts; about 5 ms for 512 x 512, and 80 ms for 3328 x 4096."""
+    with np.errstate(all="ignore"):  # values beyond what can be squared are told as NaN
+        return _measured(of)
+
+
+def _measured(of: Intensity) -> Measured:
     step = 1 if of.stored.size < LARGE else max(2, int(np.sqrt(of.stored.size / LARGE)) + 1)
     some = of if step == 1 else _every(of, step)
     values = some.values
@@ -120,7 +127,7 @@ class _Quantiles:
 
     def __init__(self, of: Intensity, values: Values) -> None:
         some = values if of.valid is None else values[of.valid]
-        self._sorted = np.sort(some.ravel()[:: max(1, some.size // 65_536)])
+        self._sorted = np.sort(some.ravel()[:: max(1, some.size // 16_384)])
 
     def at(self, share: float) -> float:
         """The quantile."""
@@ -145,11 +152,12 @@ class _Inside:
     def __init__(self, of: Intensity, values: Values, body: Mask) -> None:
         self._values, self._body, self._is_ct = values, body, of.unit == "HU"
         inside = values[body]
+        some = inside[::3]
         self.density = self.contrast = self.level = self.peak = float("nan")
         if inside.size >= _LEAST:
             self.density, self.contrast = float(inside.mean()), float(inside.std())
-            self.peak = float(np.partition(inside, at := int(0.998 * inside.size))[at])
-            self.level = self._mode(inside) if self._is_ct else float(np.median(inside[::4]))
+            self.peak = float(np.partition(some, at := int(0.998 * some.size))[at])
+            self.level = self._mode(some) if self._is_ct else float(np.median(some))
 
     def _mode(self, inside: Values) -> float:
         """The commonest value of soft tissue, smoothed, so that noise does not choose it."""
@@ -169,12 +177,12 @@ class _Inside:
             return float("nan")
         top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
         high, wide = (bottom - top) // 4, (right - left) // 4
-        middle = self._values[top + high : bottom - high, left + wide : right - wide].ravel()
+        middle = self._values[top + high : bottom - high : 2, left + wide : right - wide : 2].ravel()
         rim = np.concatenate(
-            [self._values[top + high // 2 : top + high, left:right].ravel(),
-             self._values[bottom - high : bottom - high // 2, left:right].ravel()]
+            [self._values[top + high // 2 : top + high : 2, left:right:2].ravel(),
+             self._values[bottom - high : bottom - high // 2 : 2, left:right:2].ravel()]
         )  # fmt: skip
-        reach = _SOFT if self._is_ct else 0.3 * max(1e-6, self.peak - float(self._values.min()))
+        reach = _SOFT if self._is_ct else 0.3 * max(1e-6, self.peak - float(self._values.min(initial=np.inf)))
         medians = [np.median(near) for part in (rim, middle) if (near := part[abs(part - self.level) < reach]).size]
         return float(medians[0] - medians[1]) if len(medians) == 2 else float("nan")
 
@@ -183,8 +191,9 @@ def _air(of: Intensity, values: Values) -> tuple[float, float]:
     """Of a CT image; what lies at the least value, or where there is no picture, is no air that was measured."""
     if of.unit != "HU":
         return float("nan"), float("nan")
-    least = float(values.min())
-    air = values[::2, ::2][(values[::2, ::2] < _AIR_HU) & (values[::2, ::2] > max(least, -1500.0))]
+    least = float(values.min(initial=np.inf))
+    thin = values[::4, ::4]
+    air = thin[(thin < _AIR_HU) & (thin > max(least, -1500.0))]
     if air.size < _LEAST:
         return float("nan"), float("nan")
     middle = float(np.median(air))
@@ -192,20 +201,42 @@ def _air(of: Intensity, values: Values) -> tuple[float, float]:
 
 
 def _texture(of: Intensity, body: Mask, step: int) -> tuple[float, float]:
-    """Noise and sharpness, along some of the rows at full resolution."""
-    skip = max(4, step)
-    rows = of.stored[skip // 2 :: skip].astype(np.float32) * np.float32(of.slope)
-    if rows.shape[1] < 16 or not rows.size:
+    """Noise and sharpness, on some of the rows at full resolution."""
+    high, wide = of.stored.shape
+    if high < 16 or wide < 16:
         return float("nan"), float("nan")
-    at = (np.arange(skip // 2, of.stored.shape[0], skip) // step).clip(max=body.shape[0] - 1)
-    inside = body[at] if step == 1 else np.repeat(body[at], step, axis=1)[:, : rows.shape[1]]
-    wide = min(rows.shape[1], inside.shape[1])
-    rows, inside = rows[:, :wide], inside[:, :wide]
-    second = abs(rows[:, :-2] + rows[:, 2:] - 2 * rows[:, 1:-1])[inside[:, 1:-1]]
-    noise = float(_TO_SIGMA * np.median(second) / np.sqrt(6)) if second.size >= _LEAST else float("nan")
-    one, four = abs(rows[:, 1:] - rows[:, :-1]).ravel(), abs(rows[:, 4:] - rows[:, :-4]).ravel()
-    steep, wide_step = (float(np.partition(some, k := int(0.995 * some.size))[k]) for some in (one, four))
-    return noise, steep / wide_step if wide_step > 0 else float("nan")
+    skip = max(6, step)
+    at = np.arange(skip // 2, high - 1, skip)
+    above, rows, below = (of.stored[at + n].astype(np.float32) * np.float32(of.slope) for n in (-1, 0, 1))
+    inside = body[(at // step).clip(max=body.shape[0] - 1)]
+    inside = inside if step == 1 else np.repeat(inside, step, axis=1)[:, :wide]
+    noise = _noise(above, rows, below, inside)
+    known = noise if np.isfinite(noise) else 0.0
+    near, far = _energy(rows[:, 1:] - rows[:, :-1]), _energy(rows[:, 4:] - rows[:, :-4])
+    spread = 2 * known * known
+    if far - spread <= 1e-3 * max(far, 1e-12):
+        return noise, float("nan")
+    return noise, float(np.sqrt(max(near - spread, 0.0) / (far - spread)))
+
+
+def _noise(above: Values, rows: Values, below: Values, inside: Mask) -> float:
+    """From a mask that planes and edges along the axes leave at zero (Immerkaer 1996), by its smallest quarter.
+
+    No quantile, because those of whole numbers move in steps.
+    """
+    outer, inner = above + below, above + below - 2 * rows
+    drawn = abs(outer[:, :-2] + outer[:, 2:] - 2 * inner[:, 1:-1] - 2 * (rows[:, :-2] + rows[:, 2:]))
+    some = drawn[inside[:, 1:-1]]
+    some = some[:: max(1, some.size // 16_384)]
+    if some.size < _LEAST:
+        return float("nan")
+    quarter = int(0.25 * (some.size - 1))
+    return float(np.partition(some, quarter)[: quarter + 1].mean()) / (6 * _OF_QUARTER)
+
+
+def _energy(differences: Values) -> float:
+    flat = differences.ravel()
+    return float(flat @ flat) / max(flat.size, 1)
 
 
 def _lines(of: Intensity, body: Mask, step: int) -> tuple[int, int, float]:
@@ -246,7 +277,7 @@ def _patterns(of: Intensity, values: Values, body: Mask, level: float) -> tuple[
     """Rows, columns and rings that stand out of their neighbours."""
     if min(values.shape) < 32 or not np.isfinite(level):
         return float("nan"), float("nan"), float("nan")
-    where: Mask = values > values.min() if of.unit == "HU" else body  # rings go on through air
+    where: Mask = values > values.min(initial=np.inf) if of.unit == "HU" else body  # rings go on through air
     up_down, in_rows, scale = _against_neighbours(values, where)
     left_right, in_columns, _ = _against_neighbours(values.T, where.T)
     rows, columns = _standing_out(up_down, in_rows, scale), _standing_out(left_right, in_columns, scale)
@@ -259,7 +290,7 @@ def _patterns(of: Intensity, values: Values, body: Mask, level: float) -> tuple[
 def _against_neighbours(values: Values, body: Mask) -> tuple[Values, Mask, float]:
     """Each pixel less the mean of those two lines away, where these are alike: no edge is near; and its scale."""
     difference: Values = values[2:-2] - (values[:-4] + values[4:]) * np.float32(0.5)
-    some = difference[::4, ::4][body[2:-2:4, ::4]]
+    some = difference[::4, ::6][body[2:-2:4, ::6]]
     scale = float(_TO_SIGMA * np.median(abs(some))) if some.size >= _LEAST else 0.0
     even: Mask = abs(values[:-4] - values[4:]) < np.float32(4 * scale)
     return difference, even & body[2:-2], scale
@@ -279,11 +310,12 @@ def _ring(difference: Values, where: Mask, scale: float) -> float:
     """The circle about the centre that stands out most."""
     if not scale:
         return float("nan")
-    at = _radii(difference.shape)[where]
+    some = where[:, ::2]
+    at = _radii(difference.shape)[:, ::2][some]
     number = np.bincount(at)
-    total = np.bincount(at, np.clip(difference[where], -2 * scale, 2 * scale))
+    total = np.bincount(at, np.clip(difference[:, ::2][some], -2 * scale, 2 * scale))
     radius = np.arange(number.size)
-    enough = (number >= _LEAST) & (number > 2 * radius) & (radius > 3)
+    enough = (number >= _LEAST // 2) & (number > radius) & (radius > 3)
     return float((abs(total[enough]) / number[enough]).max() / (2 * scale)) if enough.any() else float("nan")
 
 
