@@ -157,7 +157,6 @@ def test_real_series_have_no_finding_and_one_that_lacks_slices_says_so(series: s
             except Rejected:
                 continue
     assert of_study(seen) == ()
-    if len(seen) > 10:
-        by_place = sorted(seen, key=lambda one: one.image.shared.geometry.position or ())
-        by_place.sort(key=lambda one: (one.image.shared.geometry.position or (0, 0, 0))[2])
-        assert "slices_missing" in {finding.code for finding in of_study([*by_place[:5], *by_place[7:]])}
+    if series.startswith("ct") and len(seen) > 10:
+        seen.sort(key=lambda one: (one.image.shared.geometry.position or (0.0, 0.0, 0.0))[2])
+        assert "slices_missing" in {finding.code for finding in of_study([*seen[:5], *seen[7:]])}

@@ -11,9 +11,10 @@ import pytest
 from stowgate import events
 from stowgate.analyse.finding import Finding
 from stowgate.errors import Rejected, Temporary
-from stowgate.gateway.onlooker import FLEET_EVERY, QUIET, Looking, Onlooker
+from stowgate.gateway.onlooker import FLEET_EVERY, QUIET, Onlooker
 from stowgate.lifecycle import State
 from stowgate.look.looked import Header, Looked
+from stowgate.look.looking import Looking
 from stowgate.outbox.policy import Urgency
 from stowgate.pixels.image import Image
 from stowgate.store.custody import Custody
