@@ -15,7 +15,7 @@ from stowgate.errors import Misconfigured, Rejected, StowgateError, Temporary
 from stowgate.reasons import REASONS
 
 ROOT = Path(__file__).parents[1]
-TABLES = ("reasons.py", "reasons_custody.py", "reasons_image.py")
+TABLES = ("reasons.py", "reasons_custody.py", "reasons_image.py", "reasons_fleet.py")
 SOURCES = sorted((ROOT / "src" / "stowgate").rglob("*.py"))
 RAISING = {"Rejected": 0, "Temporary": 0, "Misconfigured": 0, "StowgateError": 0, "stopped": 1, "Finding": 0, "_C": 0}
 """What a code is given to, and as which argument."""

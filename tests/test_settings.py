@@ -77,6 +77,11 @@ certificate = "web.pem"
 key = "web.key"
 hosts = ["truck07.example"]
 
+[look]
+quality = true
+urgency = true
+fleet = true
+
 [commitment]
 listen = "0.0.0.0:11113"
 
@@ -557,7 +562,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 129
+        assert len(fields) == 132
         assert all(field["description"] for field in fields)
 
 

@@ -184,6 +184,20 @@ class DestinationPaused:
     code: str
 
 
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something is amiss with a picture, with a study as a whole, or with a scanner: one of the three is named.
+
+    item -- id; study, scanner -- keyed aliases
+    """
+
+    code: str
+    source: str = ""
+    item: str = ""
+    study: str = ""
+    scanner: str = ""
+
+
 ACTS = frozenset(
     "hold release drop export quarantine_export quarantine_release quarantine_drop audit_export keys_rotate "
     "retry verify dest_pause dest_resume dest_catch_up purge "
@@ -228,6 +242,7 @@ GatewayEvent = (
     | DestinationDown
     | DestinationUp
     | DestinationPaused
+    | Noticed
     | Act
 )
 Watcher = Callable[[GatewayEvent], None]

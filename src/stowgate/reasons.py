@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stowgate.reason import Reason, failed, finding, held, quarantined, rejected, stopped
 from stowgate.reasons_custody import CUSTODY
+from stowgate.reasons_fleet import FLEET
 from stowgate.reasons_image import IMAGE
 
 REASONS: dict[str, Reason] = {
@@ -186,6 +187,7 @@ REASONS: dict[str, Reason] = {
     "settings_unreadable": failed("The configuration file cannot be read.", "Check its name and permissions."),
     **CUSTODY,
     **IMAGE,
+    **FLEET,
     # failures of the profile: options and overrides
     "unknown_profile": failed("There is no such profile.", "`stowgate profile list` shows those there are."),
     "unknown_option": failed("There is no such option.", "`stowgate profile list` shows those there are."),

@@ -32,6 +32,9 @@ IMAGE: dict[str, Reason] = {
     "image_extra_missing": failed(
         "What looks at pictures is not installed.", "Install the extra: pip install 'stowgate[image]'."
     ),
+    "parquet_extra_missing": failed(
+        "What writes Parquet is not installed.", "Install the extra: pip install 'stowgate[parquet]', or write --csv."
+    ),
     "no_study": finding("The object names no study.", "Complete (0020,000D) at the source."),
     # how it is shown
     "window_incomplete": failed(
@@ -50,5 +53,53 @@ IMAGE: dict[str, Reason] = {
     "lung_opacity_share_high": finding(
         "More of the lung fields than usual is poorly aerated.",
         "Somebody should look at this study first; it is a measurement, never a diagnosis.",
+    ),
+    # what is amiss with one picture
+    "picture_blank": finding("The picture is of one value.", "Take it again; see whether the detector is connected."),
+    "picture_dead_lines": finding(
+        "Rows or columns of the detector say nothing.", "Take it again; report the detector if it comes back."
+    ),
+    "picture_part_missing": finding(
+        "A part of the field is missing.", "Take it again while the patient is still there; look at the collimator."
+    ),
+    "picture_saturated": finding(
+        "A part of the body is cut off at the greatest value.", "Take it again with less gain or exposure."
+    ),
+    "picture_noisy": finding(
+        "The picture is so noisy that nothing soft is told apart.", "Take it again with more exposure."
+    ),
+    "picture_blurred": finding(
+        "The picture has no sharp edge.", "Take it again; ask the patient to keep still, or look at the focus."
+    ),
+    "picture_rings": finding(
+        "There are rings about the centre.", "Calibrate the detector, then take it again; call service if they stay."
+    ),
+    "picture_stripes": finding(
+        "A line stands out all through the picture.", "Calibrate the detector, then take it again."
+    ),
+    "exposure_high": finding(
+        "The exposure was more than twice what was meant.", "Look at the exposure settings before the next picture."
+    ),
+    "exposure_low": finding(
+        "The exposure was less than half of what was meant.", "Take it again if it is too noisy to be read."
+    ),
+    # what is amiss with a study as a whole
+    "slices_twice": finding("Pictures of a series are there twice.", "See whether the scanner sent them twice."),
+    "slices_at_one_place": finding("Several slices lie at one place.", "See whether a scan was repeated."),
+    "slices_missing": finding(
+        "Slices are missing between others.", "Send the series again from the scanner, before it is deleted there."
+    ),
+    "spacing_uneven": finding("The distance of slices changes.", "Measure nothing across it; look at the series."),
+    "slices_blurred": finding(
+        "A slice is less sharp than its neighbours.", "See whether the patient moved; repeat it."
+    ),
+    "images_missing": finding(
+        "There are fewer images than the acquisition announced.", "Send the series again from the scanner."
+    ),
+    "view_missing": finding(
+        "One of the four views of a mammography is missing.", "Take it while the patient is still there."
+    ),
+    "laterality_conflict": finding(
+        "The side that a header names is not the one in the picture.", "Correct it at the source before it is read."
     ),
 }

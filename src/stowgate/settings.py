@@ -17,7 +17,7 @@ from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
 from stowgate.settings_delivery import Commitment, Dest, Route
 from stowgate.settings_gateway import Alerts, Log, Purge, Section, Source, Spool, Web, Workers, anchor, clashes
-from stowgate.settings_image import PresetWindow
+from stowgate.settings_image import Look, PresetWindow
 from stowgate.settings_problems import Given
 
 _LARGEST = 1 << 20
@@ -172,6 +172,7 @@ class Settings(Section):
     profile: tuple[Profile, ...] = Field(
         default=(), description="What recipients of their own get, as [[profile]] tables."
     )
+    look: Look = Field(default=Look(), description="What pictures are looked at for on the way.")
     window: tuple[PresetWindow, ...] = Field(
         default=(), description="Windows of your own for looking at pictures, as [[window]] tables."
     )

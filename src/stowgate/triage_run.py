@@ -43,7 +43,7 @@ def triage_folder(folder: Path | str, table: Sequence[Rule] | None = None) -> Tr
     left_out: dict[str, int] = {}
     buffer = Buffer()
     with TemporaryDirectory(prefix="stowgate-") as scratch:
-        for path in _files(Path(folder)):
+        for path in files_below(Path(folder)):
             try:
                 one = _coded(path, chosen, buffer, Path(scratch))
             except Rejected as refused:
@@ -54,7 +54,7 @@ def triage_folder(folder: Path | str, table: Sequence[Rule] | None = None) -> Tr
     return Triage(tuple(ranked(coded, chosen)), folders, left_out)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """Files below, in order; links are not followed."""
     if folder.is_file():
         yield folder

@@ -19,6 +19,7 @@ from stowgate.faces.web.app import build
 from stowgate.faces.web.server import Listen, WebServer
 from stowgate.gateway.acts import Hands
 from stowgate.gateway.control import ControlServer
+from stowgate.gateway.onlooker import Looking
 from stowgate.gateway.opened import Ears, Gateway, opened
 from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.purge import Keeping
@@ -32,6 +33,7 @@ from stowgate.ingest.stow import Stow
 from stowgate.ingest.stow_routes import StowRoutes
 from stowgate.ingest.watch import Folder, WatchedFolder
 from stowgate.lifecycle import Evidence
+from stowgate.look.looker import need_extra
 from stowgate.observe import logs, service
 from stowgate.observe.alerts import Alerts, webhook
 from stowgate.observe.metrics import Asked, Metrics
@@ -73,6 +75,7 @@ def plan_of(settings: Settings, base: Path = Path()) -> Plan:
         tuple(route.rule() for route in settings.route),
         tuple(Recipient(one.name, policy, one.key) for one, policy in recipients(settings)),
         keeping_of(settings),
+        looking_of(settings),
     )
 
 
@@ -81,6 +84,14 @@ def keeping_of(settings: Settings) -> Keeping:
     purge = settings.purge
     after, originals = (seconds_of(text) if text else None for text in (purge.after, purge.originals))
     return Keeping(after, originals, purge.pressure)
+
+
+def looking_of(settings: Settings) -> Looking:
+    """What [look] asks for. Misconfigured: "image_extra_missing"."""
+    looking = Looking(**settings.look.model_dump())
+    if looking:
+        need_extra()
+    return looking
 
 
 def way_of(dest: Dest) -> WayOut:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from stowgate.dicom.scanner import Buffer, scan
 from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
 from stowgate.framing import mac
+from stowgate.gateway import header_clock
 from stowgate.ingest.peek import FIRST, data_set_start
 from stowgate.outbox.routing import SEND, marks_of, priority_of, wish_of
 from stowgate.standard.uids import is_registered
@@ -41,6 +43,7 @@ class Examined:
     protocol: str = ""
     marks: tuple[str, ...] = ()
     priority: str = ""
+    clock: int | None = None
 
 
 class Content:
@@ -128,6 +131,7 @@ class Examiner:
             self._alias(self._protocol, b"protocol", raw(0x00080060, _PROTOCOL, _BODY_PART, _KERNEL)),
             marks_of(self._patterns, map(raw, _DESCRIPTIONS)) if self._patterns else (),
             priority_of(map(raw, _PRIORITIES)),
+            header_clock.offset(found.get, time.time()),
         )
 
     def _buffer(self) -> Buffer:
@@ -146,7 +150,7 @@ def coming(id: str, source: str, size: int, content: str, seen: Examined, peer: 
     marks = (*seen.marks, wish_of(peer)) if source == SEND else seen.marks
     return Coming(
         id, source, size, seen.instance, content, seen.study, seen.modality, seen.sop_class,
-        seen.scanner, seen.protocol, peer, marks=marks, priority=seen.priority,
+        seen.scanner, seen.protocol, peer, marks=marks, priority=seen.priority, clock=seen.clock,
     )  # fmt: skip
 
 

@@ -16,12 +16,15 @@ from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.ending import Desk
 from stowgate.gateway.examine import Examiner
 from stowgate.gateway.intake import SpoolIntake
+from stowgate.gateway.onlooker import Onlooker
 from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.profiles import Profile, Profiles
 from stowgate.gateway.purge import Purge
 from stowgate.gateway.recovery import Found, recover
 from stowgate.gateway.workers import Station, Workers, newly_received
+from stowgate.look import judges
+from stowgate.look.looker import Looker, LookLimits
 from stowgate.objects import Raw
 from stowgate.observe.audit import AuditLog
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
@@ -35,6 +38,8 @@ from stowgate.way import Way
 SCRATCH = "scratch"
 _LAST = 2.0
 """Seconds a parcel gets to end after the workers: it is sent again, and the same bytes twice have no effect."""
+_BEHIND = 10
+"""How far the process that looks at pictures steps back behind those that take objects in (nice(2))."""
 _IN_TIME = 6.0
 """Seconds the workers get to finish what is under way, once the sources have ended: together less than 30."""
 
@@ -138,11 +143,12 @@ def opened(
         station = Station(way, profiles, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)
         workers = Workers(station, plan.workers)
         purge = held.enter_context(_purge(plan, ledger, spool, ears))
+        onlooker = held.enter_context(_onlooker(plan, ledger, spool, ears))
         held.callback(workers.stop, _IN_TIME)
         held.callback(intake.stop)
         held.callback(outbox.stop, 0.0)
         if work:
-            for part in (workers, outbox, purge):
+            for part in (workers, outbox, purge, onlooker):
                 part.start()
         working = (intake, workers, backlog, found, outbox, profiles, purge)
         yield Gateway(plan, key, spool, ledger, audit, ears, *working, tuple(paths))
@@ -188,6 +194,18 @@ def _purge(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Itera
         yield purge
     finally:
         purge.stop()
+
+
+@contextmanager
+def _onlooker(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Iterator[Onlooker]:
+    """Who looks at pictures, behind everybody else; it is not waited for."""
+    eye = Looker(LookLimits(nice=_BEHIND))
+    onlooker = Onlooker(plan.looking, ledger, spool.clean, eye, judges, ears.tell)
+    ears.add(onlooker.watch)
+    try:
+        yield onlooker
+    finally:
+        onlooker.stop(_LAST)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.gateway.onlooker import Looking
 from stowgate.gateway.purge import Keeping
 from stowgate.gateway.ways import WayOut
 from stowgate.outbox.routing import Rule
@@ -38,6 +39,7 @@ class Plan:
     ways, rules   -- where clean objects can go, and which go where
     recipients    -- the profiles that rules name
     keeping       -- how long what has arrived is kept
+    looking       -- what pictures are looked at for on the way
     """
 
     spool: Path
@@ -55,6 +57,7 @@ class Plan:
     rules: tuple[Rule, ...] = ()
     recipients: tuple[Recipient, ...] = ()
     keeping: Keeping = field(default_factory=Keeping)
+    looking: Looking = field(default_factory=Looking)
 
     @property
     def patterns(self) -> tuple[str, ...]:

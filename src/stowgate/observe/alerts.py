@@ -80,6 +80,8 @@ class Alerts:
                 | events.Delivered(code="peer_lost_object" | "peer_has_other_bytes")
             ):
                 self.tell(event.code, event.destination, event.item)
+            case events.Noticed():
+                self.tell(event.code, event.source, event.item)
             case events.Settled(state=State.QUARANTINED):
                 self.tell(event.code, event.source, event.item)
             case _:

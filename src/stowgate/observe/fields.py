@@ -11,7 +11,7 @@ from stowgate.reasons import REASONS
 
 EVENTS = frozenset(
     "started stopping received refused settled reserve intake_stopped source_failed payload_lost "
-    "caller_turned_away association act delivered destination_down destination_up destination_paused purged "
+    "caller_turned_away association act delivered destination_down destination_up destination_paused purged noticed "
     "library_message uncaught uncaught_in_thread unraisable upload_failed request_failed".split()
 )
 """Every event a line may name: a word that is not here could be anybody's name."""
@@ -67,6 +67,7 @@ def allowed(names: Collection[str]) -> Mapping[str, Judge]:
         "up": _number,
         "item": _like(_ID),
         "study": _like(_ID),
+        "scanner": _like(_ID),
         "boot": _like(_ID),
         "code": _one_of(REASONS),
         "state": _one_of(_STATES),

@@ -23,12 +23,12 @@ _EVENT_NAMES = {
     events.PayloadLost: "payload_lost", events.CallerTurnedAway: "caller_turned_away",
     events.Association: "association", events.Act: "act", events.Delivered: "delivered",
     events.DestinationDown: "destination_down", events.DestinationUp: "destination_up",
-    events.DestinationPaused: "destination_paused", events.Purged: "purged",
+    events.DestinationPaused: "destination_paused", events.Purged: "purged", events.Noticed: "noticed",
 }  # fmt: skip
 _LOUD = {
     events.Refused: "warning", events.IntakeStopped: "critical", events.PayloadLost: "critical",
     events.CallerTurnedAway: "warning", events.SourceFailed: "error", events.DestinationDown: "warning",
-    events.DestinationPaused: "error",
+    events.DestinationPaused: "error", events.Noticed: "warning",
 }  # fmt: skip
 _KNOWN = ("pynetdicom", "pydicom", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "py.warnings")
 _QUIET = {

@@ -60,6 +60,7 @@ class Metrics:
         self._up = Gauge("destination_up", "1 while a destination takes things.", **named("destination"))
         self._outages = Counter("destination_outages", "Outages that began.", **named("destination", "code"))
         self._down = Counter("destination_down_seconds", "Seconds of outages that ended.", **named("destination"))
+        self._noticed = Counter("noticed", "What was amiss with pictures, studies and scanners.", **named("code"))
         self._stopped = False
         self._open.set(1)
         self._registry.register(_Ledger(asked, clock))
@@ -94,6 +95,8 @@ class Metrics:
                 self._outages.labels(event.destination, event.code).inc()
             case events.DestinationPaused():
                 self._up.labels(event.destination).set(0)
+            case events.Noticed():
+                self._noticed.labels(event.code).inc()
             case events.DestinationUp():
                 self._up.labels(event.destination).set(1)
                 self._down.labels(event.destination).inc(event.seconds)

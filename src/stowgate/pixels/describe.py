@@ -199,6 +199,7 @@ def _acquisition(dataset: Dataset) -> Acquisition:
         kernel=kernel[0] if kernel else "",
         image_type=texts(dataset, "ImageType"),
         view=view,
+        orientation=texts(dataset, "PatientOrientation"),
         kvp=number(dataset, "KVP"),
         exposure=_exposure(dataset),
         exposure_index=number(dataset, "ExposureIndex"),

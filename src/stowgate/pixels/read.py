@@ -37,7 +37,8 @@ class Opened:
     """An object with a picture: what its header says, and its frames."""
 
     image: Image
-    _dataset: Dataset = field(repr=False)
+    dataset: Dataset = field(repr=False)
+    """Its header; Pixel Data may not be in it."""
     _source: BinaryIO | None = field(repr=False)
     """A file that stands at the value of Pixel Data; None where the data set holds it."""
     _options: dict[str, Any] = field(repr=False)
@@ -61,12 +62,12 @@ class Opened:
             last = image.frames - 1 if indices is None else indices[-1]
             if _bits_of_frame(image) * (last + 1) > 8 * (self._room + 1):
                 raise Rejected("picture_cut_short")
-        source = self._dataset if self._source is None else self._source
+        source = self.dataset if self._source is None else self._source
         count = 0
         try:
             for array, _ in decoder.iter_array(source, indices=indices, validate=True, **self._options):
                 count += 1
-                yield _in_colour(array, self._dataset, image)
+                yield _in_colour(array, self.dataset, image)
                 if indices is None and count == image.frames:
                     return
         except Rejected:

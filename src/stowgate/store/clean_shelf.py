@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from stowgate.dicom.source import ByteSource
 from stowgate.objects import Piece, Place
+from stowgate.store.loan import Loan
 from stowgate.store.sealed import SealedSource
 from stowgate.store.sealed_folder import Lent, Part, SealedFolder
 from stowgate.store.spool import Facts, Kept
@@ -115,6 +116,10 @@ class SealedCleanShelf:
     def open(self, id: str) -> SealedSource:
         """See `CleanShelf.open`."""
         return self.folder.open(id)
+
+    def loan(self, id: str) -> Loan:
+        """What another process needs to read an object. Raises as `open` does."""
+        return self.folder.loan(id)
 
     def ids(self) -> Iterator[str]:
         """See `CleanShelf.ids`."""

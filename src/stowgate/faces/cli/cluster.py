@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stowgate.faces.cli.exits import Exit
-from stowgate.faces.cli.imaging import File, need_image_extra, written
+from stowgate.faces.cli.imaging import File, written
 from stowgate.faces.cli.show import say
+from stowgate.look.looker import need_extra
 
 if TYPE_CHECKING:
     from stowgate.analyse.clusters import Clusters
@@ -33,7 +34,7 @@ def cluster(
 
     It is a picture of intensities, no segmentation and no diagnosis.
     """
-    need_image_extra()
+    need_extra()
     from stowgate import imaging
     from stowgate.analyse.clusters import DISCLAIMER, clusters
 

@@ -21,6 +21,7 @@ PLACES = {
     "view": "view",
     "cluster": "cluster",
     "triage": "triage",
+    "qc": "qc",
     "run": "gateway",
     "status": "status",
     "init": "init",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A DICOM file.", exists=True, dir_okay=False)]
 Frame = Annotated[int, typer.Option("--frame", help="Which frame, the first being 1.", min=1)]
-_NEEDED = ("numpy", "PIL", "matplotlib", "scipy", "sklearn")
-
-
-def need_image_extra() -> None:
-    """Raise `Misconfigured` with what to install, before anything fails half way."""
-    if any(find_spec(name) is None for name in _NEEDED):
-        raise Misconfigured("image_extra_missing")
 
 
 def presets_of(config: Path | None) -> dict[str, Window]:

@@ -9,8 +9,9 @@ import typer
 
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
-from stowgate.faces.cli.imaging import File, Frame, need_image_extra, presets_of, written
+from stowgate.faces.cli.imaging import File, Frame, presets_of, written
 from stowgate.faces.cli.show import say
+from stowgate.look.looker import need_extra
 
 if TYPE_CHECKING:
     from stowgate.imaging import Picture, Seen
@@ -30,7 +31,7 @@ def view(
     ] = None,
 ) -> int:
     """Show a slice as an 8-bit PNG of exactly its rows and columns, windowed as asked, by its header, or sensibly."""
-    need_image_extra()
+    need_extra()
     from stowgate import imaging
 
     path = out or Path("view.png")

@@ -1,0 +1,70 @@
+"""Scanners that are alike: k-means over what is usual for each, with as many groups as there really are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stowgate.analyse.features import Floats
+
+FEWEST, MOST = 4, 6
+_LEAST = 0.25
+"""Robust standard deviations of the whole protocol below which no scatter of one scanner is believed."""
+CLEAR = 0.6
+"""Mean silhouette (Rousseeuw 1987) below which there is one group: normal scatter reaches 0.5 with a few scanners."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Scanners that are alike; `silhouette` of the division that they come from, 1 is clear."""
+
+    scanners: tuple[str, ...]
+    silhouette: float
+
+
+def shifts_of(scanners: Sequence[str], protocols: Sequence[str], deviations: Floats) -> dict[str, Floats]:
+    """By scanner: how far its median is off the middle of all scanners', in what images of one scanner differ.
+
+    deviations -- images x features in robust standard deviations; the mean over its protocols, each with enough images
+    """
+    found: dict[str, list[Floats]] = {}
+    who, what = np.array(scanners), np.array(protocols)
+    for protocol in sorted(set(protocols)):
+        own = {name: deviations[(what == protocol) & (who == name)] for name in sorted(set(who[what == protocol]))}
+        own = {name: rows for name, rows in own.items() if len(rows) >= FEWEST}
+        if len(own) < 2:
+            continue
+        medians = {name: np.median(rows, axis=0) for name, rows in own.items()}
+        within = np.median([np.median(abs(rows - medians[name]), axis=0) for name, rows in own.items()], axis=0)
+        middle = np.median(list(medians.values()), axis=0)
+        for name, median in medians.items():
+            found.setdefault(name, []).append((median - middle) / np.maximum(1.4826 * within, _LEAST))
+    return {name: np.mean(rows, axis=0) for name, rows in found.items()}
+
+
+def groups_of(usual: Mapping[str, Floats]) -> tuple[Group, ...]:
+    """The groups of scanners, by how far each is off: one where there is no structure, none of none."""
+    names = sorted(usual)
+    whole = (Group(tuple(names), 0.0),) if names else ()
+    if len(names) < FEWEST:
+        return whole
+    points = np.clip(np.array([usual[name] for name in names]), -30, 30)
+    if float(np.ptp(points, axis=0).max()) < 2.0:  # nobody differs by more than scans do
+        return whole
+    score, labels = max((_divided(points, k) for k in range(2, min(MOST, len(names) - 1) + 1)), key=lambda one: one[0])
+    if score < CLEAR:
+        return whole
+    found = (tuple(name for name, label in zip(names, labels, strict=True) if label == one) for one in set(labels))
+    return tuple(Group(members, score) for members in sorted(found))
+
+
+def _divided(points: Floats, k: int) -> tuple[float, list[int]]:
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import silhouette_score
+
+    labels = KMeans(k, n_init=10, random_state=0).fit_predict(points)
+    if len(set(labels)) < 2:
+        return -1.0, [0] * len(points)
+    return float(silhouette_score(points, labels)), [int(label) for label in labels]

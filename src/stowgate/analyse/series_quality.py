@@ -1,0 +1,191 @@
+"""Faults that a study shows as a whole: slices that are missing or there twice, gaps, views, sides, a blurred slice."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from stowgate.analyse.finding import Finding
+from stowgate.pixels.image import Geometry, Image
+
+FEWEST = 5
+"""Slices of a stack below which no gap is judged."""
+UNEVEN, SAME = 0.2, 0.05
+"""Shares of the usual distance of slices: by how much one may differ, and below which two lie at one place."""
+BLURRED, QUIETER = 0.72, 0.8
+"""Sharpness and noise of a slice as shares of its neighbours', below which it moved: what only moves loses both."""
+_NEAR = 4
+_STACKED = ("CT", "MR", "PT")
+_VIEWS = frozenset(("LCC", "RCC", "LMLO", "RMLO"))
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One image of a study.
+
+    series -- of which it is; digest: equal for equal pictures, "" where it is not known
+    side   -- of a mammogram: side of the picture at which the breast is attached, "L" or "R", "" where it is not told
+    """
+
+    image: Image
+    series: str = ""
+    digest: str = ""
+    side: str = ""
+    features: Mapping[str, float] = field(default_factory=dict)
+
+
+def findings(members: Sequence[Member]) -> tuple[Finding, ...]:
+    """What is amiss with a study as a whole, series by series, then the views of a mammography."""
+    by_series: dict[str, list[Member]] = defaultdict(list)
+    for member in members:
+        by_series[member.series].append(member)
+    found = [finding for series in sorted(by_series) for finding in _of_series(by_series[series])]
+    return (*found, *mammography(members))
+
+
+def _of_series(members: Sequence[Member]) -> list[Finding]:
+    found = _twice(members)
+    for stack in _stacks(members):
+        found += _gaps(stack)
+        found += _blurred(stack)
+    found += _announced(members)
+    return found
+
+
+def _twice(members: Sequence[Member]) -> list[Finding]:
+    digests = Counter(one.digest for one in members if one.digest and one.features.get("spread", 0) > 0)
+    copies = sum(number - 1 for number in digests.values())
+    return [Finding("slices_twice", {"copies": float(copies)})] if copies else []
+
+
+def _stacks(members: Sequence[Member]) -> list[list[tuple[float, Member]]]:
+    """Single-frame slices that lie in parallel, by acquisition, each with its place along their normal in mm."""
+    groups: dict[tuple[object, ...], list[tuple[float, Member]]] = defaultdict(list)
+    for member in members:
+        place = _place(member.image.shared.geometry)
+        of = member.image.acquisition
+        if place is None or member.image.modality not in _STACKED or member.image.frames != 1:
+            continue
+        if "LOCALIZER" in of.image_type:
+            continue
+        kind = (of.acquisition_number, of.echo_time, of.image_type, _direction(member.image.shared.geometry))
+        groups[kind].append((place, member))
+    return [sorted(group, key=lambda one: one[0]) for _, group in sorted(groups.items(), key=repr)]
+
+
+def _place(of: Geometry) -> float | None:
+    if of.position is None or of.orientation is None:
+        return None
+    return float(np.dot(of.position, np.cross(of.orientation[:3], of.orientation[3:])))
+
+
+def _direction(of: Geometry) -> tuple[float, ...]:
+    return tuple(round(value, 2) for value in of.orientation or ())
+
+
+def _gaps(stack: Sequence[tuple[float, Member]]) -> list[Finding]:
+    """By Image Position along the normal: what is missing between slices, and distances that differ otherwise."""
+    places = np.array([place for place, _ in stack])
+    distances = np.diff(places)
+    apart = distances[distances > 1e-3]
+    if len(apart) + 1 < FEWEST:
+        return []
+    usual = float(np.median(apart))
+    at_one_place = int((distances < SAME * usual).sum())
+    found: list[Finding] = []
+    if 0 < at_one_place <= len(places) // 4:  # more are phases of time, which lie at one place on purpose
+        found.append(Finding("slices_at_one_place", {"slices": float(at_one_place)}))
+    steps = apart / usual
+    whole = np.rint(steps)
+    is_gap = (whole >= 2) & (abs(steps - whole) < UNEVEN * whole)
+    if is_gap.any():
+        missing = float((whole[is_gap] - 1).sum())
+        found.append(Finding("slices_missing", {"slices": missing, "spacing_mm": usual}))
+    uneven = (abs(steps - 1) > UNEVEN) & ~is_gap
+    if uneven.any():
+        found.append(Finding("spacing_uneven", {"gaps": float(uneven.sum()), "spacing_mm": usual}))
+    return found
+
+
+def _blurred(stack: Sequence[tuple[float, Member]]) -> list[Finding]:
+    """A slice that is less sharp and less noisy than its neighbours: it was smeared while they were not."""
+    sharp, noise = (_series(stack, name) for name in ("sharpness", "noise"))
+    bad = 0
+    for at in range(len(stack)):
+        near = [n for n in range(max(0, at - _NEAR), min(len(stack), at + _NEAR + 1)) if n != at]
+        if len(near) < _NEAR or not np.isfinite(sharp[[at, *near]]).all():
+            continue
+        bad += bool(sharp[at] < BLURRED * np.median(sharp[near]) and noise[at] < QUIETER * np.median(noise[near]))
+    return [Finding("slices_blurred", {"slices": float(bad)})] if bad else []
+
+
+def _series(stack: Sequence[tuple[float, Member]], name: str) -> Floats:
+    return np.array([member.features.get(name, np.nan) for _, member in stack], float)
+
+
+def _announced(members: Sequence[Member]) -> list[Finding]:
+    """Fewer than Images in Acquisition says, or holes in Instance Number where there is no geometry."""
+    by_acquisition: dict[int | None, list[Member]] = defaultdict(list)
+    for member in members:
+        by_acquisition[member.image.acquisition.acquisition_number].append(member)
+    short = 0
+    for group in by_acquisition.values():
+        told = [one.image.acquisition.images_in_acquisition for one in group]
+        expected = max((one for one in told if one is not None), default=0)
+        short += max(0, min(expected, 100_000) - len(group)) if group[0].image.modality in _STACKED else 0
+    return [Finding("images_missing", {"images": float(short)})] if short else []
+
+
+def mammography(members: Sequence[Member]) -> tuple[Finding, ...]:
+    """A screening has CC and MLO of both sides, and the sides that headers name are those in the pictures."""
+    images = [member for member in members if member.image.modality == "MG"]
+    views = {side + view for member in images if (side := _side(member)) and (view := _view(member))}
+    found: list[Finding] = []
+    if len(views) >= 3 and _VIEWS - views:  # one or two views are what was asked for: a follow-up
+        found.append(Finding("view_missing", {"views": float(len(_VIEWS - views))}))
+    wrong = sum(_is_other_side(member) for member in images)
+    if wrong:
+        found.append(Finding("laterality_conflict", {"images": float(wrong)}))
+    return tuple(found)
+
+
+def _side(member: Member) -> str:
+    side = member.image.shared.laterality
+    return side if side in ("L", "R") else ""
+
+
+def _is_other_side(member: Member) -> bool:
+    """Whether the breast is attached where the other one usually is, and the header does not say that it is turned."""
+    side, leads_to = _side(member), "".join(member.image.acquisition.orientation[:1])[:1]
+    usual = {"L": "A", "R": "P"}
+    return bool(side and member.side and side != member.side and leads_to in ("", usual[side]))
+
+
+def _view(member: Member) -> str:
+    told = member.image.acquisition.view.upper()
+    if told in ("CC", "CRANIO-CAUDAL", "CRANIOCAUDAL"):
+        return "CC"
+    return "MLO" if told in ("MLO", "MEDIO-LATERAL OBLIQUE", "MEDIOLATERAL OBLIQUE") else ""
+
+
+def attached_at(values: npt.NDArray[np.float32], inverse: bool) -> str:
+    """Side of a mammogram at which the breast is attached to the chest: where its outer tenth is much fuller.
+
+    "L" or "R" of the picture as it is stored, "" where neither clearly is. Usually rows of a left breast
+    lead to anterior, those of a right one to posterior (Patient Orientation): a left one is attached at the left.
+    """
+    some = values[::16, ::16]
+    low, high = np.quantile(some, (0.02, 0.98))
+    if not high > low:
+        return ""
+    body = (high - some if inverse else some - low) > 0.2 * (high - low)
+    tenth = max(1, some.shape[1] // 10)
+    left, right = float(body[:, :tenth].mean()), float(body[:, -tenth:].mean())
+    if max(left, right) < 0.3 or min(left, right) > 0.1:
+        return ""
+    return "L" if left > right else "R"
