@@ -45,6 +45,15 @@ IMAGE: dict[str, Reason] = {
     ),
     "window_unknown": failed("There is no such window among the presets.", "Choose one of these, or give both values."),
     "window_of_colour": failed("A picture in colour has no windows.", "Look at it without --presets."),
+    # what is measured in a slice, for who is looked at first
+    "hyperdense_share_high": finding(
+        "More of what the skull encloses than usual is as dense as fresh blood.",
+        "Somebody should look at this study first; it is a measurement, never a diagnosis.",
+    ),
+    "lung_opacity_share_high": finding(
+        "More of the lung fields than usual is poorly aerated.",
+        "Somebody should look at this study first; it is a measurement, never a diagnosis.",
+    ),
     # what is amiss with one picture
     "picture_blank": finding("The picture is of one value.", "Take it again; see whether the detector is connected."),
     "picture_dead_lines": finding(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stowgate.analyse.triage import Coded, Rule, ranked, rules, words_fit
+from stowgate.analyse.triage import Coded, Rule, fitting, level_of, ranked, rules, with_own, words_fit
 
 TABLE = (
     Rule("stat", 60, "It is STAT.", priority=("high",)),
@@ -71,5 +71,40 @@ def test_the_shipped_words_mean_what_they_say(text: str, expected: list[str]) ->
 def test_every_shipped_rule_has_an_id_of_its_own_and_a_sentence() -> None:
     ids = [rule.id for rule in rules()]
     assert len(ids) == len(set(ids))
-    assert all(rule.because.endswith(".") and (rule.words or rule.priority) for rule in rules())
+    assert all(rule.because.endswith(".") and (rule.words or rule.priority or rule.measured) for rule in rules())
     assert not any("diagnos" in rule.because for rule in rules())
+
+
+def test_what_was_measured_in_one_slice_counts_for_its_study() -> None:
+    slices = [Coded("1.2", "CT"), Coded("1.2", "CT", measured=("hyperdense",)), Coded("1.3", "CT")]
+    first, second = ranked(slices)
+    assert (first.study, first.level, first.reasons) == ("1.2", "high", ("measured_hyperdense",))
+    assert (second.score, second.reasons) == (0, ())
+    assert ranked([Coded("1.2", "CT", measured=("lung_opacity",))])[0].reasons == ("measured_lung_opacity",)
+
+
+def test_a_rule_of_ones_own_takes_the_place_of_one_that_is_shipped_and_a_score_of_none_switches_it_off() -> None:
+    own = (
+        Rule("stroke_words", 10, "Mine.", words=("*cva*",)),
+        Rule("trauma_words", 0, "Off."),
+        Rule("knee", 5, "Knee."),
+    )
+    table = with_own(own)
+    assert len(table) == len(rules()) and table[-1].id == "knee"
+    assert "trauma_words" not in [rule.id for rule in table]
+    assert words_fit(table, ["CVA", "polytrauma"]) == ("stroke_words",) and words_fit(table, ["stroke"]) == ()
+    assert with_own(()) == rules()
+
+
+def test_rules_that_fit_an_object_make_its_level_as_long_as_they_are_there() -> None:
+    ids = fitting(TABLE, Coded("1.2", "CT", "high", ("head",)))
+    assert ids == ("stat", "head") and level_of(TABLE, ids) == "high"
+    assert level_of(TABLE[1:], ids) == "medium" and level_of(TABLE, ()) == "medium"
+    assert level_of(TABLE, ("routine",)) == "low"
+
+
+def test_words_are_found_in_one_description_not_across_two() -> None:
+    table = (Rule("both", 1, "Both.", words=("*head*neck*", "[a]*")),)
+    assert words_fit(table, ["head", "neck"]) == () and words_fit(table, ["HEAD and NECK"]) == ("both",)
+    assert words_fit(table, ["a thing"]) == ("both",)
+    assert words_fit((Rule("any", 1, "Any.", words=("*",)),), ["", " "]) == ()

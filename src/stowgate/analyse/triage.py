@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import cache
+from fnmatch import translate
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
 
 Level = Literal["low", "medium", "high"]
+Measure = Literal["hyperdense", "lung_opacity"]
+"""What can be measured in a slice, see `analyse.measured`."""
+DESCRIPTIONS = (0x00081030, 0x0008103E, 0x00321060, 0x00401002, 0x00081080, 0x00400254)
+"""Study, Series, Requested Procedure Description; Reason for the Procedure, Admitting Diagnoses, Performed one."""
+_CONDITIONS = ("priority", "words", "modality", "measured")
 _HIGH, _LOW = 50, -10
 """Scores from and up to which a study counts as high and low."""
 _LONGEST = 1024
@@ -19,7 +25,10 @@ _LONGEST = 1024
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Adds `score` where all its conditions hold; an empty one always does."""
+    """Adds `score` where all its conditions hold; an empty one always does, and of a list one is enough.
+
+    measured -- what was measured in a picture and is above its limit
+    """
 
     id: str
     score: int
@@ -27,16 +36,22 @@ class Rule:
     priority: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     modality: tuple[str, ...] = ()
+    measured: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What is kept of one object: codes alone. `words`: ids of the rules whose words one of its descriptions fits."""
+    """What is kept of one object: codes alone.
+
+    words    -- ids of the rules whose words one of its descriptions fits
+    measured -- what is above its limit in one of its slices
+    """
 
     study: str
     modality: str = ""
     priority: str = ""
     words: tuple[str, ...] = ()
+    measured: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +69,43 @@ class Urgent:
 def rules() -> tuple[Rule, ...]:
     """The shipped ones."""
     text = (files("stowgate.analyse") / "tables" / "triage.toml").read_text("utf-8")
-    lists = ("priority", "words", "modality")
     return tuple(
-        Rule(row["id"], row["score"], row["because"], *(tuple(row.get(name, ())) for name in lists))
+        Rule(row["id"], row["score"], row["because"], *(tuple(row.get(name, ())) for name in _CONDITIONS))
         for row in tomllib.loads(text)["rule"]
     )
+
+
+def with_own(own: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The shipped rules and one's own: one of a known id takes its place, and score 0 switches a rule off."""
+    chosen = {rule.id: rule for rule in (*rules(), *own)}
+    return tuple(rule for rule in chosen.values() if rule.score)
 
 
 def words_fit(table: Iterable[Rule], descriptions: Iterable[str]) -> tuple[str, ...]:
     """Ids of the rules whose words one of these descriptions fits. Nothing of the texts stays."""
     texts = [text.strip(" \0")[:_LONGEST].casefold() for text in descriptions]
-    return tuple(
-        rule.id for rule in table if any(fnmatchcase(text, word.casefold()) for word in rule.words for text in texts)
-    )
+    texts = [text for text in texts if text]
+    return tuple(rule.id for rule in table if rule.words and any(map(_pattern(rule.words).match, texts)))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    """All words of a rule in one expression."""
+    return re.compile("|".join(translate(word.casefold()) for word in words))
+
+
+def fitting(table: Iterable[Rule], one: Coded) -> tuple[str, ...]:
+    """Ids of the rules that fit an object."""
+    return tuple(rule.id for rule in table if _fits(rule, one))
+
+
+def level_of(table: Iterable[Rule], ids: Collection[str]) -> Level:
+    """How urgent the rules of these ids make something, as far as they are still there."""
+    return _level(sum(rule.score for rule in table if rule.id in ids))
+
+
+def _level(score: int) -> Level:
+    return "high" if score >= _HIGH else "low" if score <= _LOW else "medium"
 
 
 def ranked(objects: Iterable[Coded], table: Sequence[Rule] | None = None) -> list[Urgent]:
@@ -83,9 +122,8 @@ def _judged(study: str, members: Sequence[Coded], table: Sequence[Rule]) -> Urge
     """A rule counts once for a study, however many of its objects it fits."""
     fits = [rule for rule in table if any(_fits(rule, one) for one in members)]
     score = sum(rule.score for rule in fits)
-    level: Level = "high" if score >= _HIGH else "low" if score <= _LOW else "medium"
     strongest = sorted(fits, key=lambda rule: (-abs(rule.score), rule.id))
-    return Urgent(study, score, level, tuple(rule.id for rule in strongest), len(members))
+    return Urgent(study, score, _level(score), tuple(rule.id for rule in strongest), len(members))
 
 
 def _fits(rule: Rule, one: Coded) -> bool:
@@ -93,4 +131,5 @@ def _fits(rule: Rule, one: Coded) -> bool:
         (not rule.priority or one.priority in rule.priority)
         and (not rule.words or rule.id in one.words)
         and (not rule.modality or one.modality in rule.modality)
+        and (not rule.measured or not set(rule.measured).isdisjoint(one.measured))
     )

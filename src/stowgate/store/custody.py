@@ -18,13 +18,12 @@ class Coming:
 
     Aliases are keyed (32 hex digits): nobody without the key can tell what they stand for.
     id       -- of the raw object on the shelf, 32 random hex digits; of the row, too
-    source   -- name of the source in the configuration
-    size     -- bytes of the PS3.10 file
+    source, size -- its name in the configuration, bytes of the PS3.10 file
     instance, study -- aliases of the SOP and of the Study Instance UID
     content  -- alias of the data set's bytes: equal for equal data sets
     scanner, protocol -- aliases of station and protocol, for fleet quality
     code     -- why it was rejected (then nothing lies on the shelf), "" for one that is taken into custody
-    marks    -- names of the descriptions of the configuration that its header fits
+    marks, triage -- names of the descriptions of the configuration, ids of the rules of triage, that its header fits
     priority -- "low", "medium" or "high" as its header says, or ""
     clock    -- seconds from the time that its header names to its arrival, None where it names none
     """
@@ -43,6 +42,7 @@ class Coming:
     code: str = ""
     marks: tuple[str, ...] = ()
     priority: str = ""
+    triage: tuple[str, ...] = ()
     clock: int | None = None
 
 
@@ -88,10 +88,9 @@ class Row:
     """One item as people and scripts may see it: aliases and codes only.
 
     number   -- ascending in the order of arrival, a cursor for listings
-    arrived, updated -- seconds since 1970, UTC, for display only
-    next_try -- seconds since 1970 of the next move by itself, None if a person has to act or nothing is due
+    arrived, updated, next_try -- seconds since 1970, for display; None: no next move by itself is due
     has_raw, has_clean -- whether the payload is still there
-    delivered -- whether it has come everywhere it goes
+    delivered, triage -- whether it has come everywhere it goes; ids of the rules that make it more or less urgent
     """
 
     number: int
@@ -111,6 +110,7 @@ class Row:
     has_clean: bool
     next_try: float | None = None
     delivered: bool = False
+    triage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ ORDER BY number LIMIT 1;
 
 -- name: arrive -- give an arrival its row
 INSERT INTO items (id, source, state, size, instance, content, study, modality, sop_class, scanner, protocol, peer,
-                   marks, priority, clock, has_raw, arrived, updated)
+                   marks, priority, triage, clock, has_raw, arrived, updated)
 VALUES (:id, :source, 'received', :size, :instance, :content, :study, :modality, :sop_class, :scanner, :protocol, :peer,
-        :marks, :priority, :clock, :has_raw, :now, :now);
+        :marks, :priority, :triage, :clock, :has_raw, :now, :now);
 
 -- name: turn_back -- take an arrival on from received at once: a rejected one, or a duplicate of another
 UPDATE items SET state = :state, code = :code, original = :original WHERE id = :id AND state = 'received';

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 
 from stowgate.lifecycle import State
+from stowgate.outbox.policy import Urgency
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Moment
 from stowgate.store.custody import Caller, Coming, Event, Row, Study
@@ -39,12 +40,13 @@ class Item:
     adds: bool = False
     delivered: bool = False
 
-    def row(self) -> Row:
-        """As others may see it."""
+    def row(self, raised: Sequence[str] = ()) -> Row:
+        """As others may see it; `raised`: why its study is urgent, beside what its header says."""
         c = self.coming
         return Row(
             self.number, c.id, c.source, self.state, self.code, self.place, c.size, c.study, self.modality, c.sop_class,
             self.attempts, self.arrived, self.updated, self.has_raw, self.has_clean, delivered=self.delivered,
+            triage=tuple(dict.fromkeys((*c.triage, *raised))),
         )  # fmt: skip
 
 
@@ -73,6 +75,8 @@ class MemoryView:
         self._callers: dict[tuple[str, str, str], Caller] = {}
         self._events: list[Event] = []
         self._keys: dict[str, str] = {}
+        self._raised: dict[str, tuple[Urgency, tuple[str, ...]]] = {}
+        """By study: how urgent something in it makes it, and ids of rules."""
 
     def adding(self) -> int:
         """Counts them."""
@@ -132,7 +136,7 @@ class MemoryView:
         """Reads every id: for few items."""
         with self._turn:
             found = [item for known, item in self._items.items() if known.startswith(id)] if is_beginning(id) else []
-            return found[0].row() if len(found) == 1 else None
+            return self._row(found[0]) if len(found) == 1 else None
 
     def rows(
         self, states: Collection[State] = (), source: str = "", study: str = "", after: int = 0, most: int = 100
@@ -140,7 +144,7 @@ class MemoryView:
         """Reads every item: for few."""
         with self._turn:
             found = [
-                item.row()
+                self._row(item)
                 for item in self._items.values()
                 if item.number > after
                 and (not states or item.state in states)
@@ -148,6 +152,9 @@ class MemoryView:
                 and study in ("", item.coming.study)
             ]
         return found[: max(most, 0)]
+
+    def _row(self, item: Item) -> Row:
+        return item.row(self._raised.get(item.coming.study, (Urgency.LOW, ()))[1])
 
     def counts(self) -> dict[str, dict[State, int]]:
         """Counts every item."""

@@ -11,6 +11,7 @@ from stowgate.lifecycle import NEXT, State
 from stowgate.reasons import REASONS
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Caller, Coming, Ended, Leased, Row, Study
+from stowgate.store.deliveries_rows import sound_rules
 
 CALLERS = 1_000
 """How many of those turned away are remembered."""
@@ -36,6 +37,7 @@ def sound_coming(group: Iterable[Coming]) -> None:
             raise ValueError("a priority is low, medium or high")
         if not all(_MARK.fullmatch(mark) for mark in coming.marks):
             raise ValueError("a mark is a name of the configuration")
+        sound_rules(coming.triage)
         if not coming.source or coming.size < 0:
             raise ValueError("an arrival has a source and a size")
 
@@ -91,7 +93,7 @@ def item_row(row: Sequence[Any]) -> Row:
     number, id, source, state, code, place, size, study, modality, sop_class, attempts, arrived, updated, *has = row
     return Row(
         number, id, source, State(state), code, place, size, study, modality, sop_class, attempts, arrived, updated,
-        bool(has[0]), bool(has[1]), delivered=bool(has[2]),
+        bool(has[0]), bool(has[1]), delivered=bool(has[2]), triage=tuple(dict.fromkeys(has[3].split())),
     )  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def _receive(db: sqlite3.Connection, coming: Coming, moment: Moment) -> str:
         peer=coming.peer,
         marks=" ".join(coming.marks),
         priority=coming.priority,
+        triage=" ".join(coming.triage),
         clock=coming.clock,
         has_raw=not (coming.code or original),
         now=moment.now,

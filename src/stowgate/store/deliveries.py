@@ -34,6 +34,7 @@ class Unbound:
     marks           -- names of the descriptions of the configuration that its header fitted
     policy, key_id  -- what it was made with, and so for whom
     priority        -- "low", "medium" or "high" as its header said, or ""
+    triage          -- ids of the rules of triage that it fitted
     """
 
     number: int
@@ -46,6 +47,7 @@ class Unbound:
     policy: str = ""
     key_id: str = ""
     priority: str = ""
+    triage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,14 @@ class Deliveries(DeliveriesView, Links, Protocol):
         """Queue clean objects, by id, for the places they go to; where their items are queued already nothing changes.
 
         An item goes to a place once, whatever was made of it.
+        """
+
+    def raise_study(self, study: str, urgency: Urgency, because: Collection[str] = ()) -> int:
+        """Let what is queued of a study go at least so urgently, and what is bound later; how many got more urgent.
+
+        study   -- the alias of a study that is known
+        because -- ids of rules, which stay with its items as their reasons
+        What was sent stays as it is. Nothing is ever lowered.
         """
 
     def unbound(self, after: int = 0, most: int = 500) -> list[Unbound]:

@@ -17,13 +17,37 @@ ON CONFLICT (clean, destination) DO NOTHING;
 -- name: bound -- note that it was decided where a clean object goes
 UPDATE cleans SET bound = 1 WHERE number = :clean;
 
--- name: clean_number -- the number and the study of a clean object that waits
-SELECT cleans.number, cleans.study FROM cleans JOIN items ON items.number = cleans.item
+-- name: clean_number -- the number and the study of a clean object that waits, and what its study was raised to
+SELECT cleans.number, cleans.study, coalesce(raised.urgency, 0)
+FROM cleans JOIN items ON items.number = cleans.item LEFT JOIN raised ON raised.study = items.study
 WHERE cleans.id = :id AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1;
+
+-- name: raised -- what a study was raised to, and why
+SELECT urgency, because FROM raised WHERE study = :study;
+
+-- name: raise -- a study that is known is more urgent than its headers say
+INSERT INTO raised (study, urgency, because)
+SELECT study, :urgency, :because FROM items WHERE study = :study AND study <> '' LIMIT 1
+ON CONFLICT (study) DO UPDATE SET urgency = excluded.urgency, because = excluded.because;
+
+-- name: less_urgent -- what of a study is queued in lines less urgent than that
+SELECT deliveries.number, lines.destination, lines.study
+FROM items
+JOIN cleans ON cleans.item = items.number
+JOIN deliveries ON deliveries.clean = cleans.number
+JOIN lines ON lines.number = deliveries.line
+WHERE items.study = :study AND items.study <> '' AND deliveries.state = 'queued' AND lines.urgency < :urgency;
+
+-- name: hurry -- a queued delivery gets into a more urgent line
+UPDATE deliveries SET line = (
+    SELECT number FROM lines
+    WHERE lines.destination = :destination AND lines.urgency = :urgency AND lines.study = :study
+)
+WHERE number = :number;
 
 -- name: unbound -- a page of the clean objects that wait and that nobody has sent anywhere
 SELECT cleans.number, cleans.id, items.source, items.modality, items.sop_class, items.marks, items.id, policy, key_id,
-       priority
+       priority, triage
 FROM cleans JOIN items ON items.number = cleans.item
 WHERE cleans.bound = 0 AND cleans.stands = 1 AND cleans.number > :after
     AND items.state = 'waiting' AND items.has_clean = 1
@@ -31,7 +55,7 @@ ORDER BY cleans.number LIMIT :most;
 
 -- name: never_to -- a page of what stands for items that wait and never were on their way to a destination
 SELECT cleans.number, cleans.id, items.source, items.modality, items.sop_class, items.marks, items.id, policy, key_id,
-       priority
+       priority, triage
 FROM cleans JOIN items ON items.number = cleans.item
 WHERE cleans.number > :after AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1
     AND NOT EXISTS (

@@ -11,7 +11,7 @@ from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody_memory_view import Item
 from stowgate.store.deliveries import REFUSED, Bound, Destination, Due, Outcome, Unbound
 from stowgate.store.deliveries_memory_view import MemoryDeliveriesView, Sending
-from stowgate.store.deliveries_rows import sound_bound, sound_code, sound_outcomes
+from stowgate.store.deliveries_rows import sound_bound, sound_code, sound_outcomes, sound_raise
 from stowgate.store.deliveries_steps import WAKE, evidence_after, stand_of, together
 
 _OPEN = ("ready", "later", "out")
@@ -38,8 +38,9 @@ class MemoryDeliveries(MemoryDeliveriesView):
                     self._bound.add(id)
 
     def _begin(self, item: Item, clean: CleanObject, place: Bound) -> None:
-        key, now = (place.destination, place.urgency, clean.study), self.ledger._clocks.wall()
-        self._lines.setdefault(key, Line(len(self._lines) + 1, place.urgency))
+        raised, _ = self.ledger._raised.get(item.coming.study, (Urgency.LOW, ()))
+        key, now = (place.destination, max(place.urgency, raised), clean.study), self.ledger._clocks.wall()
+        self._lines.setdefault(key, Line(len(self._lines) + 1, key[1]))
         there = self._to(place.destination)
         if any(one.clean.id == clean.id or (one.item is item and self._stands(one)) for one in there):
             return
@@ -59,6 +60,27 @@ class MemoryDeliveries(MemoryDeliveriesView):
     def _ready(self, key: tuple[str, Urgency, str]) -> list[Sending]:
         return [one for one in self._all.values() if one.line == key and one.stand == "ready"]
 
+    def raise_study(self, study: str, urgency: Urgency, because: Collection[str] = ()) -> int:
+        """Looks at every delivery."""
+        sound_raise(study, because)
+        with self.ledger._turn:
+            if not any(item.coming.study == study for item in self.ledger._items.values()):
+                return 0
+            before, why = self.ledger._raised.get(study, (urgency, ()))
+            urgency = max(before, urgency)
+            self.ledger._raised[study] = (urgency, tuple(dict.fromkeys((*why, *because))))
+            found = [one for one in self._all.values() if one.item.coming.study == study and one.line[1] < urgency]
+            found = [one for one in found if one.state is Delivery.QUEUED]
+            for one in found:
+                self._change_line(one, (one.line[0], urgency, one.line[2]))
+            return len(found)
+
+    def _change_line(self, one: Sending, key: tuple[str, Urgency, str]) -> None:
+        stand, one.stand = one.stand, ""
+        self._lines.setdefault(key, Line(len(self._lines) + 1, key[1]))
+        one.line = key
+        self._stand(one, stand)
+
     def unbound(self, after: int = 0, most: int = 500) -> list[Unbound]:
         """In the order in which they were made."""
         with self.ledger._turn:
@@ -77,7 +99,17 @@ class MemoryDeliveries(MemoryDeliveriesView):
             if n > after and id in standing and item.state is State.WAITING and item.has_clean:
                 c, clean = item.coming, standing[id]
                 yield Unbound(
-                    n, id, c.source, item.modality, c.sop_class, c.marks, c.id, clean.policy, clean.key_id, c.priority
+                    n,
+                    id,
+                    c.source,
+                    item.modality,
+                    c.sop_class,
+                    c.marks,
+                    c.id,
+                    clean.policy,
+                    clean.key_id,
+                    c.priority,
+                    c.triage,
                 )
 
     def lease(self, destination: str, most: int, size: int, below: bool = False) -> list[Due]:

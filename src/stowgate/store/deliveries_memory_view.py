@@ -25,6 +25,7 @@ class Ledger(Protocol):
     _items: dict[str, Item]
     _cleans: dict[str, Item]
     _standing: dict[tuple[str, str, str], tuple[str, CleanObject]]
+    _raised: dict[str, tuple[Urgency, tuple[str, ...]]]
 
     def move(self, ids: Collection[str], to: State, code: str = "") -> frozenset[str]:
         """See `store.custody.Custody.move`."""

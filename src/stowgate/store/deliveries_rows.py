@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from stowgate.lifecycle import Delivery, Evidence
 from stowgate.reasons import REASONS
 from stowgate.store.deliveries import Bound, Outcome
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_RULE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 def sound_bound(group: Mapping[str, Sequence[Bound]]) -> None:
     """ValueError for a place that no configuration can name."""
     if not all(_NAME.fullmatch(place.destination) for places in group.values() for place in places):
         raise ValueError("a destination has a name of small letters, digits, - and _")
+
+
+def sound_raise(study: str, because: Iterable[str]) -> None:
+    """ValueError for what is no alias of a study, and for what is no id of a rule: no words may stand in the ledger."""
+    if not study:
+        raise ValueError("a study has an alias")
+    sound_rules(because)
+
+
+def sound_rules(ids: Iterable[str]) -> None:
+    """ValueError for what is no id of a rule."""
+    if not all(_RULE.fullmatch(id) for id in ids):
+        raise ValueError("a rule has an id of small letters, digits and _")
 
 
 def sound_outcomes(group: Sequence[Outcome]) -> None:

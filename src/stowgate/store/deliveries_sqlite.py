@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 
 from stowgate.lifecycle import State
+from stowgate.outbox.policy import Urgency
 from stowgate.store import custody_steps
 from stowgate.store import deliveries_steps as steps
 from stowgate.store.clocks import Clocks
 from stowgate.store.deliveries import REFUSED, Bound, Due, Outcome, Unbound
-from stowgate.store.deliveries_rows import sound_bound, sound_code, sound_outcomes
+from stowgate.store.deliveries_rows import sound_bound, sound_code, sound_outcomes, sound_raise
 from stowgate.store.deliveries_view import Lend, SqliteDeliveriesView
 from stowgate.store.group_commit import GroupCommit
 from stowgate.store.links_sqlite import measured
@@ -27,6 +28,11 @@ class SqliteDeliveries(SqliteDeliveriesView):
         """One commit."""
         sound_bound(group)
         self._writer.run(lambda db: steps.bind(db, group, self._clocks.wall()))
+
+    def raise_study(self, study: str, urgency: Urgency, because: Collection[str] = ()) -> int:
+        """One commit, by the index of studies."""
+        sound_raise(study, because)
+        return self._writer.run(lambda db: steps.raise_study(db, study, int(urgency), because))
 
     def unbound(self, after: int = 0, most: int = 500) -> list[Unbound]:
         """By an index that holds nothing else."""

@@ -33,13 +33,27 @@ def _ask(db: sqlite3.Connection, query: str, **values: object) -> list[Any]:
 def bind(db: sqlite3.Connection, group: Mapping[str, Sequence[Bound]], now: float) -> None:
     """See `store.deliveries.Deliveries.bind`."""
     for id, places in group.items():
-        for number, study in _ask(db, "clean_number", id=id):
+        for number, study, raised in _ask(db, "clean_number", id=id):
             for place in places:
-                line = {"destination": place.destination, "urgency": int(place.urgency), "study": study}
+                urgency = max(int(place.urgency), raised)
+                line = {"destination": place.destination, "urgency": urgency, "study": study}
                 _tell(db, "begin_line", **line)
                 _tell(db, "bind", clean=number, **line, now=now)
             if places:
                 _tell(db, "bound", clean=number)
+
+
+def raise_study(db: sqlite3.Connection, study: str, urgency: int, because: Collection[str]) -> int:
+    """See `store.deliveries.Deliveries.raise_study`."""
+    for before, why in _ask(db, "raised", study=study):
+        urgency, because = max(before, urgency), dict.fromkeys((*why.split(), *because))
+    _tell(db, "raise", study=study, urgency=urgency, because=" ".join(because))
+    found = _ask(db, "less_urgent", study=study, urgency=urgency)
+    for destination, uid in sorted({(destination, uid) for _, destination, uid in found}):
+        _tell(db, "begin_line", destination=destination, urgency=urgency, study=uid)
+    for number, destination, uid in found:
+        _tell(db, "hurry", number=number, destination=destination, urgency=urgency, study=uid)
+    return len(found)
 
 
 def lease(
@@ -77,8 +91,11 @@ def due_row(row: Sequence[Any]) -> Due:
 
 def unbound_row(row: Sequence[Any]) -> Unbound:
     """A row of the query `unbound`."""
-    number, id, source, modality, sop_class, marks, item, policy, key_id, priority = row
-    return Unbound(number, id, source, modality, sop_class, tuple(marks.split()), item, policy, key_id, priority)
+    number, id, source, modality, sop_class, marks, item, policy, key_id, priority, triage = row
+    return Unbound(
+        number, id, source, modality, sop_class, tuple(marks.split()), item, policy, key_id, priority,
+        tuple(triage.split()),
+    )  # fmt: skip
 
 
 def record(db: sqlite3.Connection, group: Sequence[Outcome], moment: Moment, quarantine: Quarantine) -> frozenset[int]:
