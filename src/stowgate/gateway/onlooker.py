@@ -150,7 +150,7 @@ class Onlooker:
             if seen.urgent and self._looking.urgency:
                 self._urgent.add(one.study)
                 self._hurry(one.study)
-        codes = seen.codes if self._looking.quality else ()
+        codes = (*(seen.codes if self._looking.quality else ()), *(seen.urgent if self._looking.urgency else ()))
         return Look(one.item, seen.frames, codes, seen.features if self._looking.fleet else {})
 
     def _hurry(self, study: str) -> None:
