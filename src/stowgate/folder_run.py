@@ -19,6 +19,8 @@ from stowgate.events import Event, ItemSettled, Listener, RunEnded, RunStarted
 from stowgate.ingest.folder import check, find
 from stowgate.item import Item
 from stowgate.lifecycle import State
+from stowgate.look.looking import NOTHING, Looking
+from stowgate.onlook import Onlook
 from stowgate.policy import Policy
 from stowgate.store.shelf import FolderShelf, ScratchShelf
 from stowgate.store.sqlite import open_ledger, rehearse
@@ -48,6 +50,8 @@ class Request:
     limits: Limits = DEFAULT
     memo: bool = True
     """Off only to measure the memo: what comes out is the same."""
+    looking: Looking = NOTHING
+    """What the clean pictures are looked at for; needs the extra stowgate[image]."""
     listeners: tuple[Listener, ...] = ()
     """Told of what happens as it happens: codes and counts, never values."""
 
@@ -150,14 +154,17 @@ class FolderRun:
     tally: Tally = field(default_factory=Tally)
     listeners: tuple[Listener, ...] = ()
     """Told of everything that happens, after the tally."""
+    onlook: Onlook | None = None
 
     def settled(self) -> Iterator[Settled]:
         """Take every input through; each is told of and yielded once, when it is durable."""
         number = self.ledger.start_run(self.batch.target)
         self._tell(RunStarted(self.policy.digest))
-        for settled in self.batch.run():
+        run = self.batch.run()
+        for settled in self.onlook.over(run) if self.onlook else run:
             self._tell(ItemSettled(settled.item, settled.size, settled.already_done, settled.counts))
             yield settled
+        self.tally.findings.update(self.onlook.codes() if self.onlook else {})
         self.ledger.end_run(number, self.tally.line())
         self._tell(RunEnded(self.tally.received))
 
@@ -199,7 +206,18 @@ def opened(request: Request) -> Iterator[FolderRun]:
             made_at,
             request.dry_run,
             listeners=request.listeners,
+            onlook=_onlook(request),
         )
+
+
+def _onlook(request: Request) -> Onlook | None:
+    """A dry run makes nothing that could be looked at."""
+    if not request.looking or request.dry_run:
+        return None
+    from stowgate.look.looker import need_extra
+
+    need_extra()
+    return Onlook(request.looking, request.workers)
 
 
 def count_inputs(request: Request) -> int:

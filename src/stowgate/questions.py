@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -271,3 +272,10 @@ def ways_in(view: View | None, sources: Iterable[tuple[str, str, str]]) -> list[
         away = tuple(one for one in callers if one.source == name)
         found.append(WayIn(name, kind, where, line["received"], line, away))
     return found
+
+
+def seen_of(view: View, study: str) -> dict[str, int]:
+    """What is amiss with the pictures of a study, and with it as a whole: how often each code was noticed."""
+    codes = Counter(code for one in view.looks.of_study(study) for code in one.look.codes)
+    codes.update(view.looks.codes_of_study(study) or ())
+    return dict(sorted(codes.items()))

@@ -68,9 +68,6 @@ IMAGE: dict[str, Reason] = {
     "picture_noisy": finding(
         "The picture is so noisy that nothing soft is told apart.", "Take it again with more exposure."
     ),
-    "picture_blurred": finding(
-        "The picture has no sharp edge.", "Take it again; ask the patient to keep still, or look at the focus."
-    ),
     "picture_rings": finding(
         "There are rings about the centre.", "Calibrate the detector, then take it again; call service if they stay."
     ),

@@ -32,7 +32,7 @@ from stowgate.analyse.quality import findings
 from stowgate.pixels.image import Image
 from tests.shared import SHARED
 
-TUNED, HELD_OUT = (11, 12, 13, 101), (201, 202, 203, 204)
+TUNED, HELD_OUT = (11, 12, 13, 101, *range(300, 342)), (401, 402, 403, 404)
 
 Array = np.ndarray
 Random = np.random.Generator

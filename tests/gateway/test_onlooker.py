@@ -11,9 +11,10 @@ import pytest
 from stowgate import events
 from stowgate.analyse.finding import Finding
 from stowgate.errors import Rejected, Temporary
-from stowgate.gateway.onlooker import FLEET_EVERY, QUIET, Looking, Onlooker
+from stowgate.gateway.onlooker import FLEET_EVERY, QUIET, Onlooker
 from stowgate.lifecycle import State
 from stowgate.look.looked import Header, Looked
+from stowgate.look.looking import Looking
 from stowgate.outbox.policy import Urgency
 from stowgate.pixels.image import Image
 from stowgate.store.custody import Custody
@@ -193,12 +194,13 @@ def test_scanners_are_compared_now_and_then_and_an_alarm_is_told_once(scene: Sce
 def test_what_is_urgent_goes_first_and_so_does_what_comes_of_it_later(scene: Scene) -> None:
     of_studies(scene.ledger, {1: STUDY, 2: OTHER, 3: STUDY})
     scene.ledger.deliveries.bind({clean(n): [Bound("pacs")] for n in (1, 2)})
-    scene.eye.sees[clean(1)] = replace(FINE, urgent=("hyperdense",))
+    scene.eye.sees[clean(1)] = replace(FINE, urgent=("hyperdense_share_high",))
     scene.onlooker.step()
     scene.ledger.deliveries.bind({clean(3): [Bound("pacs")]})
     scene.quiet()
     ways = scene.ledger.deliveries.of_items([hex32(n) for n in (1, 2, 3)])
     assert [ways[hex32(n)][0].urgency for n in (1, 2, 3)] == [Urgency.HIGH, Urgency.MEDIUM, Urgency.HIGH]
+    assert scene.told[0] == events.Noticed("hyperdense_share_high", "ct", item=hex32(1))
 
 
 @pytest.mark.parametrize("looking", [Looking(quality=True), Looking(fleet=True), Looking(urgency=True)])

@@ -22,6 +22,7 @@ FEWEST_OUTLIERS = 3
 DIFFERS = 8.0
 """Of a fleet of at least three: by how much the median of a scanner's images is off the others', in what its own differ
 from each other; healthy scanners of the tuning seeds stay below 5."""
+BLANK = "picture_blank"
 CLOCK = 300.0
 """Seconds by which a scanner's clock may be off."""
 
@@ -102,8 +103,7 @@ def judge(scans: Sequence[Scan], baseline: Baseline | None = None) -> Verdict:
             own[at[mine]] -= habit_of(deviations[at[mine]])
         distance[at] = together(own[at])
     codes = [
-        tuple(dict.fromkeys((*scan.codes, *(reasons(own[n], distance[n]) if scan.protocol in centres else ()))))
-        for n, scan in enumerate(ordered)
+        _codes(scan, own[n], distance[n]) if scan.protocol in centres else scan.codes for n, scan in enumerate(ordered)
     ]
     images = tuple(
         JudgedImage(scan, bool(codes[n]), codes[n], float(abs(own[n]).max(initial=0.0)))
@@ -131,6 +131,12 @@ def _verdict(
         images, tuple(scanners), groups_of(shifts), tuple(drifts), tuple(cannot),
         Baseline.of(centres, baseline), series,
     )  # fmt: skip
+
+
+def _codes(scan: Scan, deviations: Floats, distance: float) -> tuple[str, ...]:
+    """What is amiss by itself, then what is unlike the rest; a blank picture is unlike it in everything."""
+    unlike = () if BLANK in scan.codes else reasons(deviations, distance)
+    return tuple(dict.fromkeys((*scan.codes, *unlike)))
 
 
 def _over_time(scans: Sequence[Scan], deviations: Floats) -> Floats:

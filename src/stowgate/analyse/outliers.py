@@ -8,16 +8,16 @@ import numpy as np
 
 from stowgate.analyse.features import FEATURES, Floats
 
-FARTHEST = 4.8
-"""Of one feature, in robust standard deviations: 3 healthy images of 1,000 of the tuning seeds are beyond."""
-APART = 11.8
-"""Robust Mahalanobis distance: 4 healthy images of 1,000 of the tuning seeds are beyond, most of them by both."""
+FARTHEST = 5.4
+"""Of one feature, in robust standard deviations: 1 healthy image of 1,000 of the tuning seeds is beyond."""
+APART = 10.0
+"""Robust Mahalanobis distance: fewer than 1 of 1,000 are beyond, in fleets of 30 to 250 images of a protocol."""
 FEWEST = 8
 """Images of a protocol below which nobody is unlike the rest: there is no rest."""
 _FEWEST_TOGETHER = 60
 """Images from which on a covariance of so many features means something."""
 _LIMIT = 30.0
-_BLUNT = 0.1
+_BLUNT = 0.3
 """Variance that is added to each feature: none is believed to hang together with others more closely than that."""
 _TO_SIGMA, _SHARE, _TO_SIGMA_OF_SHARE = 1.4826, 0.15, 2.073
 _BELIEVED = 5.0

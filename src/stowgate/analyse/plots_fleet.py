@@ -11,6 +11,7 @@ import numpy.typing as npt
 from stowgate.analyse.drift import WATCHED
 from stowgate.analyse.features import FEATURES, NAMES, Floats
 from stowgate.analyse.fleet import JudgedImage, Verdict
+from stowgate.analyse.outliers import FARTHEST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,6 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7
 """Told apart by everybody (Okabe and Ito 2008)."""
 MARKERS = "os^Dv<>P"
 MOST_NAMED, MOST_LINES = 8, 8
-LIMIT = 4.8
 
 
 def scatter_figure(verdict: Verdict, across: str = "density", up: str = "contrast") -> Figure:
@@ -65,7 +65,7 @@ def drift_figure(verdict: Verdict, scanners: Sequence[str] = ()) -> Figure:
     shown = [name for name in WATCHED if any(_moves(verdict.series[one], name) for one in names)][:MOST_LINES]
     for axes, name in zip(panels, names, strict=False):
         series = verdict.series[name]
-        axes.axhspan(-LIMIT, LIMIT, color="#e8e8e8", linewidth=0)
+        axes.axhspan(-FARTHEST, FARTHEST, color="#e8e8e8", linewidth=0)
         for n, feature in enumerate(shown):
             axes.plot(
                 np.arange(1, len(series) + 1), _smooth(series[:, NAMES.index(feature)]), linewidth=1.4,
@@ -127,7 +127,7 @@ def _moves(series: Floats, name: str) -> bool:
 
 
 def _smooth(values: Floats) -> Floats:
-    padded = np.pad(values, 2, mode="edge")
+    padded = np.pad(values, 2, mode="reflect" if len(values) > 2 else "edge")
     smooth: Floats = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
     return np.clip(smooth, -12, 12)
 

@@ -16,8 +16,10 @@ FEWEST = 5
 """Slices of a stack below which no gap is judged."""
 UNEVEN, SAME = 0.2, 0.05
 """Shares of the usual distance of slices: by how much one may differ, and below which two lie at one place."""
-BLURRED, QUIETER = 0.72, 0.8
-"""Sharpness and noise of a slice as shares of its neighbours', below which it moved: what only moves loses both."""
+SMOOTH = 0.25
+"""Sharpness of what has no edge at all, see `measure`."""
+BLURRED, NOISIER = 0.5, 1.2
+"""Sharpness above that, and noise, of a slice as shares of its neighbours': below and up to which it was smeared."""
 _NEAR = 4
 _STACKED = ("CT", "MR", "PT")
 _VIEWS = frozenset(("LCC", "RCC", "LMLO", "RMLO"))
@@ -113,14 +115,17 @@ def _gaps(stack: Sequence[tuple[float, Member]]) -> list[Finding]:
 
 
 def _blurred(stack: Sequence[tuple[float, Member]]) -> list[Finding]:
-    """A slice that is less sharp and less noisy than its neighbours: it was smeared while they were not."""
+    """Slices less sharp than their neighbours on both sides, and not for noise: these moved, or the patient did."""
     sharp, noise = (_series(stack, name) for name in ("sharpness", "noise"))
+    edges = np.maximum(sharp - SMOOTH, 0.005)
     bad = 0
-    for at in range(len(stack)):
-        near = [n for n in range(max(0, at - _NEAR), min(len(stack), at + _NEAR + 1)) if n != at]
-        if len(near) < _NEAR or not np.isfinite(sharp[[at, *near]]).all():
+    for at in range(_NEAR // 2, len(stack) - _NEAR // 2):
+        before, behind = np.arange(max(0, at - _NEAR), at), np.arange(at + 1, min(len(stack), at + _NEAR + 1))
+        near = np.concatenate([before, behind])
+        if not np.isfinite(edges[[at, *near]]).all():
             continue
-        bad += bool(sharp[at] < BLURRED * np.median(sharp[near]) and noise[at] < QUIETER * np.median(noise[near]))
+        least = min(float(np.median(edges[side])) for side in (before, behind))
+        bad += bool(edges[at] < BLURRED * least and noise[at] < NOISIER * np.median(noise[near]))
     return [Finding("slices_blurred", {"slices": float(bad)})] if bad else []
 
 

@@ -20,7 +20,6 @@ from stowgate.faces.web.app import build
 from stowgate.faces.web.server import Listen, WebServer
 from stowgate.gateway.acts import Hands
 from stowgate.gateway.control import ControlServer
-from stowgate.gateway.onlooker import Looking
 from stowgate.gateway.opened import Ears, Gateway, opened
 from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.purge import Keeping
@@ -35,6 +34,7 @@ from stowgate.ingest.stow_routes import StowRoutes
 from stowgate.ingest.watch import Folder, WatchedFolder
 from stowgate.lifecycle import Evidence
 from stowgate.look.looker import need_extra
+from stowgate.look.looking import Looking
 from stowgate.observe import logs, service
 from stowgate.observe.alerts import Alerts, webhook
 from stowgate.observe.metrics import Asked, Metrics

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from stowgate import events
 from stowgate.errors import Rejected, StowgateError, Temporary
 from stowgate.lifecycle import State
 from stowgate.look.looked import Looked
+from stowgate.look.looking import Looking
 from stowgate.outbox.policy import Urgency
 from stowgate.store.custody import Custody
 from stowgate.store.loan import Loan
@@ -32,23 +32,6 @@ MOST_SCANS = 20_000
 _KEPT = 5_000
 """Objects of studies that are not judged yet that are kept in mind; of more, all of a study are looked at again."""
 _LOOK, _PAUSE = 1.0, 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Looking:
-    """What is looked for on the way; nothing by default.
-
-    quality -- faults of pictures and of whole studies
-    urgency -- what is measured that makes a study urgent
-    fleet   -- scanners that differ from what they, or their like, were
-    """
-
-    quality: bool = False
-    urgency: bool = False
-    fleet: bool = False
-
-    def __bool__(self) -> bool:
-        return self.quality or self.urgency or self.fleet
 
 
 class Lender(Protocol):
@@ -167,7 +150,7 @@ class Onlooker:
             if seen.urgent and self._looking.urgency:
                 self._urgent.add(one.study)
                 self._hurry(one.study)
-        codes = seen.codes if self._looking.quality else ()
+        codes = (*(seen.codes if self._looking.quality else ()), *(seen.urgent if self._looking.urgency else ()))
         return Look(one.item, seen.frames, codes, seen.features if self._looking.fleet else {})
 
     def _hurry(self, study: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from stowgate.analyse import triage
 from stowgate.dicom.limits import DEFAULT, Limits
-from stowgate.gateway.onlooker import Looking
 from stowgate.gateway.purge import Keeping
 from stowgate.gateway.ways import WayOut
+from stowgate.look.looking import Looking
 from stowgate.outbox.routing import Rule
 from stowgate.policy import Policy
 from stowgate.store.spool_folder import RESERVE

@@ -13,6 +13,7 @@ from stowgate.analyse.features import of_header
 from stowgate.analyse.finding import Finding
 from stowgate.analyse.intensity import Intensity, intensity_of
 from stowgate.analyse.measure import measure
+from stowgate.analyse.measured import measured
 from stowgate.analyse.quality import findings, is_judged
 from stowgate.look.header import header_of
 from stowgate.look.looked import Looked
@@ -32,18 +33,22 @@ def look(opened: Opened, most: int = 64) -> Looked:
     """The same of an object that is open."""
     image = opened.image
     digest, found, numbers, side = hashlib.sha256(), list[Finding](), list[dict[str, float]](), ""
+    urgent: dict[str, None] = {}
     frames = 0
     for at, array in _frames(opened, most):
         frames += 1
         digest.update(np.ascontiguousarray(array).data)
         intensity = intensity_of(image, array, at)
         if is_judged(image):
-            measured = measure(intensity)
-            numbers.append(measured.as_dict())
-            found += findings(image, measured, at)
+            levels = measure(intensity)
+            numbers.append(levels.as_dict())
+            found += findings(image, levels, at)
+            if (share := measured(intensity, at)) and share.finding:
+                urgent[share.finding.code] = None
         side = side or _side(image, intensity)
     features = {**_medians(numbers), **of_header(image.acquisition)}
-    return Looked(header_of(opened.dataset), image, frames, tuple(found), features, (), digest.hexdigest(), side)
+    seen = (frames, tuple(found), features, tuple(urgent), digest.hexdigest(), side)
+    return Looked(header_of(opened.dataset), image, *seen)
 
 
 def _frames(opened: Opened, most: int) -> Iterator[tuple[int, Frame]]:

@@ -23,6 +23,9 @@ _GRACE = 30
 class SourceFile(io.RawIOBase):
     """A byte source as a file that is read anywhere."""
 
+    name = ""
+    """pydicom asks every file for one."""
+
     def __init__(self, source: ByteSource) -> None:
         self._source, self._at = source, 0
 

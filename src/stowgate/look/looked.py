@@ -31,7 +31,7 @@ class Looked:
     frames   -- how many of its frames were looked at; of very many it is some, from the first to the last
     findings -- what is amiss with them
     features -- measured numbers by name, the median over the frames; what could not be measured is left out
-    urgent   -- ids of measured findings that make a study urgent, see `analyse.triage`
+    urgent   -- codes of what was measured that makes a study urgent, see `analyse.measured`
     digest   -- SHA-256 (hex) of the decoded frames that were looked at: equal for equal pictures
     side     -- of a mammogram the side of the chest wall in the picture, "L" or "R"; "" where it cannot be told
     """

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stowgate.reasons import REASONS
+
 if TYPE_CHECKING:
     from jinja2 import Template
 
@@ -20,4 +22,5 @@ def template(name: str) -> Template:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["advice_of"] = lambda code: REASONS[code].advice
     return environment.get_template(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from stowgate import layout as paths
 from stowgate.deident.profile import policy_from
 from stowgate.dicom.limits import DEFAULT, Limits
+from stowgate.look.looking import NOTHING, Looking
 from stowgate.policy import Policy
 from stowgate.vault.folder import KEY, default_folder
 from stowgate.vault.key import Key, load
@@ -24,6 +25,7 @@ class Chosen:
     """Reference of the project key, "file:PATH" or "env:NAME"; empty: the state folder's own."""
     layout: str = paths.DEFAULT
     limits: Limits = DEFAULT
+    looking: Looking = NOTHING
 
 
 def policy_and_settings(
@@ -46,7 +48,8 @@ def policy_and_settings(
     table = policies.named(settings, named) if named else None
     policy = policies.policy_of(settings, table, profile, retain, clean)
     limits = Limits(**settings.limits.model_dump())
-    return policy, Chosen(settings.state.path, settings.state.key, settings.output.path, limits)
+    looking = Looking(**settings.look.model_dump())
+    return policy, Chosen(settings.state.path, settings.state.key, settings.output.path, limits, looking)
 
 
 def key_if_any(state: Path | None, reference: str = "") -> Key | None:

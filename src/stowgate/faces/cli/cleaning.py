@@ -60,6 +60,7 @@ def clean(asked: Asked) -> int:
         asked.limit,
         asked.dry_run,
         chosen.limits,
+        looking=chosen.looking,
     )
     with opened(request) as run, Outputs(asked.manifest) as outputs:
         if run.key_file and not asked.quiet:

@@ -13,6 +13,7 @@ from stowgate.errors import Misconfigured
 from stowgate.faces.cli.certificate import certificate, verify_certificate
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, view_of
+from stowgate.reasons import REASONS
 
 if TYPE_CHECKING:
     from stowgate.settings import Settings
@@ -52,7 +53,7 @@ def show_(
 ) -> None:
     """The items of one study, by its alias or at least 6 digits it begins with."""
     from stowgate.faces.cli.dest import shut
-    from stowgate.questions import backlog_of, pages, study_named
+    from stowgate.questions import backlog_of, pages, seen_of, study_named
     from stowgate.questions_links import left_of
 
     settings = settings_of(config)
@@ -63,8 +64,11 @@ def show_(
         rows = map(backlog_of, pages(view, (), study=study))
         show(rows, as_json, (("id", 32), ("state", 11), ("modality", 8), ("reason", 0)), "")
         still = left_of(view, [study], shut(settings)).get(study)
+        seen = seen_of(view, study)
     if still and not as_json:
         say(f"{still.bytes:,} bytes of it are still to go; time left: {still.words}.")
+    for code, number in seen.items() if not as_json else ():
+        say(f"{number:,} x {code}: {REASONS[code].sentence} {REASONS[code].advice}".rstrip())
 
 
 app.command("certificate")(certificate)

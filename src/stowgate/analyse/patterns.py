@@ -1,0 +1,108 @@
+"""Lines and rings of one frame: dead ones, missing ones, and those that stand out of their neighbours."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from stowgate.analyse.intensity import Intensity
+
+Values = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+_TO_SIGMA = 1.4826
+_LEAST = 64
+"""Pixels below which a number says nothing."""
+
+
+def lines(of: Intensity, body: Mask, step: int) -> tuple[int, int, float]:
+    """Dead rows, dead columns, and how much of one side is missing."""
+    stored = of.stored
+    if min(stored.shape) < 8:
+        return 0, 0, 0.0
+    still_rows = stored.max(axis=1) == stored.min(axis=1)
+    still_columns = stored.max(axis=0) == stored.min(axis=0)
+    if still_rows.all():
+        return 0, 0, 0.0
+    missing = max(_missing(still_rows, body, step), _missing(still_columns, body.T, step))
+    return _dead(still_rows, body, step), _dead(still_columns, body.T, step), missing
+
+
+def _dead(still: Mask, body: Mask, step: int) -> int:
+    """Still lines, in runs of at most 8, on both sides of which the same body goes on."""
+    live = np.flatnonzero(~still)
+    dead = 0
+    for before, behind in pairwise(live):
+        if 1 < behind - before <= 9:
+            both = body[min(int(before) // step, len(body) - 1)] & body[min(int(behind) // step, len(body) - 1)]
+            dead += int(behind - before - 1) if both.mean() > 0.05 else 0
+    return dead
+
+
+def _missing(still: Mask, body: Mask, step: int) -> float:
+    """The share that is still at one side and not at the other, where it ends in the middle of the body."""
+    live = np.flatnonzero(~still)
+    before, behind = int(live[0]), int(len(still) - 1 - live[-1])
+    edge = live[0] if before > behind else live[-1]
+    filled = body.mean(axis=1)
+    end = filled[min(int(edge) // step, len(filled) - 1)]
+    return abs(before - behind) / len(still) if end > max(0.05, 0.5 * filled.max()) else 0.0
+
+
+def patterns(of: Intensity, values: Values, body: Mask, level: float) -> tuple[float, float, float]:
+    """Rows, columns and rings that stand out of their neighbours."""
+    if min(values.shape) < 32 or not np.isfinite(level):
+        return float("nan"), float("nan"), float("nan")
+    where: Mask = values > values.min(initial=np.inf) if of.unit == "HU" else body  # rings go on through air
+    up_down, in_rows, scale = _against_neighbours(values, where)
+    left_right, in_columns, _ = _against_neighbours(values.T, where.T)
+    rows, columns = _standing_out(up_down, in_rows, scale), _standing_out(left_right, in_columns, scale)
+    if of.unit != "HU":
+        return rows, columns, float("nan")
+    both = in_rows[:, 2:-2] & in_columns.T[2:-2]
+    return rows, columns, _ring((up_down[:, 2:-2] + left_right.T[2:-2]) * np.float32(0.5), both, scale)
+
+
+def _against_neighbours(values: Values, body: Mask) -> tuple[Values, Mask, float]:
+    """Each pixel less the mean of those two lines away, where these are alike: no edge is near; and its scale."""
+    difference: Values = values[2:-2] - (values[:-4] + values[4:]) * np.float32(0.5)
+    some = difference[::4, ::6][body[2:-2:4, ::6]]
+    scale = float(_TO_SIGMA * np.median(abs(some))) if some.size >= _LEAST else 0.0
+    even: Mask = abs(values[:-4] - values[4:]) < np.float32(4 * scale)
+    return difference, even & body[2:-2], scale
+
+
+def _standing_out(difference: Values, where: Mask, scale: float) -> float:
+    """Of the row that stands out most of its neighbours, how much it does."""
+    limited = np.clip(difference, -2 * scale, 2 * scale) * where
+    number = where.sum(axis=1)
+    enough = number >= max(_LEAST, where.shape[1] // 8)
+    if not enough.any() or not scale:
+        return float("nan")
+    return float((abs(limited.sum(axis=1)[enough]) / number[enough]).max() / (2 * scale))
+
+
+def _ring(difference: Values, where: Mask, scale: float) -> float:
+    """The circle about the centre that stands out most."""
+    if not scale:
+        return float("nan")
+    some = where[:, ::2]
+    at = _radii(difference.shape)[:, ::2][some]
+    number = np.bincount(at)
+    total = np.bincount(at, np.clip(difference[:, ::2][some], -2 * scale, 2 * scale))
+    radius = np.arange(number.size)
+    enough = (number >= _LEAST // 2) & (number > radius) & (radius > 3)
+    return float((abs(total[enough]) / number[enough]).max() / (2 * scale)) if enough.any() else float("nan")
+
+
+_KNOWN: dict[tuple[int, ...], npt.NDArray[np.int64]] = {}
+
+
+def _radii(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Whole pixels from the centre, kept for the last size: the frames of a series have one."""
+    if shape not in _KNOWN:
+        _KNOWN.clear()
+        rows, columns = ((np.arange(size) - (size - 1) / 2) ** 2 for size in shape)
+        _KNOWN[shape] = np.rint(np.sqrt(rows[:, None] + columns)).astype(np.int64)
+    return _KNOWN[shape]
