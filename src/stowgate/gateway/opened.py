@@ -200,7 +200,7 @@ def _purge(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Itera
 def _onlooker(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Iterator[Onlooker]:
     """Who looks at pictures, behind everybody else; it is not waited for."""
     eye = Looker(LookLimits(nice=_BEHIND))
-    onlooker = Onlooker(plan.looking, ledger, spool.clean, eye, judges, ears.tell)
+    onlooker = Onlooker(plan.looking, ledger, spool.clean, eye, judges, ears.tell, reasons=plan.triage)
     ears.add(onlooker.watch)
     try:
         yield onlooker
