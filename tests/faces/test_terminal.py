@@ -138,6 +138,7 @@ def test_completion_is_offered_and_knows_the_commands() -> None:
             "view",
             "cluster",
             "triage",
+            "qc",
             "run",
             "status",
             "init",

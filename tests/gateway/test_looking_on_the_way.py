@@ -109,7 +109,7 @@ def test_a_hostile_picture_ends_its_looker_and_nothing_else(plan: Plan) -> None:
         bad, good = take(gateway, hostile), take(gateway, instance(BODY, 1))
         eventually(lambda: len(gateway.ledger.looks.of_items([bad, good])) == 2, 20)
         looks = gateway.ledger.looks.of_items([bad, good])
-        assert looks[bad].codes == ("picture_not_decodable",) and looks[bad].frames == 0
+        assert looks[bad].frames == 0 and looks[bad].codes in (("picture_not_decodable",), ("picture_decoder_died",))
         assert looks[good].frames == 1
 
 
