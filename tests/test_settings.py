@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from stowgate import layout
+from stowgate.analyse import triage
 from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
 from stowgate.objects import Names
@@ -23,7 +24,7 @@ from stowgate.settings import Clean, Override, Retain, Settings, load, needs, sc
 from stowgate.settings_gateway import bytes_of
 from stowgate.settings_problems import BadSettings
 
-TABLES = ("source", "dest", "route", "profile", "window")
+TABLES = ("source", "dest", "route", "profile", "window", "triage")
 PUBLISHED = Path(__file__).parents[1] / "docs" / "reference" / "stowgate.schema.json"
 
 FULL = """
@@ -194,6 +195,16 @@ urgency = "high"
 name = "ear"
 centre = 700.0
 width = 4000.0
+
+[[triage]]
+id = "clinic_stroke"
+score = 80
+because = "The clinic's own word for a stroke."
+priority = ["high"]
+words = ["*lysis*"]
+modality = ["CT"]
+measured = ["hyperdense"]
+
 [[profile]]
 name = "research"
 profile = "basic"
@@ -257,6 +268,15 @@ class TestReading:
             ("nas",), ("ct",), ("MG",), ("1.2.840.10008.5.1.4.1.1.1.2",), ("*breast*",), Urgency.HIGH,
             ("high", "medium"), "research",
         )  # fmt: skip
+        assert settings.triage[0].rule() == triage.Rule(
+            "clinic_stroke",
+            80,
+            "The clinic's own word for a stroke.",
+            ("high",),
+            ("*lysis*",),
+            ("CT",),
+            ("hyperdense",),
+        )
         assert settings.profile[0].key == f"file:{tmp_path / 'research.key'}"
         assert settings.profile[0].override == (Override(target="SeriesDescription", action="remove"),)
 
@@ -562,7 +582,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 132
+        assert len(fields) == 139
         assert all(field["description"] for field in fields)
 
 
@@ -748,3 +768,22 @@ class TestSources:
     @pytest.mark.parametrize("text", ["", "lots", "1.5GiB", "-1GiB", "1XB"])
     def test_what_is_no_size_is_refused(self, tmp_path: Path, text: str) -> None:
         assert "must be a size" in problems(tmp_path, f'[spool]\nreserve = "{text}"\n')[0]
+
+
+class TestTriage:
+    def test_a_score_of_none_needs_no_condition_and_another_one_does(self, tmp_path: Path) -> None:
+        off = load(write(tmp_path, '[[triage]]\nid = "trauma_words"\nscore = 0\n'), environ={}).triage[0].rule()
+        assert (off.id, off.score) == ("trauma_words", 0)
+        assert problems(tmp_path, '[[triage]]\nid = "all"\nscore = 5\n') == [
+            "line 1: [[triage]] needs a condition, or a score of 0 that switches it off."
+        ]
+
+    def test_two_rules_of_one_id_are_refused(self, tmp_path: Path) -> None:
+        rule = '[[triage]]\nid = "mine"\nscore = 5\nmodality = ["CT"]\n'
+        (told,) = problems(tmp_path, rule + rule)
+        assert told == "line 6: [[triage]] id is that of another rule; each needs its own."
+
+    def test_what_cannot_be_measured_and_an_id_that_is_none_are_said(self, tmp_path: Path) -> None:
+        told = problems(tmp_path, '[[triage]]\nid = "No id"\nscore = 5\nmeasured = ["fracture"]\n')
+        assert told[0].startswith("line 2: [[triage]] id has a form it cannot have.")
+        assert told[1].startswith("line 4: [[triage]] measured must")

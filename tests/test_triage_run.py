@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stowgate.faces.cli import app
 from stowgate.triage_run import triage_folder
+from tests.analyse.phantoms import SPACING, head, seen, with_lens
 from tests.builder import BIG_ENDIAN, EXPLICIT, el, small
+from tests.pixels.sample import data_set, written
 
 STUDY, OTHER = "1.2.3.4", "1.2.3.5"
 
@@ -61,3 +64,71 @@ def test_a_script_gets_a_line_per_study_and_a_person_sees_no_path(
     told = capsys.readouterr()
     assert "A description names a trauma." in told.out
     assert "Vandermeer" not in told.out + told.err
+
+
+def head_of(path: Path, study: str, *, blood: bool, **attributes: object) -> Path:
+    """A slice of a head made of numbers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = with_lens(head(1)) if blood else head(1)
+    stored = (seen(values).stored + 1024).astype(np.uint16)
+    made = data_set(stored, StudyInstanceUID=study, PixelSpacing=[SPACING, SPACING], **attributes)
+    return written(path, made)
+
+
+def test_pictures_have_their_say_when_they_are_asked_for(tmp_path: Path) -> None:
+    head_of(tmp_path / "a" / "1.dcm", STUDY, blood=False)
+    head_of(tmp_path / "b" / "1.dcm", OTHER, blood=False)
+    head_of(tmp_path / "b" / "2.dcm", OTHER, blood=True)
+    found = triage_folder(tmp_path, pixels=True)
+    assert [(one.study, one.level, one.reasons) for one in found.studies] == [
+        (OTHER, "high", ("measured_hyperdense",)),
+        (STUDY, "medium", ()),
+    ]
+    assert (found.left_out, found.unseen) == ({}, {})
+    assert [one.score for one in triage_folder(tmp_path).studies] == [0, 0]
+
+
+def test_one_frame_of_many_is_enough(tmp_path: Path) -> None:
+    frames = np.stack([(seen(values).stored + 1024).astype(np.uint16) for values in (head(1), with_lens(head(1)))])
+    written(tmp_path / "1.dcm", data_set(frames, StudyInstanceUID=STUDY, PixelSpacing=[SPACING, SPACING]))
+    assert triage_folder(tmp_path, pixels=True).studies[0].reasons == ("measured_hyperdense",)
+
+
+def test_a_picture_that_cannot_be_seen_changes_nothing_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = head_of(tmp_path / "whole.dcm", STUDY, blood=True, StudyDescription="trauma")
+    short = data_set(np.zeros((64, 64), np.uint16), StudyInstanceUID=OTHER, StudyDescription="trauma")
+    short.Rows = 128
+    written(tmp_path / "short.dcm", short)
+    placed(tmp_path, "no_picture.dcm", OTHER)
+    found = triage_folder(tmp_path, pixels=True)
+    assert whole.exists() and found.unseen == {"picture_cut_short": 1} and found.left_out == {}
+    assert [(one.study, one.reasons) for one in found.studies] == [
+        (STUDY, ("measured_hyperdense", "trauma_words")),
+        (OTHER, ("trauma_words",)),
+    ]
+    monkeypatch.setattr("sys.argv", ["stowgate", "triage", str(tmp_path), "--pixels", "--json"])
+    assert app.run() == 0
+    told = capsys.readouterr()
+    assert "1 (1 picture_cut_short) pictures could not be seen." in told.err
+    first = json.loads(told.out.splitlines()[0])
+    assert set(first) == {"kind", "rank", "study", "source", "score", "level", "reasons", "instances"}
+    assert first["reasons"] == ["measured_hyperdense", "trauma_words"]
+
+
+def test_rules_of_ones_own_count_where_their_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    placed(tmp_path, "in/1.dcm", STUDY, "trauma")
+    placed(tmp_path, "in/2.dcm", OTHER, "Knee")
+    config = tmp_path / "stowgate.toml"
+    config.write_text(
+        '[[triage]]\nid = "trauma_words"\nscore = 0\n'
+        '[[triage]]\nid = "knee"\nscore = 7\nbecause = "Knees first."\nwords = ["*knee*"]\n'
+    )
+    monkeypatch.setattr("sys.argv", ["stowgate", "triage", str(tmp_path / "in"), "-c", str(config)])
+    assert app.run() == 0
+    told = capsys.readouterr().out
+    assert "knee: Knees first." in told and "trauma" not in told
+    assert told.index("7  study") < told.index("0  study")

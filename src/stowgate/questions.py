@@ -56,7 +56,10 @@ def status(view: View | None, sources: Sequence[str] = (), destinations: Sequenc
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """One item that has not arrived anywhere yet: why it waits, when it moves next, who has to act."""
+    """One item that has not arrived anywhere yet: why it waits, when it moves next, who has to act.
+
+    triage -- ids of the rules that make it more or less urgent
+    """
 
     id: str
     study: str
@@ -67,6 +70,7 @@ class Backlog:
     reason: str
     next_try: float | None
     who_acts: str
+    triage: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,10 @@ def reason_of(row: Row) -> tuple[str, str]:
 def backlog_of(row: Row) -> Backlog:
     """One row as it is listed."""
     reason, who = reason_of(row)
-    return Backlog(row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who)
+    state = str(row.state)
+    return Backlog(
+        row.id, row.study, row.source, row.modality, state, row.code, reason, row.next_try, who, row.triage
+    )  # fmt: skip
 
 
 def backlog(
@@ -154,7 +161,7 @@ def quarantined_of(row: Row) -> Quarantined:
     reason, who = reason_of(row)
     meant = explained(row)
     return Quarantined(
-        row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who,
+        row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who, row.triage,
         row.place, meant.sentence, meant.advice, row.arrived, row.has_raw,
     )  # fmt: skip
 

@@ -12,12 +12,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from stowgate import layout, settings_delivery
+from stowgate import layout, settings_delivery, settings_image
 from stowgate.dicom.limits import DEFAULT
 from stowgate.errors import Misconfigured
 from stowgate.settings_delivery import Commitment, Dest, Route
 from stowgate.settings_gateway import Alerts, Log, Purge, Section, Source, Spool, Web, Workers, anchor, clashes
-from stowgate.settings_image import Look, PresetWindow
+from stowgate.settings_image import Look, PresetWindow, TriageRule
 from stowgate.settings_problems import Given
 
 _LARGEST = 1 << 20
@@ -176,6 +176,7 @@ class Settings(Section):
     window: tuple[PresetWindow, ...] = Field(
         default=(), description="Windows of your own for looking at pictures, as [[window]] tables."
     )
+    triage: tuple[TriageRule, ...] = Field(default=(), description="Your own rules of urgency, as [[triage]] tables.")
 
 
 def load(
@@ -196,7 +197,7 @@ def load(
         anchor(given.data, path.parent)
     given.lay(_from_environment(environ), lambda section, key: f"STOWGATE_{section}__{key}".upper())
     given.lay(flags or {}, lambda section, key: f"flag for [{section}] {key}")
-    among = [*clashes(given.data), *settings_delivery.clashes(given.data)]
+    among = [*clashes(given.data), *settings_delivery.clashes(given.data), *settings_image.clashes(given.data)]
     try:
         settings = Settings.model_validate_json(given.as_json())
     except ValidationError as error:

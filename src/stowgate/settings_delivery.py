@@ -57,14 +57,17 @@ class Route(BaseModel):
         description="Name of the [[profile]] that these destinations get; without it [deid] and the project's own key. "
         "All routes to a destination name the same.",
     )
-    urgency: Literal["low", "medium", "high"] = Field(
-        default="medium", description="What is more urgent goes first; the highest of the rules that fit counts."
+    urgency: Literal["low", "medium", "high"] | None = Field(
+        default=None,
+        description="What is more urgent goes first; the highest of the rules that fit counts, and what triage says "
+        "where that is higher. Where none of them says one it is what triage says, and that may be low.",
     )
 
     def rule(self) -> Rule:
         """As the policy has it."""
+        urgency = None if self.urgency is None else Urgency[self.urgency.upper()]
         return Rule(
-            self.dest, self.source, self.modality, self.sop_class, self.description, Urgency[self.urgency.upper()],
+            self.dest, self.source, self.modality, self.sop_class, self.description, urgency,
             self.priority, self.profile,
         )  # fmt: skip
 

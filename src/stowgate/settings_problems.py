@@ -98,7 +98,7 @@ def _subject(where: Where) -> str:
     match [part for part in where if isinstance(part, str)]:
         case ["deid" | "profile" as table, "override", *rest]:
             return " ".join([f"[[{table}.override]]", *rest])
-        case ["source" | "dest" | "route" | "profile" as table, *rest]:
+        case ["source" | "dest" | "route" | "profile" | "window" | "triage" as table, *rest]:
             return " ".join([f"[[{table}]]", *rest])
         case [section, *rest]:
             return " ".join([f"[{section}]", *rest])

@@ -19,10 +19,11 @@ STUDY, OTHER = hex32(1, 4), hex32(2, 4)
 SEEN = Look(hex32(1), 3, ("truncated",), {"density": 12.5, "noise": -1.0})
 
 
-def of_studies(ledger: Custody, studies: dict[int, str]) -> None:
+def of_studies(ledger: Custody, studies: dict[int, str], triage: tuple[str, ...] = ()) -> None:
     """Items that wait, each of its study."""
     for n, study in studies.items():
-        ledger.receive([coming(n, study=study, scanner=hex32(n % 2, 6), protocol=hex32(0, 7), clock=n)])
+        facts = {"scanner": hex32(n % 2, 6), "protocol": hex32(0, 7), "clock": n, "triage": triage}
+        ledger.receive([coming(n, study=study, **facts)])
         ledger.lease("w", 1)
         assert not ledger.end([cleaned(n)])
 

@@ -28,7 +28,7 @@ from stowgate.policy import Option, Override
 from stowgate.reasons import REASONS
 from stowgate.settings import Settings, load
 from stowgate.settings_delivery import Route
-from stowgate.settings_image import PresetWindow
+from stowgate.settings_image import PresetWindow, TriageRule
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tools"))
@@ -91,7 +91,7 @@ def test_every_command_and_option_is_mentioned() -> None:
 def test_every_setting_is_mentioned_with_its_variable() -> None:
     reference = TEXTS[ROOT / "docs" / "reference" / "settings.md"]
     for name, field in Settings.model_fields.items():
-        if name in ("source", "dest", "route", "profile", "window"):
+        if name in ("source", "dest", "route", "profile", "window", "triage"):
             continue  # kinds of their own, below
         section = reference.split(f"\n## [{name}]\n")[1].split("\n## ")[0]
         for key in field.annotation.model_fields:
@@ -102,7 +102,7 @@ def test_every_setting_is_mentioned_with_its_variable() -> None:
             head = f'## [[{name}]] of kind "{get_args(kind.model_fields["kind"].annotation)[0]}"\n'
             section = reference.split(head)[1].split("\n## ")[0]
             assert [key for key in kind.model_fields if f"`{key}`" not in section] == []
-    for head, table in (("route", Route), ("window", PresetWindow)):
+    for head, table in (("route", Route), ("window", PresetWindow), ("triage", TriageRule)):
         section = reference.split(f"## [[{head}]]\n")[1].split("\n## ")[0]
         assert [key for key in table.model_fields if f"`{key}`" not in section] == []
 

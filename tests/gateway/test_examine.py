@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stowgate.analyse.triage import Rule
 from stowgate.dicom.source import MemorySource
 from stowgate.errors import Rejected
 from stowgate.gateway.examine import Examiner, coming
@@ -18,6 +19,7 @@ from tests.builder import (
     DEFLATED,
     EXPLICIT,
     IMPLICIT,
+    Element,
     el,
     encode,
     instance,
@@ -46,6 +48,33 @@ def refused(examiner: Examiner, data: bytes) -> str:
     except Rejected as refusal:
         return refusal.code
     return ""
+
+
+@pytest.mark.parametrize(
+    ("elements", "ids"),
+    [
+        ((el("StudyDescription", "CT STROKE Foster"), el("Modality", "CT")), ("stroke_words",)),
+        ((el("StudyDescription", "CT STROKE Foster"), el("Modality", "US")), ()),
+        ((el("SeriesDescription", "Foster polytrauma"),), ("trauma_words",)),
+        ((el("ReasonForTheRequestedProcedure", "Lungenembolie?"),), ("embolism_words",)),
+        ((el("AdmittingDiagnosesDescription", "Foster; bleeding"),), ("bleeding_words",)),
+        ((el("StudyPriorityID", "STAT"), el("StudyDescription", "urgent")), ("priority_high", "emergency_words")),
+        ((el("PatientComments", "stroke"), el("StudyDescription", "Knee")), ()),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("syntax", [EXPLICIT, BIG_ENDIAN])
+def test_words_of_urgency_are_kept_as_ids_of_rules(
+    examiner: Examiner, elements: tuple[Element, ...], ids: tuple[str, ...], syntax: str
+) -> None:
+    seen = examiner.examine(MemorySource(small(*elements, syntax=syntax)))
+    assert coming("0" * 32, "ct", 10, "f" * 32, seen).triage == ids
+    assert "Foster" not in repr(seen)
+
+
+def test_rules_of_urgency_are_those_that_are_given(tmp_path: Path) -> None:
+    own = Examiner(KEY, tmp_path, triage=[Rule("mine", 5, "Mine.", words=("*knee*",))])
+    found = own.examine(MemorySource(small(el("StudyDescription", "Knee, stroke"))))
+    assert found.triage == ("mine",)
 
 
 def test_a_priority_is_kept_as_a_code_and_nothing_that_somebody_typed(examiner: Examiner) -> None:

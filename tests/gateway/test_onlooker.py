@@ -10,6 +10,7 @@ import pytest
 
 from stowgate import events
 from stowgate.analyse.finding import Finding
+from stowgate.analyse.triage import Rule, with_own
 from stowgate.errors import Rejected, Temporary
 from stowgate.gateway.onlooker import FLEET_EVERY, QUIET, Onlooker
 from stowgate.lifecycle import State
@@ -86,8 +87,9 @@ class Scene:
         self.told: list[events.GatewayEvent] = []
         self.onlooker = self.another(looking)
 
-    def another(self, looking: Looking = ALL) -> Onlooker:
-        return Onlooker(looking, self.ledger, Shelf(), self.eye, self.judges, self.told.append, lambda: self.now)
+    def another(self, looking: Looking = ALL, reasons: Sequence[Rule] | None = None) -> Onlooker:
+        own = (self.ledger, Shelf(), self.eye, self.judges, self.told.append, lambda: self.now)
+        return Onlooker(looking, *own, reasons=reasons)
 
     def quiet(self) -> None:
         self.now += QUIET
@@ -197,10 +199,42 @@ def test_what_is_urgent_goes_first_and_so_does_what_comes_of_it_later(scene: Sce
     scene.eye.sees[clean(1)] = replace(FINE, urgent=("hyperdense_share_high",))
     scene.onlooker.step()
     scene.ledger.deliveries.bind({clean(3): [Bound("pacs")]})
-    scene.quiet()
     ways = scene.ledger.deliveries.of_items([hex32(n) for n in (1, 2, 3)])
     assert [ways[hex32(n)][0].urgency for n in (1, 2, 3)] == [Urgency.HIGH, Urgency.MEDIUM, Urgency.HIGH]
     assert scene.told[0] == events.Noticed("hyperdense_share_high", "ct", item=hex32(1))
+    reasons = [row.triage for row in scene.ledger.rows()]
+    assert reasons == [("measured_hyperdense",), (), ("measured_hyperdense",)]
+
+
+@pytest.mark.parametrize(
+    ("header", "code", "urgency"),
+    [
+        ((), "lung_opacity_share_high", Urgency.MEDIUM),
+        (("trauma_words",), "lung_opacity_share_high", Urgency.HIGH),
+        (("priority_low", "screening_words"), "hyperdense_share_high", Urgency.MEDIUM),
+        ((), "picture_blank", Urgency.LOW),
+    ],
+)
+def test_how_urgent_it_is_the_rules_say_with_those_of_its_header(
+    scene: Scene, header: tuple[str, ...], code: str, urgency: Urgency
+) -> None:
+    of_studies(scene.ledger, {1: STUDY}, triage=header)
+    scene.ledger.deliveries.bind({clean(1): [Bound("pacs", Urgency.LOW)]})
+    scene.eye.sees[clean(1)] = replace(FINE, urgent=(code,))
+    scene.onlooker.step()
+    assert scene.ledger.deliveries.of_items([hex32(1)])[hex32(1)][0].urgency == urgency
+
+
+def test_a_rule_that_is_switched_off_hurries_nothing(scene: Scene) -> None:
+    of_studies(scene.ledger, {1: STUDY})
+    scene.ledger.deliveries.bind({clean(1): [Bound("pacs")]})
+    scene.eye.sees[clean(1)] = replace(FINE, urgent=("hyperdense_share_high",))
+    off = Rule("measured_hyperdense", 0, "Off.")
+    scene.onlooker = scene.another(reasons=with_own([off]))
+    scene.onlooker.step()
+    row = scene.ledger.row(hex32(1))
+    assert row and row.triage == ()
+    assert scene.ledger.deliveries.of_items([hex32(1)])[hex32(1)][0].urgency is Urgency.MEDIUM
 
 
 @pytest.mark.parametrize("looking", [Looking(quality=True), Looking(fleet=True), Looking(urgency=True)])

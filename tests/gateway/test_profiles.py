@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stowgate.analyse import triage
 from stowgate.api import deidentify_bytes
 from stowgate.deident.profile import policy_from
 from stowgate.errors import Misconfigured, Rejected
@@ -143,6 +145,15 @@ class TestWhatIsLeft:
         assert self.profiles.places(FACTS, self.own) == [Bound("pacs", Urgency.MEDIUM)]
         assert self.profiles.places(FACTS, self.research) == [Bound("archive", Urgency.MEDIUM)]
         assert self.profiles.places(FACTS, self.old) == []
+
+    def test_the_level_of_triage_is_that_of_rules_that_are_still_there(self) -> None:
+        table = (triage.Rule("mine", 60, "Mine.", words=("*",)), triage.Rule("later", -20, "Later.", words=("*",)))
+        profiles = Profiles(OWN, rules=[Rule(("pacs",))], destinations=["pacs"], reasons=table)
+        for ids, urgency in (
+            (("mine",), Urgency.HIGH), (("later",), Urgency.LOW), (("mine", "later"), Urgency.MEDIUM),
+            (("stroke_words",), Urgency.MEDIUM), ((), Urgency.MEDIUM),
+        ):  # fmt: skip
+            assert profiles.places(replace(FACTS, triage=ids), self.own) == [Bound("pacs", urgency)]
 
     def test_an_export_never_takes_what_was_made_for_another(self) -> None:
         assert self.profiles.chosen("", [self.old, self.own, self.research]) == self.own

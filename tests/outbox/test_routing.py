@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stowgate.outbox.policy import Urgency
-from stowgate.outbox.routing import Facts, Rule, mark_of, marks_of, priority_of, profiles_of, routed
+from stowgate.outbox.routing import (
+    SEND,
+    Facts,
+    Rule,
+    mark_of,
+    marks_of,
+    priority_of,
+    profiles_of,
+    routed,
+    text_of,
+    wish_of,
+    wished,
+)
 
 WORDS = st.sampled_from(["", "a", "b", "c"])
 SOME = st.lists(st.sampled_from("abc"), max_size=2).map(tuple)
@@ -83,3 +95,36 @@ def test_a_destination_gets_one_profile() -> None:
     assert profiles_of(rules) == {"pacs": "", "nas": "", "archive": "research"}
     with pytest.raises(ValueError, match="one profile"):
         profiles_of([*rules, Rule(("nas",), profile="research")])
+
+
+@pytest.mark.parametrize(
+    ("said", "level", "expected"),
+    [
+        ((None,), Urgency.MEDIUM, Urgency.MEDIUM),
+        ((None,), Urgency.HIGH, Urgency.HIGH),
+        ((None,), Urgency.LOW, Urgency.LOW),
+        ((Urgency.MEDIUM,), Urgency.LOW, Urgency.MEDIUM),
+        ((Urgency.LOW,), Urgency.HIGH, Urgency.HIGH),
+        ((Urgency.HIGH,), Urgency.MEDIUM, Urgency.HIGH),
+        ((None, Urgency.LOW), Urgency.LOW, Urgency.LOW),
+        ((None, Urgency.HIGH), Urgency.LOW, Urgency.HIGH),
+    ],
+)
+def test_triage_raises_what_a_route_says_and_lowers_only_where_none_says_anything(
+    said: tuple[Urgency | None, ...], level: Urgency, expected: Urgency
+) -> None:
+    rules = [Rule(("nas",), urgency=one) for one in said]
+    assert routed(Facts("ct"), rules, level) == {"nas": expected}
+
+
+def test_what_a_person_sends_is_raised_and_never_lowered() -> None:
+    facts = Facts(SEND, marks=(wish_of("nas"),))
+    for level, expected in ((Urgency.LOW, Urgency.MEDIUM), (Urgency.HIGH, Urgency.HIGH)):
+        assert wished(facts, ["nas", "pacs"], level) == {"nas": expected}
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"), [("Schädel ".encode(), "Schädel"), ("Schädel\0".encode("latin-1"), "Schädel"), (b"", "")]
+)
+def test_a_description_is_text_in_whatever_character_set(raw: bytes, text: str) -> None:
+    assert text_of(raw) == text

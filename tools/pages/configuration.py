@@ -43,7 +43,7 @@ def sections() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, description and keys of each table."""
     whole = Settings.model_json_schema()
     for section, found in whole["properties"].items():
-        if section in ("source", "dest", "route", "profile", "window"):
+        if section in ("source", "dest", "route", "profile", "window", "triage"):
             continue
         model = found.get("$ref") or found["allOf"][0]["$ref"]
         definition = whole["$defs"][model.rpartition("/")[2]]
@@ -66,14 +66,15 @@ def _sources(models: dict[str, Any]) -> Iterator[str]:
 
 
 def _delivery(models: dict[str, Any]) -> Iterator[str]:
-    """The kinds of [[dest]], [[route]], [[profile]] and [[window]]."""
-    for name in ("FolderDest", "DimseDest", "StowDest", "DestTls", "Route", "Profile", "PresetWindow"):
+    """The kinds of [[dest]], [[route]], [[profile]], [[window]] and [[triage]]."""
+    for name in ("FolderDest", "DimseDest", "StowDest", "DestTls", "Route", "Profile", "PresetWindow", "TriageRule"):
         model = models[name]
         kind = model["properties"].get("kind", {}).get("const")
         titles = {
             "Route": "[[route]]",
             "Profile": "[[profile]]",
             "PresetWindow": "[[window]]",
+            "TriageRule": "[[triage]]",
             "DestTls": "tls of [[dest]]",
         }
         title = titles.get(name, f'[[dest]] of kind "{kind}"')

@@ -16,14 +16,11 @@ from stowgate.analyse.finding import Finding
 from stowgate.analyse.hyperdense import hyperdense
 from stowgate.analyse.intensity import Intensity
 from stowgate.analyse.lung_opacity import lung_opacity
-from stowgate.analyse.triage import Measure
+from stowgate.analyse.triage import CODES, Measure
 
 Measurer = Callable[[Intensity, Mapping[str, float]], tuple[Mask, Mask, Cells] | None]
-MEASURERS: Mapping[Measure, tuple[str, Measurer]] = {
-    "lung_opacity": ("lung_opacity_share_high", lung_opacity),
-    "hyperdense": ("hyperdense_share_high", hyperdense),
-}
-"""What a rule of triage can name, the code of its finding, and what finds structure and share; the sooner one first."""
+MEASURERS: Mapping[Measure, Measurer] = {"lung_opacity": lung_opacity, "hyperdense": hyperdense}
+"""What a rule of triage can name, and what finds structure and share; the sooner one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +54,16 @@ def measured(one: Intensity, frame: int | None = None) -> Measured | None:
     """
     if one.unit != "HU" or one.modality != "CT":
         return None
-    for id, (code, measurer) in MEASURERS.items():
+    for id, measurer in MEASURERS.items():
         seen = measurer(one, limits()[id])
         if seen is not None:
-            return _judged(id, code, *seen, frame)
+            return _judged(id, *seen, frame)
     return None
 
 
-def _judged(id: Measure, code: str, dense: Mask, within: Mask, cells: Cells, frame: int | None) -> Measured:
+def _judged(id: Measure, dense: Mask, within: Mask, cells: Cells, frame: int | None) -> Measured:
     area, whole = float(dense.sum() * cells.area), float(within.sum() * cells.area)
     fraction = area / whole if whole else 0.0
     told = area >= limits()[id]["area"] and fraction >= limits()[id]["fraction"]
     evidence = {"fraction": round(fraction, 4), "area_mm2": round(area), "of_mm2": round(whole)}
-    return Measured(id, fraction, area, whole, Finding(code, evidence, frame) if told else None)
+    return Measured(id, fraction, area, whole, Finding(CODES[id], evidence, frame) if told else None)

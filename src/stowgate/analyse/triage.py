@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, lru_cache
@@ -14,6 +14,8 @@ from typing import Literal
 Level = Literal["low", "medium", "high"]
 Measure = Literal["hyperdense", "lung_opacity"]
 """What can be measured in a slice, see `analyse.measured`."""
+CODES: Mapping[Measure, str] = {"hyperdense": "hyperdense_share_high", "lung_opacity": "lung_opacity_share_high"}
+"""The code of the finding that each makes."""
 DESCRIPTIONS = (0x00081030, 0x0008103E, 0x00321060, 0x00401002, 0x00081080, 0x00400254)
 """Study, Series, Requested Procedure Description; Reason for the Procedure, Admitting Diagnoses, Performed one."""
 _CONDITIONS = ("priority", "words", "modality", "measured")

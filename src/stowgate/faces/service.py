@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from stowgate import events
+from stowgate.analyse.triage import with_own
 from stowgate.dicom.limits import Limits
 from stowgate.errors import Misconfigured, StowgateError
 from stowgate.faces.policies import policy_of, recipients
@@ -76,6 +77,7 @@ def plan_of(settings: Settings, base: Path = Path()) -> Plan:
         tuple(Recipient(one.name, policy, one.key) for one, policy in recipients(settings)),
         keeping_of(settings),
         looking_of(settings),
+        with_own(one.rule() for one in settings.triage),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stowgate.analyse.triage import DESCRIPTIONS, Coded, Rule, fitting, rules, words_fit
 from stowgate.dicom.budget import OddEncoding
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.normalise import normalise
@@ -18,7 +19,7 @@ from stowgate.errors import Rejected
 from stowgate.framing import mac
 from stowgate.gateway import header_clock
 from stowgate.ingest.peek import FIRST, data_set_start
-from stowgate.outbox.routing import SEND, marks_of, priority_of, wish_of
+from stowgate.outbox.routing import PRIORITIES, SEND, marks_of, priority_of, text_of, wish_of
 from stowgate.standard.uids import is_registered
 from stowgate.store.custody import Coming
 from stowgate.vault.key import Key
@@ -26,8 +27,6 @@ from stowgate.vault.key import Key
 _STATION, _SERIAL, _MODEL = 0x00081010, 0x00181000, 0x00081090
 _DESCRIPTIONS = (0x00081030, 0x0008103E)
 """Study Description, Series Description."""
-_PRIORITIES = (0x0032000C, 0x00401003)
-"""Study Priority ID, Requested Procedure Priority."""
 _PROTOCOL, _BODY_PART, _KERNEL = 0x00181030, 0x00180015, 0x00181210
 
 
@@ -44,6 +43,7 @@ class Examined:
     marks: tuple[str, ...] = ()
     priority: str = ""
     clock: int | None = None
+    triage: tuple[str, ...] = ()
 
 
 class Content:
@@ -78,11 +78,19 @@ class Content:
 class Examiner:
     """Looks at instances under one project key. Calls come from any thread."""
 
-    def __init__(self, key: Key, scratch: Path, limits: Limits = DEFAULT, patterns: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        key: Key,
+        scratch: Path,
+        limits: Limits = DEFAULT,
+        patterns: Sequence[str] = (),
+        triage: Sequence[Rule] | None = None,
+    ) -> None:
         """scratch  -- a folder on the identified side for what has to be normalised
         patterns -- of descriptions, that routes are decided by
+        triage   -- rules of urgency, by default the shipped ones
         """
-        self._patterns = tuple(patterns)
+        self._patterns, self._triage = tuple(patterns), rules() if triage is None else tuple(triage)
         self._instance, self._study = key.sub(b"custody-instance"), key.sub(b"custody-study")
         self._scanner, self._protocol = key.sub(b"custody-scanner"), key.sub(b"custody-protocol")
         self._content = key.sub(b"custody-content")
@@ -122,16 +130,19 @@ class Examiner:
         def raw(*tags: int) -> bytes:
             return b"\n".join((found.get(tag) or b"").strip(b" \0") for tag in tags)
 
+        modality, priority = _code(raw(0x00080060)), priority_of(map(raw, PRIORITIES))
+        words = words_fit(self._triage, [text_of(found.get(tag) or b"") for tag in DESCRIPTIONS])
         return Examined(
             self._alias(self._instance, b"instance", raw(0x00080018)),
             self._alias(self._study, b"study", raw(0x0020000D)),
-            _code(raw(0x00080060)),
+            modality,
             _uid(raw(0x00080016)),
             self._alias(self._scanner, b"scanner", raw(_STATION, _SERIAL, _MODEL)),
             self._alias(self._protocol, b"protocol", raw(0x00080060, _PROTOCOL, _BODY_PART, _KERNEL)),
             marks_of(self._patterns, map(raw, _DESCRIPTIONS)) if self._patterns else (),
-            priority_of(map(raw, _PRIORITIES)),
+            priority,
             header_clock.offset(found.get, time.time()),
+            fitting(self._triage, Coded("", modality, priority, words)),
         )
 
     def _buffer(self) -> Buffer:
@@ -151,6 +162,7 @@ def coming(id: str, source: str, size: int, content: str, seen: Examined, peer: 
     return Coming(
         id, source, size, seen.instance, content, seen.study, seen.modality, seen.sop_class,
         seen.scanner, seen.protocol, peer, marks=marks, priority=seen.priority, clock=seen.clock,
+        triage=seen.triage,
     )  # fmt: skip
 
 

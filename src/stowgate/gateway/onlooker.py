@@ -12,6 +12,7 @@ from threading import Condition, Thread
 from typing import Protocol
 
 from stowgate import events
+from stowgate.analyse import triage
 from stowgate.errors import Rejected, StowgateError, Temporary
 from stowgate.lifecycle import State
 from stowgate.look.looked import Looked
@@ -73,14 +74,16 @@ class Onlooker:
         judges: Judges,
         tell: events.Watcher = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        reasons: Sequence[triage.Rule] | None = None,
     ) -> None:
+        """reasons -- rules of urgency, by default the shipped ones"""
+        self._reasons = triage.rules() if reasons is None else tuple(reasons)
         self._looking, self._ledger, self._shelf, self._eye = looking, ledger, shelf, eye
         self._judges, self._tell, self._clock = judges, tell, clock
         self._bell = Condition()
         self._rung = self._stopping = False
         self._touched: dict[str, float] = {}
         self._seen: dict[str, dict[str, Looked]] = {}
-        self._urgent: set[str] = set()
         self._compared, self._new = -FLEET_EVERY, True
         self._thread = Thread(target=self._run, name="onlooker", daemon=True)
 
@@ -148,15 +151,18 @@ class Onlooker:
         if one.study:
             self._keep(one.study, one.item, seen)
             if seen.urgent and self._looking.urgency:
-                self._urgent.add(one.study)
-                self._hurry(one.study)
+                self._hurry(one, seen)
         codes = (*(seen.codes if self._looking.quality else ()), *(seen.urgent if self._looking.urgency else ()))
         return Look(one.item, seen.frames, codes, seen.features if self._looking.fleet else {})
 
-    def _hurry(self, study: str) -> None:
-        """What of a study is on its way goes first; what comes later is hurried when the study is judged."""
-        if study in self._urgent:
-            self._ledger.deliveries.raise_study(study, Urgency.HIGH)
+    def _hurry(self, one: Unseen, seen: Looked) -> None:
+        """Its study goes as soon as the rules say that fit it now, and so does what comes of it later."""
+        row = self._ledger.row(one.item)
+        measured = tuple(id for id, code in triage.CODES.items() if code in seen.urgent)
+        because = triage.fitting(self._reasons, triage.Coded("", seen.image.modality, measured=measured))
+        level = triage.level_of(self._reasons, (*because, *(row.triage if row else ())))
+        if because:
+            self._ledger.deliveries.raise_study(one.study, Urgency[level.upper()], because)
 
     def _keep(self, study: str, item: str, seen: Looked) -> None:
         self._seen.setdefault(study, {})[item] = seen
@@ -183,7 +189,6 @@ class Onlooker:
         before = self._ledger.looks.codes_of_study(study) or ()
         if not self._ledger.looks.judged(study, codes, len(scans)):
             return  # one more was seen meanwhile
-        self._hurry(study)
         self._seen.pop(study, None)
         self._touched.pop(study, None)
         for code in codes:

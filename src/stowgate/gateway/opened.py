@@ -132,7 +132,7 @@ def opened(
         ledger = held.enter_context(open_custody(spool.folder / LEDGER, key))
         scratch = held.enter_context(_scratch(spool.folder))
         ears.add((audit := AuditLog(spool.folder, key.sub(b"audit"))).watch)
-        examiner = Examiner(key, scratch, plan.limits, plan.patterns)
+        examiner = Examiner(key, scratch, plan.limits, plan.patterns, plan.triage)
         found = recover(spool.raw, spool.clean, ledger, examiner, ears.tell)
         profiles = _profiles(plan, key, spool.folder, ledger, note)
         backlog = Backlog(newly_received(ledger))
@@ -170,7 +170,7 @@ def _noting(paths: list[Path], made: Callable[[Path], None]) -> Callable[[Path],
 def _profiles(plan: Plan, key: Key, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profiles:
     """The unit's own and those of its recipients, each with its key."""
     others = [_recipient(one, spool, ledger, made) for one in plan.recipients]
-    return Profiles(Profile("", plan.policy, key), others, plan.rules, [way.name for way in plan.ways])
+    return Profiles(Profile("", plan.policy, key), others, plan.rules, [way.name for way in plan.ways], plan.triage)
 
 
 def _recipient(one: Recipient, spool: Path, ledger: SqliteCustody, made: Callable[[Path], None]) -> Profile:
@@ -200,7 +200,7 @@ def _purge(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Itera
 def _onlooker(plan: Plan, ledger: SqliteCustody, spool: Spool, ears: Ears) -> Iterator[Onlooker]:
     """Who looks at pictures, behind everybody else; it is not waited for."""
     eye = Looker(LookLimits(nice=_BEHIND))
-    onlooker = Onlooker(plan.looking, ledger, spool.clean, eye, judges, ears.tell)
+    onlooker = Onlooker(plan.looking, ledger, spool.clean, eye, judges, ears.tell, reasons=plan.triage)
     ears.add(onlooker.watch)
     try:
         yield onlooker

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stowgate.analyse import triage
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.gateway.purge import Keeping
 from stowgate.gateway.ways import WayOut
@@ -39,6 +40,7 @@ class Plan:
     ways, rules   -- where clean objects can go, and which go where
     recipients    -- the profiles that rules name
     keeping       -- how long what has arrived is kept
+    triage        -- rules of urgency
     looking       -- what pictures are looked at for on the way
     """
 
@@ -58,6 +60,7 @@ class Plan:
     recipients: tuple[Recipient, ...] = ()
     keeping: Keeping = field(default_factory=Keeping)
     looking: Looking = field(default_factory=Looking)
+    triage: tuple[triage.Rule, ...] = field(default_factory=triage.rules)
 
     @property
     def patterns(self) -> tuple[str, ...]:

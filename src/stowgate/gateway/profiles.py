@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stowgate.analyse import triage
 from stowgate.outbox.policy import Urgency
 from stowgate.outbox.routing import SEND, Facts, Rule, profiles_of, routed, wished
 from stowgate.policy import Policy
@@ -71,8 +72,12 @@ class Profiles:
         named: Iterable[Profile] = (),
         rules: Sequence[Rule] = (),
         destinations: Iterable[str] = (),
+        reasons: Sequence[triage.Rule] | None = None,
     ) -> None:
-        """destinations -- all of them, whether a rule names them or not"""
+        """destinations -- all of them, whether a rule names them or not
+        reasons      -- rules of urgency, by default the shipped ones
+        """
+        self._reasons = triage.rules() if reasons is None else tuple(reasons)
         self.own = own
         self.by_name: Mapping[str, Profile] = {one.name: one for one in (own, *named)}
         self._rules = tuple(rules)
@@ -81,7 +86,8 @@ class Profiles:
 
     def routed(self, facts: Facts) -> Mapping[str, Urgency]:
         """See `outbox.routing`: by the rules, or where a person sends it."""
-        return wished(facts, self._of) if facts.source == SEND else routed(facts, self._rules)
+        level = Urgency[triage.level_of(self._reasons, facts.triage).upper()]
+        return wished(facts, self._of, level) if facts.source == SEND else routed(facts, self._rules, level)
 
     def places(self, facts: Facts, made: Made) -> list[Bound]:
         """Where a clean object goes: to those destinations alone that get what its policy and its key make."""
@@ -125,4 +131,5 @@ class Profiles:
 
 def facts_of(one: Leased | Unbound) -> Facts:
     """What the ledger knows of an item that its routes are decided by."""
-    return Facts(one.source, one.modality, one.sop_class, one.marks, one.priority)
+    reasons = one.triage if isinstance(one, Unbound) else ()  # what is cleaned goes the same way, however urgent it is
+    return Facts(one.source, one.modality, one.sop_class, one.marks, one.priority, reasons)

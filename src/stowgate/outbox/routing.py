@@ -22,6 +22,7 @@ class Facts:
 
     marks    -- of the descriptions that its header fitted, see `mark_of`
     priority -- "low", "medium" or "high", "" where the header says nothing, see `priority_of`
+    triage   -- ids of the rules of triage that its header fitted
     """
 
     source: str
@@ -29,12 +30,14 @@ class Facts:
     sop_class: str = ""
     marks: tuple[str, ...] = ()
     priority: str = ""
+    triage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One [[route]]: an empty condition fits everything, of a list one is enough.
 
+    urgency -- None where the route says none
     profile -- name of the profile that its destinations get, "" for the unit's own
     """
 
@@ -43,7 +46,7 @@ class Rule:
     modalities: tuple[str, ...] = ()
     sop_classes: tuple[str, ...] = ()
     descriptions: tuple[str, ...] = ()
-    urgency: Urgency = Urgency.MEDIUM
+    urgency: Urgency | None = None
     priorities: tuple[str, ...] = ()
     profile: str = ""
 
@@ -59,14 +62,17 @@ class Rule:
         )
 
 
-def routed(facts: Facts, rules: Sequence[Rule]) -> Mapping[str, Urgency]:
-    """Each destination of the rules that fit, at the highest urgency that one of them gives it."""
-    found: dict[str, Urgency] = {}
+def routed(facts: Facts, rules: Sequence[Rule], level: Urgency = Urgency.MEDIUM) -> Mapping[str, Urgency]:
+    """Each destination of the rules that fit, at the highest urgency that one of them gives it.
+
+    level -- of triage: it holds where no rule that fits says an urgency, and else only raises what they say
+    """
+    found: dict[str, list[Urgency]] = {}
     for rule in rules:
         if rule.fits(facts):
             for name in rule.destinations:
-                found[name] = max(found.get(name, rule.urgency), rule.urgency)
-    return found
+                found.setdefault(name, []).extend([] if rule.urgency is None else [rule.urgency])
+    return {name: max([*said, level]) for name, said in found.items()}
 
 
 def profiles_of(rules: Iterable[Rule]) -> Mapping[str, str]:
@@ -82,10 +88,14 @@ def profiles_of(rules: Iterable[Rule]) -> Mapping[str, str]:
     return found
 
 
+PRIORITIES = (0x0032000C, 0x00401003)
+"""Study Priority ID, Requested Procedure Priority."""
+
+
 def priority_of(values: Iterable[bytes]) -> str:
     """The highest priority that one of these values is a term for, "" where none is.
 
-    values -- of Study Priority ID (0032,000C) and Requested Procedure Priority (0040,1003), PS3.3 C.4.11
+    values -- of `PRIORITIES`, PS3.3 C.4.11
     """
     found = {_PRIORITIES.get(value.strip(b" \0").upper(), "") for value in values}
     return next((name for name in ("high", "medium", "low") if name in found), "")
@@ -104,9 +114,12 @@ def wish_of(destination: str) -> str:
     return mark_of(f"\0{destination}")
 
 
-def wished(facts: Facts, destinations: Iterable[str]) -> Mapping[str, Urgency]:
-    """Where something goes that a person sends: to that place alone, and nowhere when nobody knows it any more."""
-    return {name: Urgency.MEDIUM for name in destinations if wish_of(name) in facts.marks}
+def wished(facts: Facts, destinations: Iterable[str], level: Urgency = Urgency.MEDIUM) -> Mapping[str, Urgency]:
+    """Where something goes that a person sends: to that place alone, and nowhere when nobody knows it any more.
+
+    level -- of triage: somebody waits for it, so it is never lowered
+    """
+    return {name: max(Urgency.MEDIUM, level) for name in destinations if wish_of(name) in facts.marks}
 
 
 def marks_of(patterns: Iterable[str], descriptions: Iterable[bytes]) -> tuple[str, ...]:
@@ -114,14 +127,14 @@ def marks_of(patterns: Iterable[str], descriptions: Iterable[bytes]) -> tuple[st
 
     descriptions -- values out of a header; they are looked at here, on the identified side, and nothing of them stays
     """
-    texts = [_text(raw) for raw in descriptions]
+    texts = [text_of(raw)[:_LONGEST].casefold() for raw in descriptions]
     chosen = dict.fromkeys(patterns)
     return tuple(mark_of(one) for one in chosen if any(fnmatchcase(text, one.casefold()) for text in texts))
 
 
-def _text(raw: bytes) -> str:
+def text_of(raw: bytes) -> str:
+    """A description as text, whatever its header says of character sets: to look for words that is enough."""
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8").strip(" \0")
     except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    return text.strip(" \0")[:_LONGEST].casefold()
+        return raw.decode("latin-1").strip(" \0")

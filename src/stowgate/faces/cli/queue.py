@@ -65,15 +65,20 @@ def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEF
     found.pop("events")
     ways = found.pop("deliveries")
     for name, value in found.items():
-        if value not in ("", None):
-            typer.echo(f"{name:<10} {when(value) if isinstance(value, float) else value}")
+        if value not in ("", None, ()):
+            typer.echo(f"{name:<10} {_told(value)}")
     for way in ways:
         moves = f" Next move {when(way['next_try'])}." if way["next_try"] else ""
-        typer.echo(
-            f"to {way['destination']}: {way['state']}, evidence {way['evidence'] or 'none'}. {way['reason']}{moves}"
-        )
+        told_of = f"{way['state']}, urgency {way['urgency']}, evidence {way['evidence'] or 'none'}"
+        typer.echo(f"to {way['destination']}: {told_of}. {way['reason']}{moves}")
     for event in told.events:
         typer.echo(f"{when(event.at)}  {event.kind} {event.code}".rstrip())
+
+
+def _told(value: object) -> object:
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return when(value) if isinstance(value, float) else value
 
 
 @app.command("hold")

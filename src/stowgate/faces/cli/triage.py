@@ -4,38 +4,71 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 
+if TYPE_CHECKING:
+    from stowgate.analyse.triage import Rule
+    from stowgate.triage_run import Triage
+
 
 def triage(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder or file with DICOM files.", exists=True)],
+    pixels: Annotated[bool, typer.Option("--pixels", help="Look at the pictures of CT, too.")] = False,
+    config: Annotated[Path | None, typer.Option("-c", "--config", help="stowgate.toml with rules of your own.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per study.")] = False,
 ) -> int:
-    """Say which study to look at first, and why: by priority and words of the request. It is no diagnosis."""
-    from stowgate.analyse.triage import rules
+    """Say which study to look at first, and why: by priority, by words of the request, by pictures. No diagnosis."""
+    from stowgate.look.looker import need_extra
     from stowgate.triage_run import triage_folder
 
-    found = triage_folder(folder)
-    because = {rule.id: rule.because for rule in rules()}
+    if pixels:
+        need_extra()
+    table = rules_of(config)
+    found = triage_folder(folder, table, pixels=pixels)
+    (_lines if as_json else _list)(found, {rule.id: rule.because for rule in table})
+    said = f"{len(found.studies):,} studies; {_counted(found.left_out)} files have no say."
+    if pixels:
+        said += f" {_counted(found.unseen)} pictures could not be seen."
+    say(f"{said} This is no diagnosis.")
+    return Exit.DONE
+
+
+def rules_of(config: Path | None) -> tuple[Rule, ...]:
+    """The shipped rules with those of a configuration."""
+    from stowgate.analyse.triage import rules, with_own
+
+    if config is None:
+        return rules()
+    from stowgate.settings import load
+
+    return with_own(one.rule() for one in load(config).triage)
+
+
+def _lines(found: Triage, _: Mapping[str, str]) -> None:
+    for rank, one in enumerate(found.studies, 1):
+        line = {
+            "kind": "study", "rank": rank, "study": one.study, "source": str(found.folders[one.study]),
+            "score": one.score, "level": one.level, "reasons": list(one.reasons), "instances": one.instances,
+        }  # fmt: skip
+        typer.echo(json.dumps(line))
+
+
+def _list(found: Triage, because: Mapping[str, str]) -> None:
     for rank, one in enumerate(found.studies, 1):
         alias = hashlib.sha256(one.study.encode()).hexdigest()[:12]
-        if as_json:
-            line = {"kind": "study", "rank": rank, "study": one.study, "source": str(found.folders[one.study]),
-                    "score": one.score, "level": one.level, "reasons": list(one.reasons),
-                    "instances": one.instances}  # fmt: skip
-            typer.echo(json.dumps(line))
-            continue
         typer.echo(f"{rank:>4}  {one.level:<6} {one.score:>4}  study {alias}  {one.instances:,} instances")
         for reason in one.reasons:
             typer.echo(f"{'':>12} {reason}: {because[reason]}")
-    left = sum(found.left_out.values())
-    codes = ", ".join(f"{count:,} {code}" for code, count in sorted(found.left_out.items()))
-    why = f" ({codes})" if codes else ""
-    say(f"{len(found.studies):,} studies; {left:,} files have no say{why}. This is no diagnosis.")
-    return Exit.DONE
+
+
+def _counted(codes: Mapping[str, int]) -> str:
+    """How many, and how many of each code."""
+    told = ", ".join(f"{count:,} {code}" for code, count in sorted(codes.items()))
+    return f"{sum(codes.values()):,}{f' ({told})' if told else ''}"
