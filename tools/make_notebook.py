@@ -6,18 +6,19 @@ python tools/make_notebook.py
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+FORMAT: Any = nbformat  # it comes without types
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "demo_walkthrough.ipynb"
 CELLS = (
     (
         "md",
         """# Stowgate, a walk through
 
-A DICOM gateway for places where the scanner is far from the hospital. This notebook needs no data files: it uses an image that comes
-with pydicom, and phantoms that are drawn here. Everything shown works on your own files in the same way.
+A DICOM gateway for places where the scanner is far from the hospital. This notebook needs no data files: it uses an
+image that comes with pydicom, and phantoms that are drawn here. Everything shown works on your own files.
 
 Nothing here is a diagnosis.""",
     ),
@@ -47,8 +48,8 @@ raw_figure(slice_.intensity)""",
         "md",
         """## 2. Privacy
 
-PS3.15 Annex E, Basic Profile: every attribute by its rule, UIDs and pseudonyms under a project key, the result checked by a gate that does
-not share the engine's code. The original stays untouched.""",
+PS3.15 Annex E, Basic Profile: every attribute by its rule, UIDs and pseudonyms under a project key, the result checked
+by a gate that does not share the engine's code. The original stays untouched.""",
     ),
     (
         "code",
@@ -56,7 +57,7 @@ not share the engine's code. The original stays untouched.""",
 
 result = stowgate.deidentify(original, retain=["patient-characteristics", "modified-dates"])
 clean = result.dataset
-shown = ("PatientName", "PatientID", "PatientBirthDate", "StudyDate", "InstitutionName", "StationName", "SOPInstanceUID", "Modality")
+shown = ("PatientName", "PatientID", "PatientBirthDate", "StudyDate", "InstitutionName", "StationName", "Modality")
 rows = [(keyword, str(original.get(keyword, "")), str(clean.get(keyword, "(removed)"))) for keyword in shown]
 print(sum(result.report.counts.values()), "attributes were changed; policy", result.report.policy[:12])
 changes_figure(rows)""",
@@ -70,7 +71,7 @@ print("The picture is the same, to the byte:", before == after)""",
         "md",
         """## 3. Windows
 
-Hounsfield units through the windows radiologists use (PS3.3 C.11.2), to the last 8-bit step. A phantom of a head and one of an abdomen.""",
+Hounsfield units through the windows radiologists use (PS3.3 C.11.2), to the last 8-bit step.""",
     ),
     (
         "code",
@@ -87,7 +88,7 @@ def ellipse(centre, axes, size=256):
 
 
 def abdomen(noise=6.0, offset=0.0, blur=0.0):
-    \"\"\"Hounsfield units of a body with liver, kidneys and spine, as a scanner with this noise, offset and focus shows it.\"\"\"
+    \"\"\"Hounsfield units of a body with liver, kidneys and spine, with this noise, offset and focus.\"\"\"
     image = np.full((256, 256), -1000.0)
     for centre, axes, value in (
         ((128, 128), (84, 112), -100), ((128, 128), (77, 102), 45), ((123, 82), (42, 38), 62),
@@ -110,7 +111,8 @@ windows_figure([(show(body, one), one) for one in chosen], body.unit)""",
         "md",
         """## 4. Intensities in classes
 
-The optimum of k-means over all pixels, named where they are Hounsfield units. **A picture of intensities, no segmentation.**""",
+The optimum of k-means over all pixels, named where they are Hounsfield units.
+**A picture of intensities, no segmentation.**""",
     ),
     (
         "code",
@@ -126,8 +128,8 @@ clusters_figure(show(body, chosen[0]), found.labels(body), found)""",
         "md",
         """## 5. A fleet that watches itself
 
-Four scanners, forty scans each. One is off by 40 HU from its 25th scan on; a few scans elsewhere are blurred, noisy, or blank.
-Each picture is measured and judged by itself, then all are judged together.""",
+Four scanners, forty scans each. One is off by 40 HU from its 25th scan on; a few scans elsewhere are blurred, noisy, or
+blank. Each picture is measured and judged by itself, then all are judged together.""",
     ),
     (
         "code",
@@ -163,8 +165,8 @@ montage_figure([(f"{image.scan.source}: {image.reasons[0]}", show(pictures[n], c
         "md",
         """## 6. What production looks like
 
-One process and one file. Scanners send; every object that was answered with "success" survives a power cut, is cleaned and judged
-once, looked at, and carried over a bad link until the hospital's archive proves that it has it.
+One process and one file. Scanners send; every object that was answered with "success" survives a power cut, is cleaned
+and judged once, looked at, and carried over a bad link until the hospital's archive proves that it has it.
 
 ```toml
 [unit]
@@ -203,12 +205,13 @@ dest = ["pacs"]
 )
 
 
-def notebook() -> nbformat.NotebookNode:
+def notebook() -> Any:
     """The notebook, without outputs; ids are numbers, so that it is the same each time."""
-    made = {"md": new_markdown_cell, "code": new_code_cell}
+    v4 = FORMAT.v4
+    made = {"md": v4.new_markdown_cell, "code": v4.new_code_cell}
     cells = [made[kind](text, id=f"cell-{n:02}") for n, (kind, text) in enumerate(CELLS)]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
 if __name__ == "__main__":
@@ -218,4 +221,4 @@ if __name__ == "__main__":
     NotebookClient(whole, timeout=120, kernel_name="python3", record_timing=False).execute()
     whole.metadata = notebook().metadata
     NOTEBOOK.parent.mkdir(exist_ok=True)
-    nbformat.write(whole, NOTEBOOK)
+    NOTEBOOK.write_text(f"{FORMAT.writes(whole)}\n", "utf-8")

@@ -56,8 +56,9 @@ def ways(fleet: Sequence[Simulated], values: np.ndarray) -> dict[str, np.ndarray
 
 def main() -> None:
     """Print both tables."""
-    found = defaultdict(Counter[str])
-    healthy, by_way = Counter[str](), defaultdict(lambda: defaultdict(list[np.ndarray]))
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    healthy = Counter[str]()
+    by_way: dict[str, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     for fault in FAULTS:
         for seed in SEEDS:
             for share in SHARES:
@@ -74,9 +75,9 @@ def main() -> None:
     rate = 100 * healthy["found"] / healthy["there"]
     print(f"\nHealthy scans: {healthy['there']:,}; called odd: {healthy['found']} ({rate:.2f} %).\n")
     print(f"| way | {' | '.join(FAULTS)} |\n| --- |{' ---: |' * len(FAULTS)}")
-    for name, scores in by_way.items():
-        limit = np.quantile(np.concatenate(scores[""]), 0.99)
-        recalls = (np.mean(np.concatenate(scores[fault]) > limit) for fault in FAULTS)
+    for name, of in by_way.items():
+        limit = np.quantile(np.concatenate(of[""]), 0.99)
+        recalls = (np.mean(np.concatenate(of[fault]) > limit) for fault in FAULTS)
         print(f"| {name} | {' | '.join(f'{recall:.2f}' for recall in recalls)} |")
 
 

@@ -47,8 +47,39 @@ def scatter_figure(verdict: Verdict, across: str = "density", up: str = "contras
     axes.set_xlabel(_title(across))
     axes.set_ylabel(_title(up))
     several = "s" * (len(protocols) != 1)
-    title = f"{len(verdict.images):,} images of {len(protocols):,} protocol{several}"
-    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_title(f"{len(verdict.images):,} images of {len(protocols):,} protocol{several}", loc="left", fontsize=10)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
+    _plain(axes)
+    return figure
+
+
+def drift_figure(verdict: Verdict, scanners: Sequence[str] = ()) -> Figure:
+    """Each scanner over time: what is watched, as deviations from what is usual for the protocol.
+
+    Lines are medians of five scans; the grey band holds what healthy scans do. Those that drift come first.
+    """
+    from matplotlib.figure import Figure
+
+    names = list(scanners) or _most_moved(verdict)
+    figure = Figure(figsize=(8.4, 0.9 + 1.5 * max(1, len(names))), layout="constrained")
+    panels = np.ravel(figure.subplots(max(1, len(names)), 1, squeeze=False))
+    shown = [name for name in WATCHED if any(_moves(verdict.series[one], name) for one in names)][:MOST_LINES]
+    for axes, name in zip(panels, names, strict=False):
+        series = verdict.series[name]
+        axes.axhspan(-FARTHEST, FARTHEST, color="#e8e8e8", linewidth=0)
+        for n, feature in enumerate(shown):
+            axes.plot(
+                np.arange(1, len(series) + 1), _smooth(series[:, NAMES.index(feature)]), linewidth=1.4,
+                color=COLOURS[n % len(COLOURS)], label=feature.replace("_", " "),
+            )  # fmt: skip
+        for drift in verdict.drifts:
+            if drift.scanner == name:
+                axes.axvline(drift.at + 1, color="#b00020", linewidth=1, linestyle="--")
+        axes.set_ylim(-12, 12)
+        axes.set_ylabel(name if len(name) <= 14 else f"{name[:12]}…", fontsize=8)
+        _plain(axes)
+    panels[-1].set_xlabel("scan, in the order of time; red: a drift is noticed", fontsize=9)
+    panels[0].set_title("robust standard deviations from what is usual", loc="left", fontsize=10)
     if shown:
         panels[0].legend(loc="lower left", bbox_to_anchor=(0, 1.12), ncols=len(shown), frameon=False, fontsize=8)
     return figure
