@@ -31,6 +31,7 @@ A CT slice, its header's facts, and the picture as it was acquired, before any w
     (
         "code",
         """%matplotlib inline
+%config InlineBackend.figure_formats = ["jpeg"]
 import numpy as np
 import pydicom
 

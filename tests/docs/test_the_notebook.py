@@ -29,7 +29,7 @@ def test_its_cells_are_those_of_the_tool_and_it_shows_what_they_made(tool: Any) 
     written = tool.notebook()
     assert ["".join(cell["source"]) for cell in kept["cells"]] == [cell.source for cell in written.cells]
     pictures = [output for cell in kept["cells"] for output in cell.get("outputs", ()) if "data" in output]
-    assert sum("image/png" in output["data"] for output in pictures) == 7
+    assert sum("image/jpeg" in output["data"] for output in pictures) == 7
 
 
 def test_it_names_no_machine() -> None:
