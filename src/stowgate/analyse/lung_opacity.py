@@ -16,7 +16,7 @@ def lung_opacity(one: Intensity, rule: Mapping[str, float]) -> tuple[Mask, Mask,
     A field is the hull of the air on one side, without what lies between it and the middle: heart and hilum are none.
     one  -- a slice in Hounsfield units
     rule -- tables/measured.toml has each limit with its why
-    None where there are no two fields.
+    None where there are no two fields, and near the diaphragm, where gas of the bowel lies beside them.
     """
     cells = cells_of(one, rule["cell"])
     air = None if cells is None else _air(cells, rule)
@@ -32,6 +32,8 @@ def lung_opacity(one: Intensity, rule: Mapping[str, float]) -> tuple[Mask, Mask,
     fields = np.logical_or.reduce([hull(half) & beyond for half, beyond in halves])
     dense = opened(fields & (cells.values > rule["lowest"]), cells.steps(rule["vessel"]))
     domes = _domes(dense, cells, rule)
+    if domes.sum() > rule["bases"] * fields.sum():
+        return None
     return dense & ~domes, fields & ~domes, cells
 
 
