@@ -15,6 +15,8 @@ _BODY_HU, _AIR_HU = -400.0, -700.0
 """Above the first is body, below the second is air."""
 _SOFT = 100.0
 """Hounsfield units about the commonest tissue within which rings are looked for: no edge of bone or air is near."""
+_SOFTEST, _BINS = 200.0, 128
+"""Hounsfield units about 0 among which the commonest tissue is looked for, and in how many bins."""
 _TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
 _OF_HALF, _OF_QUARTER = 0.32465, 0.15793
@@ -150,19 +152,20 @@ class _Inside:
         some = inside[::3]
         self.density = self.contrast = self.level = self.peak = float("nan")
         if inside.size >= _LEAST:
-            self.density, self.contrast = float(inside.mean()), float(inside.std())
+            self.density, self.contrast = float(inside.mean()), float(some.std())
             self.peak = float(np.partition(some, at := int(0.998 * some.size))[at])
             self.level = self._mode(some) if self._is_ct else float(np.median(some))
 
     def _mode(self, inside: Values) -> float:
         """The commonest value of soft tissue, smoothed, so that noise does not choose it."""
-        counts, edges = np.histogram(inside, 128, (-200.0, 200.0))
+        soft = inside[abs(inside) < _SOFTEST]
+        counts = np.bincount(((soft + _SOFTEST) * (_BINS / 2 / _SOFTEST)).astype(np.intp), minlength=_BINS)[:_BINS]
         smooth = np.convolve(counts, np.ones(5), "same")
         if not smooth.any():
             return float(np.median(inside))
         at = int(smooth.argmax())
         near = slice(max(0, at - 4), at + 5)
-        middles = (edges[:-1] + edges[1:]) / 2
+        middles = (np.arange(_BINS) + 0.5) * (2 * _SOFTEST / _BINS) - _SOFTEST
         return float(np.average(middles[near], weights=counts[near]))
 
     def uniformity(self) -> float:

@@ -55,19 +55,16 @@ def patterns(of: Intensity, values: Values, body: Mask, level: float) -> tuple[f
     if min(values.shape) < 32 or not np.isfinite(level):
         return float("nan"), float("nan"), float("nan")
     where: Mask = values > values.min(initial=np.inf) if of.unit == "HU" else body  # rings go on through air
-    up_down, in_rows, scale = _against_neighbours(values, where)
-    left_right, in_columns, _ = _against_neighbours(values.T, where.T)
+    up_down, in_rows, scale = _against_neighbours(values[:, ::2], where[:, ::2])
+    left_right, in_columns, _ = _against_neighbours(values[::2].T, where[::2].T)
     rows, columns = _standing_out(up_down, in_rows, scale), _standing_out(left_right, in_columns, scale)
-    if of.unit != "HU":
-        return rows, columns, float("nan")
-    both = in_rows[:, 2:-2] & in_columns.T[2:-2]
-    return rows, columns, _ring((up_down[:, 2:-2] + left_right.T[2:-2]) * np.float32(0.5), both, scale)
+    return rows, columns, _ring(values, where, scale) if of.unit == "HU" else float("nan")
 
 
 def _against_neighbours(values: Values, body: Mask) -> tuple[Values, Mask, float]:
     """Each pixel less the mean of those two lines away, where these are alike: no edge is near; and its scale."""
     difference: Values = values[2:-2] - (values[:-4] + values[4:]) * np.float32(0.5)
-    some = difference[::4, ::6][body[2:-2:4, ::6]]
+    some = difference[::4, ::3][body[2:-2:4, ::3]]
     scale = float(_TO_SIGMA * np.median(abs(some))) if some.size >= _LEAST else 0.0
     even: Mask = abs(values[:-4] - values[4:]) < np.float32(4 * scale)
     return difference, even & body[2:-2], scale
@@ -83,14 +80,17 @@ def _standing_out(difference: Values, where: Mask, scale: float) -> float:
     return float((abs(limited.sum(axis=1)[enough]) / number[enough]).max() / (2 * scale))
 
 
-def _ring(difference: Values, where: Mask, scale: float) -> float:
-    """The circle about the centre that stands out most."""
+def _ring(values: Values, body: Mask, scale: float) -> float:
+    """The circle about the centre that stands out most, on every second row."""
     if not scale:
         return float("nan")
-    some = where[:, ::2]
-    at = _radii(difference.shape)[:, ::2][some]
+    up, down, left, right = values[:-4:2, 2:-2], values[4::2, 2:-2], values[2:-2:2, :-4], values[2:-2:2, 4:]
+    limit = np.float32(4 * scale)
+    some = body[2:-2:2, 2:-2] & (abs(up - down) < limit) & (abs(left - right) < limit)
+    difference = (values[2:-2:2, 2:-2] - (up + down + left + right) * np.float32(0.25))[some]
+    at = _radii((values.shape[0] - 4, values.shape[1] - 4))[::2][some]
     number = np.bincount(at)
-    total = np.bincount(at, np.clip(difference[:, ::2][some], -2 * scale, 2 * scale))
+    total = np.bincount(at, np.clip(difference, -2 * scale, 2 * scale))
     radius = np.arange(number.size)
     enough = (number >= _LEAST // 2) & (number > radius) & (radius > 3)
     return float((abs(total[enough]) / number[enough]).max() / (2 * scale)) if enough.any() else float("nan")
