@@ -21,12 +21,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from stowgate.analyse.fleet import Scan, Verdict, judge
-from stowgate.analyse.intensity import Intensity
+from stowgate.analyse.intensity import Intensity, Unit
 from stowgate.analyse.measure import measure
 from stowgate.analyse.quality import findings
 from stowgate.pixels.image import Image
@@ -34,7 +35,7 @@ from tests.shared import SHARED
 
 TUNED, HELD_OUT = (11, 12, 13, 101, *range(300, 342)), (401, 402, 403, 404)
 
-Array = np.ndarray
+Array = Any
 Random = np.random.Generator
 
 
@@ -50,7 +51,7 @@ class Protocol:
     greatest: int
 
     @property
-    def unit(self) -> str:
+    def unit(self) -> Unit:
         return "HU" if self.modality == "CT" else "stored"
 
 

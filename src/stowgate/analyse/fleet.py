@@ -19,9 +19,9 @@ Places = npt.NDArray[np.int64]
 SURE = 0.01
 """How likely, over all scanners, a share of outliers that alarms may be by chance."""
 FEWEST_OUTLIERS = 3
-DIFFERS = 8.0
+DIFFERS = 5.0
 """Of a fleet of at least three: by how much the median of a scanner's images is off the others', in what its own differ
-from each other; healthy scanners of the tuning seeds stay below 5."""
+from each other; healthy scanners of the tuning seeds stay below 3."""
 BLANK = "picture_blank"
 CLOCK = 300.0
 """Seconds by which a scanner's clock may be off."""

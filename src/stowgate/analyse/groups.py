@@ -10,7 +10,7 @@ import numpy as np
 from stowgate.analyse.features import Floats
 
 FEWEST, MOST = 4, 6
-_LEAST = 0.25
+_LEAST = 0.4
 """Robust standard deviations of the whole protocol below which no scatter of one scanner is believed."""
 CLEAR = 0.6
 """Mean silhouette (Rousseeuw 1987) below which there is one group: normal scatter reaches 0.5 with a few scanners."""

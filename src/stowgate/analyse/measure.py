@@ -17,8 +17,8 @@ _SOFT = 100.0
 """Hounsfield units about the commonest tissue within which rings are looked for: no edge of bone or air is near."""
 _TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
-_OF_QUARTER = 0.15793
-"""Mean of the smallest quarter of absolute values of a standard normal variable."""
+_OF_HALF, _OF_QUARTER = 0.32465, 0.15793
+"""Mean of the smaller half, and of the smallest quarter, of absolute values of a standard normal variable."""
 _LEAST = 64
 """Pixels below which a number says nothing."""
 
@@ -35,7 +35,7 @@ class Measured:
     contrast         -- standard deviation over the body
     level            -- the commonest value of soft tissue in CT, else the median of the body
     peak             -- Peak Bone Density: 99.8 % quantile of the body
-    air, air_noise   -- median and standard deviation (robust) of the air of a CT image
+    air, air_noise   -- mean and standard deviation (robust) of the air of a CT image
     noise            -- standard deviation of what is no edge, in the body
     sharpness        -- energy of changes over 1 pixel as a share of that over 4 pixels, noise taken off
     uniformity       -- level at the rim of the body less that in its middle
@@ -191,8 +191,12 @@ def _air(of: Intensity, values: Values) -> tuple[float, float]:
     air = thin[(thin < _AIR_HU) & (thin > max(least, -1500.0))]
     if air.size < _LEAST:
         return float("nan"), float("nan")
-    middle = float(np.median(air))
-    return middle, float(_TO_SIGMA * np.median(abs(air - middle)))
+    rough = float(np.median(air))
+    reach = 3 * _TO_SIGMA * float(np.median(abs(air - rough))) + 1.0
+    middle = float(air[abs(air - rough) < reach].mean())
+    half = air.size // 2
+    nearest = np.partition(abs(air - middle), half)[: half + 1]  # no quantile: those of whole numbers move in steps
+    return middle, float(nearest.mean()) / _OF_HALF
 
 
 def _texture(of: Intensity, body: Mask, step: int) -> tuple[float, float]:

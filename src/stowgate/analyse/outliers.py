@@ -8,10 +8,10 @@ import numpy as np
 
 from stowgate.analyse.features import FEATURES, Floats
 
-FARTHEST = 5.4
-"""Of one feature, in robust standard deviations: 1 healthy image of 1,000 of the tuning seeds is beyond."""
-APART = 10.0
-"""Robust Mahalanobis distance: fewer than 1 of 1,000 are beyond, in fleets of 30 to 250 images of a protocol."""
+FARTHEST = 5.0
+"""Of one feature, in robust standard deviations: 2 healthy images of 1,000 of the tuning seeds are beyond."""
+APART = 9.5
+"""Robust Mahalanobis distance: 2 of 1,000 are beyond, in fleets of 30 to 250 images of a protocol."""
 FEWEST = 8
 """Images of a protocol below which nobody is unlike the rest: there is no rest."""
 _FEWEST_TOGETHER = 60

@@ -46,7 +46,8 @@ def scatter_figure(verdict: Verdict, across: str = "density", up: str = "contras
                 axes.annotate(f"no. {n}", (x, y), (6, 6), textcoords="offset points", fontsize=8)
     axes.set_xlabel(_title(across))
     axes.set_ylabel(_title(up))
-    axes.set_title(f"{len(verdict.images):,} images of {len(protocols):,} protocols", loc="left", fontsize=10)
+    several = "s" * (len(protocols) != 1)
+    axes.set_title(f"{len(verdict.images):,} images of {len(protocols):,} protocol{several}", loc="left", fontsize=10)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
     _plain(axes)
     return figure
