@@ -69,8 +69,9 @@ def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEF
             typer.echo(f"{name:<10} {_told(value)}")
     for way in ways:
         moves = f" Next move {when(way['next_try'])}." if way["next_try"] else ""
-        told_of = f"{way['state']}, urgency {way['urgency']}, evidence {way['evidence'] or 'none'}"
-        typer.echo(f"to {way['destination']}: {told_of}. {way['reason']}{moves}")
+        urgency = f" Its urgency is {way['urgency']}." if way["state"] == "queued" else ""
+        stands = f"{way['state']}, evidence {way['evidence'] or 'none'}"
+        typer.echo(f"to {way['destination']}: {stands}. {way['reason']}{urgency}{moves}")
     for event in told.events:
         typer.echo(f"{when(event.at)}  {event.kind} {event.code}".rstrip())
 
