@@ -34,11 +34,10 @@ A CT slice, its header's facts, and the picture as it was acquired, before any w
 %config InlineBackend.figure_formats = ["jpeg"]
 import numpy as np
 import pydicom
-
 from pydicom.data import get_testdata_file
 
 from stowgate.analyse.plots import changes_figure, raw_figure, windows_figure
-from stowgate.imaging import picture, seen
+from stowgate.imaging import seen
 
 original = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
 slice_ = seen(original)
@@ -79,6 +78,8 @@ Hounsfield units through the windows radiologists use (PS3.3 C.11.2), to the las
         """from scipy import ndimage
 
 from stowgate.analyse.intensity import of_array
+from stowgate.analyse.windows import choose, show
+from stowgate.pixels.image import Voi
 
 chance = np.random.default_rng(7)
 
@@ -101,9 +102,6 @@ def abdomen(noise=6.0, offset=0.0, blur=0.0):
 
 
 body = of_array(abdomen(), unit="HU", modality="CT")
-from stowgate.analyse.windows import choose, show
-from stowgate.pixels.image import Voi
-
 names = ("soft_tissue", "bone", "lung", "liver", "brain")
 chosen = [choose(body, Voi(), preset=name) for name in names]
 windows_figure([(show(body, one), one) for one in chosen], body.unit)""",
