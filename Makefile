@@ -21,7 +21,7 @@ demo: $(READY) ## de-identify real files and a small synthetic series, and say w
 
 test: $(READY) ## install what the tests need and run them, with branch coverage
 	@tools/debian-packages.sh
-	$(BIN)/python -m pytest -n 3 -q --cov --cov-report=term --cov-report=xml
+	$(BIN)/python -m pytest -n 3 --dist worksteal -q --cov --cov-report=term --cov-report=xml
 
 soak: $(READY) ## the long versions: 200 kills over 10,000 instances, a kill at every call, a million rows
 	@tools/debian-packages.sh

@@ -110,9 +110,14 @@ def test_a_folder_that_is_away_keeps_everything_and_says_why_and_what_comes_back
     sent(gateway, tmp_path / "series", 2)
     ledger = gateway.gateway.ledger
     eventually(lambda: ledger.deliveries.destinations().get("nas"))
-    listed = [json.loads(line) for line in stowgate("queue", "list", "--json").out.splitlines()]
+
+    def listed_now() -> list[dict[str, object]]:
+        return [json.loads(line) for line in stowgate("queue", "list", "--json").out.splitlines()]
+
+    away = "nas: The destination cannot be reached."
+    eventually(lambda: [str(one["reason"]).startswith(away) for one in listed_now()] == [True, True])
+    listed = listed_now()
     assert {(one["state"], one["who_acts"]) for one in listed} == {("waiting", "the gateway")}
-    assert all(one["reason"].startswith("nas: The destination cannot be reached.") for one in listed)
     assert all(one["next_try"] for one in listed)
     tried = stowgate("dest", "test", "nas")
     assert tried.code == 3 and "cannot be reached" in tried.out
