@@ -347,6 +347,14 @@ def test_items_that_begin_with_un_or_private_elements_are_not_mistaken_for_anoth
             assert found[place][1] == first.value
 
 
+def test_a_tag_that_is_known_in_both_byte_orders_does_not_speak_against_the_one_that_is_declared(folder: Path) -> None:
+    for first in (el(0x00201000, "BBBBBBB ", "IS"), el(0x20000010, "17", "IS")):  # each is the other, swapped
+        nested = el(0x00400260, item(first), "SQ")
+        for syntax in (DEFLATED, BIG_ENDIAN):
+            found = flat(normalised(part10(instance("1.2", "CT", nested), syntax), folder))
+            assert found[f"(0040,0260)[0].({first.tag >> 16:04X},{first.tag & 0xFFFF:04X})"][1] == first.value
+
+
 def test_an_unknown_vr_becomes_un_with_its_bytes(folder: Path) -> None:
     raw = b"\x09\x10\x10\x10QQ\0\0\x04\0\0\0\1\2\3\4" + b"\x09\x10\x11\x10QR\x02\x00\5\6"
     found = flat(normalised(with_raw(raw), folder))

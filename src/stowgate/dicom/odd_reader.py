@@ -233,13 +233,15 @@ class Reader:
     def settle(self, pos: int, declared: Encoding) -> Encoding:
         """How the data set at `pos` is really encoded: some are explicit where they should be implicit, or swapped.
 
-        Only VR letters that are right for the tag speak against the declaration; "SQ" may be an implicit length.
+        Only VR letters that are right for the tag speak against the declaration, where they are not right for it as it
+        is declared: some tags are known in both orders. "SQ" may be an implicit length.
         """
         head = self.window.at(pos, 8)
         if len(head) < 8 or head[4:6] not in SHORT_VRS | LONG_VRS or head[4:6] == b"UN":
             return declared
         vr = head[4:6].decode()
-        for encoding in (EXPLICIT_LITTLE, EXPLICIT_BIG):
+        first: tuple[Encoding, ...] = (declared,) if declared.explicit else ()
+        for encoding in (*first, EXPLICIT_LITTLE, EXPLICIT_BIG):
             known = dictionary_vr(tag_at(head, encoding)).split(" or ")
             if vr in known and (declared.explicit or vr != "SQ"):
                 return encoding
