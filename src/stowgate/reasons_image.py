@@ -74,6 +74,9 @@ IMAGE: dict[str, Reason] = {
     "picture_stripes": finding(
         "A line stands out all through the picture.", "Calibrate the detector, then take it again."
     ),
+    "picture_flat": finding(
+        "The picture uses next to nothing of its range of values.", "See whether it was exposed; take it again."
+    ),
     "exposure_high": finding(
         "The exposure was more than twice what was meant.", "Look at the exposure settings before the next picture."
     ),
@@ -90,13 +93,22 @@ IMAGE: dict[str, Reason] = {
     "slices_blurred": finding(
         "A slice is less sharp than its neighbours.", "See whether the patient moved; repeat it."
     ),
+    "orientation_differs": finding(
+        "Slices of a series are tilted against the others.", "See whether the gantry or the patient moved."
+    ),
+    "pixel_spacing_differs": finding(
+        "The size of pixels changes within a series.", "Measure nothing across it; look at the series."
+    ),
+    "numbers_twice": finding("Images of an acquisition have the same number.", "See whether a scan was repeated."),
     "images_missing": finding(
-        "There are fewer images than the acquisition announced.", "Send the series again from the scanner."
+        "There are fewer images than were announced, or numbers between others are missing.",
+        "Send the series again from the scanner.",
     ),
     "view_missing": finding(
         "One of the four views of a mammography is missing.", "Take it while the patient is still there."
     ),
     "laterality_conflict": finding(
-        "The side that a header names is not the one in the picture.", "Correct it at the source before it is read."
+        "A header names both sides, or another one than the picture shows.",
+        "Correct it at the source before it is read.",
     ),
 }

@@ -67,6 +67,15 @@ def test_a_line_that_stands_out_is_told_by_its_direction() -> None:
     assert turned.column_stripe > 0.9 > turned.row_stripe
 
 
+@pytest.mark.parametrize("turn", [0, 1])
+def test_stripes_that_return_stand_out_as_one_does(turn: int) -> None:
+    striped = BODY.copy()
+    striped[::4] += 60
+    of = measure(ct(np.rot90(striped, turn).copy()))
+    found, other = (of.row_stripe, of.column_stripe) if not turn else (of.column_stripe, of.row_stripe)
+    assert found > 0.93 > other
+
+
 def test_dead_lines_count_in_the_body_and_not_beside_it() -> None:
     of = ct(BODY)
     of.stored[100:103] = 0

@@ -35,7 +35,8 @@ def codes(image: Image, of: Measured) -> tuple[str, ...]:
 def test_a_fault_that_shows_by_itself_is_found(fault: str) -> None:
     bad = [one for one in scans(HELD_OUT[0], 60, fault=fault, share=1.0) if one.fault]
     found = [ALONE[fault] in codes(_image(one), measure(one.intensity)) for one in bad]
-    assert len(found) >= 40 and sum(found) >= 0.85 * len(found)
+    least = 0.85 if fault in ("half_field", "rings") else 0.95  # of a skull full of air the fleet tells the rest
+    assert len(found) >= 40 and sum(found) >= least * len(found)
 
 
 @pytest.mark.no_cover
@@ -66,6 +67,33 @@ def test_each_number_beyond_its_threshold_is_its_own_finding_with_evidence(chang
     (found,) = findings(CT, of, 3)
     assert (found.code, found.frame) == (code, 3)
     assert all(np.isfinite(value) for value in found.evidence.values()) and found.evidence
+
+
+MG = replace(CT, modality="MG", bits_stored=12)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"at_high": 0.2, "at_low": 0.3}, "picture_saturated"),
+        ({"at_high": 0.3, "at_low": 0.2}, "picture_saturated"),
+        ({"at_high": 0.004, "at_low": 0.6}, ""),
+        ({"at_high": 0.6, "at_low": 0.004}, ""),
+        ({"spread": 50.0}, "picture_flat"),
+        ({"missing": 0.4}, "picture_part_missing"),
+        ({"row_stripe": 0.97}, "picture_stripes"),
+    ],
+)
+def test_of_projection_the_background_may_be_at_either_end_and_the_body_at_none(
+    change: dict[str, float], code: str
+) -> None:
+    of = replace(healthy(), **{"at_high": 0.0, "at_low": 0.0, **change})  # type: ignore[arg-type]
+    assert "".join(codes(MG, of)) == code
+
+
+@pytest.mark.parametrize("modality", ["DX", "CR"])
+def test_a_field_that_was_collimated_lacks_nothing(modality: str) -> None:
+    assert codes(replace(MG, modality=modality), replace(healthy(), missing=0.4)) == ()
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,59 @@ def test_fewer_images_than_announced_are_told() -> None:
     assert findings(short) == (Finding("images_missing", {"images": 3.0}),)
 
 
+def tilted(member: Member) -> Member:
+    """The same, as if the gantry had moved by 20 degrees."""
+    facts = member.image.shared
+    cos, sin = 0.94, 0.342
+    geometry = replace(facts.geometry, orientation=(1.0, 0.0, 0.0, 0.0, cos, sin))
+    return replace(member, image=replace(member.image, shared=replace(facts, geometry=geometry)))
+
+
+def test_a_slice_that_is_tilted_is_told_as_that_and_not_as_missing() -> None:
+    members = stack(*EVEN)
+    members[5] = tilted(members[5])
+    assert findings(members) == (Finding("orientation_differs", {"slices": 1.0}),)
+    del members[8]
+    assert codes(members) == ["orientation_differs", "slices_missing"]
+
+
+def test_planes_of_their_own_are_stacks_of_their_own() -> None:
+    other = [replace(tilted(one), digest=f"b{one.digest}") for one in stack(*EVEN)]
+    assert codes([*stack(*EVEN), *other]) == []
+
+
+def test_pixels_of_another_size_are_told() -> None:
+    members = stack(*EVEN)
+    facts = members[3].image.shared
+    other = replace(facts, geometry=replace(facts.geometry, spacing=(0.7, 0.7)))
+    members[3] = replace(members[3], image=replace(members[3].image, shared=other))
+    assert findings(members) == (Finding("pixel_spacing_differs", {"sizes": 2.0}),)
+
+
+def numbered(*numbers: int) -> list[Member]:
+    """Slices that have a number and no place."""
+    return [
+        Member(replace(CT, acquisition=Acquisition(instance_number=n)), "1.2", f"{at}") for at, n in enumerate(numbers)
+    ]
+
+
+def test_without_a_place_numbers_tell_what_is_missing_and_what_is_there_twice() -> None:
+    assert codes(numbered(1, 2, 3, 4, 5, 6)) == []
+    assert findings(numbered(1, 2, 3, 4, 7, 8)) == (Finding("images_missing", {"images": 2.0}),)
+    assert findings(numbered(1, 2, 3, 3, 4, 5)) == (Finding("numbers_twice", {"images": 1.0}),)
+    assert codes(numbered(1, 101, 201, 301, 401)) == [], "these are no row"
+    placed = [
+        replace(one, image=replace(one.image, acquisition=Acquisition(instance_number=1))) for one in stack(*EVEN)
+    ]
+    assert codes(placed) == [], "their places tell"
+
+
+def test_a_header_that_names_both_sides_is_told() -> None:
+    both = replace(CT, modality="DX", acquisition=Acquisition(sides=("L", "R")))
+    assert codes([Member(both, "1.2")]) == ["laterality_conflict"]
+    assert codes([Member(replace(both, acquisition=Acquisition(sides=("L",))), "1.2")]) == []
+
+
 def test_a_slice_that_was_smeared_is_found_among_its_neighbours() -> None:
     random = np.random.default_rng(2)
     members = []

@@ -55,8 +55,9 @@ def patterns(of: Intensity, values: Values, body: Mask, level: float) -> tuple[f
     if min(values.shape) < 32 or not np.isfinite(level):
         return float("nan"), float("nan"), float("nan")
     where: Mask = values > values.min(initial=np.inf) if of.unit == "HU" else body  # rings go on through air
-    up_down, in_rows, scale = _against_neighbours(values[:, ::2], where[:, ::2])
-    left_right, in_columns, _ = _against_neighbours(values[::2].T, where[::2].T)
+    up_down, in_rows, of_rows = _against_neighbours(values[:, ::2], where[:, ::2])
+    left_right, in_columns, of_columns = _against_neighbours(values[::2].T, where[::2].T)
+    scale = min(of_rows, of_columns)  # stripes that return widen the scale of their own direction
     rows, columns = _standing_out(up_down, in_rows, scale), _standing_out(left_right, in_columns, scale)
     return rows, columns, _ring(values, where, scale) if of.unit == "HU" else float("nan")
 

@@ -28,6 +28,10 @@ STRIPE = 0.93
 """Healthy ones stay below 0.81: edges of a head rest may run along a row."""
 NOISY = 100.0
 """Hounsfield units: nothing soft is told apart any more; a thin slice of a large patient has 40."""
+STRAY = 0.05
+"""Of projection X-ray: share at the end of the range that is not its background; real ones stay below 0.8 %."""
+NARROW = 0.02
+"""Of projection X-ray: share of the range of its bits that is used; real ones use more than half."""
 DEVIATION = 3.0
 """Deviation Index (IEC 62494-1): beyond it an exposure is half, or twice, what was meant (AAPM TG 116)."""
 
@@ -59,15 +63,19 @@ def _lines(image: Image, of: Measured, frame: int) -> list[Finding]:
     if of.dead_rows + of.dead_columns > 0:
         evidence = {"dead_rows": float(of.dead_rows), "dead_columns": float(of.dead_columns)}
         found.append(Finding("picture_dead_lines", evidence, frame))
-    if of.missing > MISSING and image.modality in ("CT", "MR"):
+    if of.missing > MISSING and image.modality in ("CT", "MR", "MG"):  # others are collimated on purpose
         found.append(Finding("picture_part_missing", {"missing_share": of.missing}, frame))
     return found
 
 
 def _levels(image: Image, of: Measured, frame: int) -> list[Finding]:
     found = []
-    if image.modality in ("CT", "MR") and of.at_high > SATURATED:
-        found.append(Finding("picture_saturated", {"saturated_share": of.at_high}, frame))
+    cut = min(of.at_low, of.at_high) if image.modality in PROJECTION else of.at_high
+    if cut > {"CT": SATURATED, "MR": SATURATED, "PT": 1.0}.get(image.modality, STRAY):
+        found.append(Finding("picture_saturated", {"saturated_share": cut}, frame))
+    used = of.spread / (2.0**image.bits_stored * (abs(image.facts(frame).rescale.slope) or 1.0))
+    if image.modality in PROJECTION and used < NARROW:
+        found.append(Finding("picture_flat", {"used_share": used}, frame))
     if image.modality == "CT" and of.noise > NOISY:
         found.append(Finding("picture_noisy", {"noise_hu": of.noise}, frame))
     return found
@@ -78,7 +86,7 @@ def _patterns(image: Image, of: Measured, frame: int) -> list[Finding]:
     if image.modality == "CT" and of.ring > RING:
         found.append(Finding("picture_rings", {"ring": of.ring}, frame))
     stripe = max((one for one in (of.row_stripe, of.column_stripe) if math.isfinite(one)), default=0.0)
-    if image.modality == "CT" and stripe > STRIPE:
+    if image.modality in {"CT", *PROJECTION} and stripe > STRIPE:  # MR is interpolated, and lines of it alternate
         found.append(Finding("picture_stripes", {"stripe": stripe}, frame))
     return found
 

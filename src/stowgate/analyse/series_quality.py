@@ -42,21 +42,24 @@ class Member:
 
 
 def findings(members: Sequence[Member]) -> tuple[Finding, ...]:
-    """What is amiss with a study as a whole, series by series, then the views of a mammography."""
+    """What is amiss with a study as a whole: series by series, then views of a mammography, then sides."""
     by_series: dict[str, list[Member]] = defaultdict(list)
     for member in members:
         by_series[member.series].append(member)
     found = [finding for series in sorted(by_series) for finding in _of_series(by_series[series])]
-    return (*found, *mammography(members))
+    return (*found, *_views(members), *_sides(members))
 
 
 def _of_series(members: Sequence[Member]) -> list[Finding]:
     found = _twice(members)
     for stack in _stacks(members):
-        found += _gaps(stack)
-        found += _blurred(stack)
-    found += _announced(members)
-    return found
+        tilted = _tilted(stack)
+        found += [Finding("orientation_differs", {"slices": float(len(tilted))})] if tilted else []
+        straight = [one for one in stack if one not in tilted]
+        found += _gaps(straight, len(tilted))
+        found += _blurred(straight)
+        found += _spacing(straight)
+    return found + _announced(members)
 
 
 def _twice(members: Sequence[Member]) -> list[Finding]:
@@ -65,19 +68,49 @@ def _twice(members: Sequence[Member]) -> list[Finding]:
     return [Finding("slices_twice", {"copies": float(copies)})] if copies else []
 
 
-def _stacks(members: Sequence[Member]) -> list[list[tuple[float, Member]]]:
-    """Single-frame slices that lie in parallel, by acquisition, each with its place along their normal in mm."""
-    groups: dict[tuple[object, ...], list[tuple[float, Member]]] = defaultdict(list)
-    for member in members:
-        place = _place(member.image.shared.geometry)
-        of = member.image.acquisition
-        if place is None or member.image.modality not in _STACKED or member.image.frames != 1:
-            continue
-        if "LOCALIZER" in of.image_type:
-            continue
-        kind = (of.acquisition_number, of.echo_time, of.image_type, _direction(member.image.shared.geometry))
-        groups[kind].append((place, member))
-    return [sorted(group, key=lambda one: one[0]) for _, group in sorted(groups.items(), key=repr)]
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """A slice with its place along its normal, in mm."""
+
+    place: float
+    member: Member
+
+    @property
+    def direction(self) -> tuple[float, ...]:
+        """Image Orientation, so that what is nearly parallel is."""
+        return tuple(round(value, 2) for value in self.member.image.shared.geometry.orientation or ())
+
+
+def _stacks(members: Sequence[Member]) -> list[list[_Slice]]:
+    """Single-frame slices with a place, by acquisition, echo and type, in the order of their places."""
+    groups: dict[tuple[object, ...], list[_Slice]] = defaultdict(list)
+    for member in filter(_is_slice, members):
+        place, of = _place(member.image.shared.geometry), member.image.acquisition
+        if place is not None:
+            groups[of.acquisition_number, of.echo_time, of.image_type].append(_Slice(place, member))
+    found = []
+    for _, group in sorted(groups.items(), key=repr):
+        found += _parallel(sorted(group, key=lambda one: one.place))
+    return found
+
+
+def _is_slice(member: Member) -> bool:
+    image = member.image
+    return image.modality in _STACKED and image.frames == 1 and "LOCALIZER" not in image.acquisition.image_type
+
+
+def _parallel(group: list[_Slice]) -> list[list[_Slice]]:
+    """As one stack where most lie in parallel and a few are tilted, else a stack for each direction."""
+    directions = Counter(one.direction for one in group)
+    ((_, most),) = directions.most_common(1)
+    if most >= FEWEST and 0 < len(group) - most <= most // 4:
+        return [group]
+    return [[one for one in group if one.direction == direction] for direction in sorted(directions)]
+
+
+def _tilted(stack: Sequence[_Slice]) -> list[_Slice]:
+    ((usual, _),) = Counter(one.direction for one in stack).most_common(1)
+    return [one for one in stack if one.direction != usual]
 
 
 def _place(of: Geometry) -> float | None:
@@ -86,13 +119,12 @@ def _place(of: Geometry) -> float | None:
     return float(np.dot(of.position, np.cross(of.orientation[:3], of.orientation[3:])))
 
 
-def _direction(of: Geometry) -> tuple[float, ...]:
-    return tuple(round(value, 2) for value in of.orientation or ())
+def _gaps(stack: Sequence[_Slice], tilted: int = 0) -> list[Finding]:
+    """By Image Position along the normal: what is missing between slices, and distances that differ otherwise.
 
-
-def _gaps(stack: Sequence[tuple[float, Member]]) -> list[Finding]:
-    """By Image Position along the normal: what is missing between slices, and distances that differ otherwise."""
-    places = np.array([place for place, _ in stack])
+    tilted -- slices that are there and lie askew: what they leave open is no gap
+    """
+    places = np.array([one.place for one in stack])
     distances = np.diff(places)
     apart = distances[distances > 1e-3]
     if len(apart) + 1 < FEWEST:
@@ -105,8 +137,8 @@ def _gaps(stack: Sequence[tuple[float, Member]]) -> list[Finding]:
     steps = apart / usual
     whole = np.rint(steps)
     is_gap = (whole >= 2) & (abs(steps - whole) < UNEVEN * whole)
-    if is_gap.any():
-        missing = float((whole[is_gap] - 1).sum())
+    missing = float((whole[is_gap] - 1).sum()) - tilted
+    if missing > 0:
         found.append(Finding("slices_missing", {"slices": missing, "spacing_mm": usual}))
     uneven = (abs(steps - 1) > UNEVEN) & ~is_gap
     if uneven.any():
@@ -114,7 +146,13 @@ def _gaps(stack: Sequence[tuple[float, Member]]) -> list[Finding]:
     return found
 
 
-def _blurred(stack: Sequence[tuple[float, Member]]) -> list[Finding]:
+def _spacing(stack: Sequence[_Slice]) -> list[Finding]:
+    """Pixel Spacing is one for all slices of a stack."""
+    sizes = {tuple(round(mm, 3) for mm in one.member.image.shared.geometry.spacing or ()) for one in stack} - {()}
+    return [Finding("pixel_spacing_differs", {"sizes": float(len(sizes))})] if len(sizes) > 1 else []
+
+
+def _blurred(stack: Sequence[_Slice]) -> list[Finding]:
     """Slices less sharp than their neighbours on both sides, and not for noise: these moved, or the patient did."""
     sharp, noise = (_series(stack, name) for name in ("sharpness", "noise"))
     edges = np.maximum(sharp - SMOOTH, 0.005)
@@ -129,34 +167,42 @@ def _blurred(stack: Sequence[tuple[float, Member]]) -> list[Finding]:
     return [Finding("slices_blurred", {"slices": float(bad)})] if bad else []
 
 
-def _series(stack: Sequence[tuple[float, Member]], name: str) -> Floats:
-    return np.array([member.features.get(name, np.nan) for _, member in stack], float)
+def _series(stack: Sequence[_Slice], name: str) -> Floats:
+    return np.array([one.member.features.get(name, np.nan) for one in stack], float)
 
 
 def _announced(members: Sequence[Member]) -> list[Finding]:
-    """Fewer than Images in Acquisition says, or holes in Instance Number where there is no geometry."""
-    by_acquisition: dict[int | None, list[Member]] = defaultdict(list)
-    for member in members:
-        by_acquisition[member.image.acquisition.acquisition_number].append(member)
-    short = 0
+    """Fewer than Images in Acquisition says; without geometry also holes in Instance Number, and numbers twice."""
+    by_acquisition: dict[int | None, list[Image]] = defaultdict(list)
+    for member in filter(_is_slice, members):
+        by_acquisition[member.image.acquisition.acquisition_number].append(member.image)
+    short = twice = 0
     for group in by_acquisition.values():
-        told = [one.image.acquisition.images_in_acquisition for one in group]
-        expected = max((one for one in told if one is not None), default=0)
-        short += max(0, min(expected, 100_000) - len(group)) if group[0].image.modality in _STACKED else 0
-    return [Finding("images_missing", {"images": float(short)})] if short else []
+        told = [image.acquisition.images_in_acquisition or 0 for image in group]
+        numbers = [n for image in group if (n := image.acquisition.instance_number) is not None]
+        holes = 0
+        if all(_place(image.shared.geometry) is None for image in group) and len(numbers) == len(group) >= FEWEST:
+            twice += len(numbers) - len(set(numbers))
+            holes = max(numbers) + 1 - min(numbers) - len(set(numbers))
+            holes = holes if holes <= len(group) // 2 else 0  # more are numbers that are none of a row
+        short += max(0, min(max(told), 100_000) - len(group), holes)
+    found = [Finding("images_missing", {"images": float(short)})] if short else []
+    return found + ([Finding("numbers_twice", {"images": float(twice)})] if twice else [])
 
 
-def mammography(members: Sequence[Member]) -> tuple[Finding, ...]:
-    """A screening has CC and MLO of both sides, and the sides that headers name are those in the pictures."""
+def _views(members: Sequence[Member]) -> list[Finding]:
+    """A screening mammography has CC and MLO of both sides; one or two views are a follow-up."""
     images = [member for member in members if member.image.modality == "MG"]
     views = {side + view for member in images if (side := _side(member)) and (view := _view(member))}
-    found: list[Finding] = []
-    if len(views) >= 3 and _VIEWS - views:  # one or two views are what was asked for: a follow-up
-        found.append(Finding("view_missing", {"views": float(len(_VIEWS - views))}))
-    wrong = sum(_is_other_side(member) for member in images)
-    if wrong:
-        found.append(Finding("laterality_conflict", {"images": float(wrong)}))
-    return tuple(found)
+    if len(views) < 3 or not _VIEWS - views:
+        return []
+    return [Finding("view_missing", {"views": float(len(_VIEWS - views))})]
+
+
+def _sides(members: Sequence[Member]) -> list[Finding]:
+    """A header names one side, and of a mammogram the one in the picture."""
+    wrong = sum({"L", "R"} <= set(one.image.acquisition.sides) or _is_other_side(one) for one in members)
+    return [Finding("laterality_conflict", {"images": float(wrong)})] if wrong else []
 
 
 def _side(member: Member) -> str:

@@ -199,6 +199,7 @@ def _acquisition(dataset: Dataset) -> Acquisition:
         kernel=kernel[0] if kernel else "",
         image_type=texts(dataset, "ImageType"),
         view=view,
+        sides=_sides(dataset),
         orientation=texts(dataset, "PatientOrientation"),
         kvp=number(dataset, "KVP"),
         exposure=_exposure(dataset),
@@ -212,6 +213,15 @@ def _acquisition(dataset: Dataset) -> Acquisition:
         repetition_time=number(dataset, "RepetitionTime"),
         echo_time=number(dataset, "EchoTime"),
     )
+
+
+def _sides(dataset: Dataset) -> tuple[str, ...]:
+    """Frame Laterality is looked for in the functional groups that hold for all frames."""
+    shared = _group(dataset, "SharedFunctionalGroupsSequence")
+    anatomy = None if shared is None else _group(shared, "FrameAnatomySequence")
+    told = [text(dataset, "ImageLaterality"), text(dataset, "Laterality")]
+    told += [text(anatomy, "FrameLaterality")] if anatomy is not None else []
+    return tuple(dict.fromkeys(one for one in told if one))
 
 
 def _exposure(dataset: Dataset) -> float | None:

@@ -78,6 +78,8 @@ class Acquisition:
     image_type: tuple[str, ...] = ()
     view: str = ""
     """CC, MLO and the like, for projection X-ray: View Position, else the View Code Sequence's code meaning."""
+    sides: tuple[str, ...] = ()
+    """All that Image Laterality, Laterality and Frame Laterality say, each once."""
     orientation: tuple[str, ...] = ()
     """Patient Orientation: where rows and columns lead to, such as A and F."""
     kvp: float | None = None
