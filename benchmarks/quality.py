@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from pictures import median
 from pydicom import dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, generate_uid
@@ -29,7 +29,6 @@ from stowgate.look.crew import Crew
 from stowgate.pixels.image import Image, Voi
 from stowgate.pixels.read import open_file
 
-ROUNDS = 15
 SYNTAXES = {"uncompressed": ExplicitVRLittleEndian, "JPEG-LS": JPEGLSLossless, "JPEG 2000": JPEG2000Lossless}
 
 
@@ -44,17 +43,6 @@ def slice_(rows: int, columns: int, modality: str = "CT", seed: int = 0) -> Inte
         np.clip(np.rint(values), 0, 4095).astype(np.int16), 1.0, -1024.0, "HU" if modality == "CT" else "stored",
         None, (0.7, 0.7), modality,
     )  # fmt: skip
-
-
-def median(work: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """Milliseconds of the median round."""
-    work()
-    spent = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - began)
-    return 1000 * sorted(spent)[len(spent) // 2]
 
 
 def judged(of: Intensity) -> object:

@@ -14,6 +14,7 @@ from stowgate.analyse.series_quality import Member, findings
 from stowgate.look.crew import Crew
 from stowgate.look.fleet import UNKNOWN, scan_of_file
 from stowgate.look.looked import Looked
+from stowgate.look.study import member_of
 from stowgate.triage_run import files_below
 
 
@@ -55,13 +56,9 @@ def qc_folder(
             scan = scan_of_file(str(path), seen)
             scans.append(scan)
             not_grouped.update(_not_grouped(seen, scan))
-            studies.setdefault(seen.header.study, []).append(_member(seen))
+            studies.setdefault(seen.header.study, []).append(member_of(seen))
     codes = Counter(code for members in studies.values() for code in {one.code for one in findings(members)})
     return Quality(judge(scans, baseline), dict(codes), dict(left_out), dict(not_grouped))
-
-
-def _member(seen: Looked) -> Member:
-    return Member(seen.image, seen.header.series, seen.digest, seen.side, seen.features)
 
 
 def _not_grouped(seen: Looked, scan: Scan) -> tuple[str, ...]:

@@ -176,5 +176,11 @@ def test_what_is_no_baseline_is_refused(text: str) -> None:
     assert refused.value.code == "bad_baseline"
 
 
-def test_what_is_usual_for_a_scanner_rests_on_its_first_scans() -> None:
-    assert FIRST <= 20
+def test_what_is_usual_for_a_scanner_is_what_its_first_scans_were_and_so_a_habit_is_no_drift() -> None:
+    habit = [replace(one, features={**one.features, "level": one.features["level"] + 3}) for one in
+             (made(n, "S9") for n in range(500, 540))]  # fmt: skip
+    assert "S9" not in {one.scanner for one in judge([*of_scanners(), *habit]).drifts}
+    later = [one if n < 2 * FIRST else replace(one, features={**one.features, "level": one.features["level"] + 25})
+             for n, one in enumerate(habit)]  # fmt: skip
+    drifts = [one for one in judge([*of_scanners(), *later]).drifts if one.scanner == "S9"]
+    assert drifts and drifts[0].at >= 2 * FIRST

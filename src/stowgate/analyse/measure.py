@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from stowgate.analyse.intensity import Intensity
-from stowgate.analyse.patterns import Mask, Values, lines, patterns
+from stowgate.analyse.patterns import LEAST, TO_SIGMA, Mask, Values, lines, patterns
 
 LARGE = 1 << 20
 """Pixels from which on textures are measured on some of the lines."""
@@ -17,12 +17,8 @@ _SOFT = 100.0
 """Hounsfield units about the commonest tissue within which rings are looked for: no edge of bone or air is near."""
 _SOFTEST, _BINS = 200.0, 128
 """Hounsfield units about 0 among which the commonest tissue is looked for, and in how many bins."""
-_TO_SIGMA = 1.4826
-"""Median absolute deviation to standard deviation of a normal distribution."""
 _OF_HALF, _OF_QUARTER = 0.32465, 0.15793
 """Mean of the smaller half, and of the smallest quarter, of absolute values of a standard normal variable."""
-_LEAST = 64
-"""Pixels below which a number says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +147,7 @@ class _Inside:
         inside = values[body]
         some = inside[::3]
         self.density = self.contrast = self.level = self.peak = float("nan")
-        if inside.size >= _LEAST:
+        if inside.size >= LEAST:
             self.density, self.contrast = float(inside.mean()), float(some.std())
             self.peak = float(np.partition(some, at := int(0.998 * some.size))[at])
             self.level = self._mode(some) if self._is_ct else float(np.median(some))
@@ -192,10 +188,10 @@ def _air(of: Intensity, values: Values) -> tuple[float, float]:
     least = float(values.min(initial=np.inf))
     thin = values[::4, ::4]
     air = thin[(thin < _AIR_HU) & (thin > max(least, -1500.0))]
-    if air.size < _LEAST:
+    if air.size < LEAST:
         return float("nan"), float("nan")
     rough = float(np.median(air))
-    reach = 3 * _TO_SIGMA * float(np.median(abs(air - rough))) + 1.0
+    reach = 3 * TO_SIGMA * float(np.median(abs(air - rough))) + 1.0
     middle = float(air[abs(air - rough) < reach].mean())
     half = air.size // 2
     nearest = np.partition(abs(air - middle), half)[: half + 1]  # no quantile: those of whole numbers move in steps
@@ -230,7 +226,7 @@ def _noise(above: Values, rows: Values, below: Values, inside: Mask) -> float:
     drawn = abs(outer[:, :-2] + outer[:, 2:] - 2 * inner[:, 1:-1] - 2 * (rows[:, :-2] + rows[:, 2:]))
     some = drawn[inside[:, 1:-1]]
     some = some[:: max(1, some.size // 16_384)]
-    if some.size < _LEAST:
+    if some.size < LEAST:
         return float("nan")
     quarter = int(0.25 * (some.size - 1))
     return float(np.partition(some, quarter)[: quarter + 1].mean()) / (6 * _OF_QUARTER)

@@ -11,8 +11,9 @@ from stowgate.analyse.intensity import Intensity
 
 Values = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-_TO_SIGMA = 1.4826
-_LEAST = 64
+TO_SIGMA = 1.4826
+"""Median absolute deviation to standard deviation of a normal distribution."""
+LEAST = 64
 """Pixels below which a number says nothing."""
 
 
@@ -66,7 +67,7 @@ def _against_neighbours(values: Values, body: Mask) -> tuple[Values, Mask, float
     """Each pixel less the mean of those two lines away, where these are alike: no edge is near; and its scale."""
     difference: Values = values[2:-2] - (values[:-4] + values[4:]) * np.float32(0.5)
     some = difference[::4, ::3][body[2:-2:4, ::3]]
-    scale = float(_TO_SIGMA * np.median(abs(some))) if some.size >= _LEAST else 0.0
+    scale = float(TO_SIGMA * np.median(abs(some))) if some.size >= LEAST else 0.0
     even: Mask = abs(values[:-4] - values[4:]) < np.float32(4 * scale)
     return difference, even & body[2:-2], scale
 
@@ -75,7 +76,7 @@ def _standing_out(difference: Values, where: Mask, scale: float) -> float:
     """Of the row that stands out most of its neighbours, how much it does."""
     limited = np.clip(difference, -2 * scale, 2 * scale) * where
     number = where.sum(axis=1)
-    enough = number >= max(_LEAST, where.shape[1] // 8)
+    enough = number >= max(LEAST, where.shape[1] // 8)
     if not enough.any() or not scale:
         return float("nan")
     return float((abs(limited.sum(axis=1)[enough]) / number[enough]).max() / (2 * scale))
@@ -93,7 +94,7 @@ def _ring(values: Values, body: Mask, scale: float) -> float:
     number = np.bincount(at)
     total = np.bincount(at, np.clip(difference, -2 * scale, 2 * scale))
     radius = np.arange(number.size)
-    enough = (number >= _LEAST // 2) & (number > radius) & (radius > 3)
+    enough = (number >= LEAST // 2) & (number > radius) & (radius > 3)
     return float((abs(total[enough]) / number[enough]).max() / (2 * scale)) if enough.any() else float("nan")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
+from stowgate.closing import Closing
 from stowgate.errors import Rejected
 
 
@@ -29,22 +29,7 @@ class ByteSource(Protocol):
         """Give back what is held; calling it twice does no harm."""
 
 
-class _Closing:
-    """Closes a source when a `with` block ends."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Overridden by each source that holds something."""
-
-
-class DescriptorSource(_Closing):
+class DescriptorSource(Closing):
     """An open descriptor that stays its owner's: closing the source leaves it open."""
 
     def __init__(self, descriptor: int) -> None:
@@ -100,7 +85,7 @@ class FileSource(DescriptorSource):
             self._fd = -1
 
 
-class MemorySource(_Closing):
+class MemorySource(Closing):
     """Bytes already in memory."""
 
     def __init__(self, data: bytes | bytearray | memoryview) -> None:

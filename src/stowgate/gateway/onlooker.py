@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from threading import Condition, Thread
 from typing import Protocol
 
 from stowgate import events
 from stowgate.analyse import triage
-from stowgate.errors import Rejected, StowgateError, Temporary
+from stowgate.errors import Rejected, Temporary
+from stowgate.gateway.rounds import Rounds
 from stowgate.lifecycle import State
 from stowgate.look.looked import Looked
 from stowgate.look.looking import Looking
@@ -53,7 +53,7 @@ class Eye(Protocol):
 
 
 class Judges(Protocol):
-    """Who judges; the modules `look.study` and `look.fleet` are what a gateway uses."""
+    """Who judges; the module `look.judges` is what a gateway uses."""
 
     def study(self, seen: Sequence[Looked]) -> tuple[str, ...]:
         """Codes of what is amiss with a study as a whole."""
@@ -80,56 +80,35 @@ class Onlooker:
         self._reasons = triage.rules() if reasons is None else tuple(reasons)
         self._looking, self._ledger, self._shelf, self._eye = looking, ledger, shelf, eye
         self._judges, self._tell, self._clock = judges, tell, clock
-        self._bell = Condition()
-        self._rung = self._stopping = False
         self._touched: dict[str, float] = {}
         self._seen: dict[str, dict[str, Looked]] = {}
         self._compared, self._new = -FLEET_EVERY, True
-        self._thread = Thread(target=self._run, name="onlooker", daemon=True)
+        self._rounds = Rounds("onlooker", self._round, eye.close)
 
     def start(self) -> None:
         """Begin, unless nothing is looked for."""
         if self._looking:
-            self._thread.start()
+            self._rounds.start()
 
     def stop(self, seconds: float = 2.0) -> None:
         """End after the object at hand; one that takes longer is left to its process."""
-        with self._bell:
-            self._stopping = True
-            self._bell.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
+        self._rounds.stop(seconds)
 
     def watch(self, event: events.GatewayEvent) -> None:
         """Something new waits."""
         if isinstance(event, events.Settled) and event.state is State.WAITING:
-            with self._bell:
-                self._rung = True
-                self._bell.notify_all()
+            self._rounds.ring()
 
-    def _run(self) -> None:
-        while not self._stopping:
-            try:
-                done = self.step()
-            except StowgateError:  # the disk is what is wrong
-                done = 0
-                self._wait(_PAUSE)
-            except Exception:  # noqa: BLE001 - a bug in here must not end what somebody relies on
-                done = 0
-                self._wait(_PAUSE)
-            if not done:
-                self._wait(_LOOK)
-        self._eye.close()
-
-    def _wait(self, seconds: float) -> None:
-        with self._bell:
-            self._bell.wait_for(lambda: self._rung or self._stopping, seconds)
-            self._rung = False
+    def _round(self) -> float:
+        try:
+            return 0.0 if self.step() else _LOOK
+        except Exception:  # noqa: BLE001 - a disk that fails, or a bug in here, must not end what somebody relies on
+            return _PAUSE
 
     def step(self) -> int:
         """Look at a few objects, judge the studies that are quiet, compare the scanners; how many were looked at."""
         group = self._ledger.looks.unseen(GROUP)
-        looks = [look for one in group if not self._stopping and (look := self._look(one))]
+        looks = [look for one in group if not self._rounds.stopping and (look := self._look(one))]
         if looks:
             self._ledger.looks.note(looks)
             self._new = True
@@ -148,10 +127,10 @@ class Onlooker:
             raise
         except Rejected as refused:
             return Look(one.item, codes=() if refused.code in _NOTHING_TO_SEE else (refused.code,))
-        if one.study:
+        if one.study and self._looking.quality:
             self._keep(one.study, one.item, seen)
-            if seen.urgent and self._looking.urgency:
-                self._hurry(one, seen)
+        if one.study and seen.urgent and self._looking.urgency:
+            self._hurry(one, seen)
         codes = (*(seen.codes if self._looking.quality else ()), *(seen.urgent if self._looking.urgency else ()))
         return Look(one.item, seen.frames, codes, seen.features if self._looking.fleet else {})
 
@@ -178,7 +157,7 @@ class Onlooker:
     def _judge_studies(self) -> None:
         now = self._clock()
         for study in self._ledger.looks.unjudged():
-            if self._stopping:
+            if self._rounds.stopping:
                 return
             if now - self._touched.setdefault(study, now) >= QUIET:
                 self._judge(study)
@@ -201,7 +180,7 @@ class Onlooker:
         found: list[Looked] = []
         for scan in scans:
             seen = kept.get(scan.look.item)
-            if seen is None and scan.look.frames and not self._stopping:
+            if seen is None and scan.look.frames and not self._rounds.stopping:
                 with suppress(Rejected):
                     clean = self._ledger.clean_of_item(scan.look.item)
                     seen = self._eye.look_lent(self._shelf.loan(clean.id)) if clean else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from threading import Condition, Thread
 from time import monotonic, sleep
 
 from stowgate import events
 from stowgate.errors import StowgateError
 from stowgate.gateway.drain import LOOK, Drain
 from stowgate.gateway.profiles import Profiles, facts_of
+from stowgate.gateway.rounds import Rounds
 from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import State
@@ -36,24 +36,18 @@ class Outbox:
     ) -> None:
         self._ledger, self._profiles = ledger, profiles
         self.drains: Mapping[str, Drain] = {way.name: Drain(way, ledger, shelf, tell, times) for way in ways}
-        self._bell = Condition()
-        self._rung = self._stopping = False
         self._seen = 0
-        self._thread = Thread(target=self._run, name="routes", daemon=True)
+        self._rounds = Rounds("routes", self._round)
 
     def start(self) -> None:
         """Begin."""
         for drain in self.drains.values():
             drain.start()
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self, seconds: float) -> bool:
         """Finish what is under way; whether all were done in time."""
-        with self._bell:
-            self._stopping = True
-            self._bell.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
+        self._rounds.stop(seconds)
         for drain in self.drains.values():
             drain.stop(0.0)
         deadline = monotonic() + seconds
@@ -63,9 +57,7 @@ class Outbox:
     def watch(self, event: events.GatewayEvent) -> None:
         """Something was cleaned."""
         if isinstance(event, events.Settled) and event.state is State.WAITING:
-            with self._bell:
-                self._rung = True
-                self._bell.notify()
+            self._rounds.ring()
 
     def route(self) -> int:
         """Decide where everything goes that nobody has decided about yet; how many go somewhere."""
@@ -154,10 +146,7 @@ class Outbox:
         if drain := self.drains.get(destination):
             drain.paused(code)
 
-    def _run(self) -> None:
-        while not self._stopping:
-            with suppress(StowgateError):  # the ledger's disk is what is wrong; nothing is lost by waiting
-                self.route()
-            with self._bell:
-                self._bell.wait_for(lambda: self._rung or self._stopping, LOOK)
-                self._rung = False
+    def _round(self) -> float:
+        with suppress(StowgateError):  # the ledger's disk is what is wrong; nothing is lost by waiting
+            self.route()
+        return LOOK

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Condition, Thread
 from typing import Protocol
 
 from stowgate import events
 from stowgate.errors import StowgateError
+from stowgate.gateway.rounds import Rounds
 from stowgate.lifecycle import State
 from stowgate.store.custody import Custody
 from stowgate.store.room import Room
@@ -69,36 +69,25 @@ class Purge:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._keeping, self._ledger, self._spool, self._tell, self._clock = keeping, ledger, spool, tell, clock
-        self._bell = Condition()
-        self._rung = self._stopping = False
-        self._thread = Thread(target=self._run, name="purge", daemon=True)
+        self._rounds = Rounds("purge", self._round)
 
     def start(self) -> None:
         """Begin; first with what a dead process did not end."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self, seconds: float = 2.0) -> None:
         """End after the group at hand."""
-        with self._bell:
-            self._stopping = True
-            self._bell.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
+        self._rounds.stop(seconds)
 
     def watch(self, event: events.GatewayEvent) -> None:
         """Room is wanted."""
         if isinstance(event, events.Reserve) and event.reached:
-            with self._bell:
-                self._rung = True
-                self._bell.notify_all()
+            self._rounds.ring()
 
-    def _run(self) -> None:
-        while not self._stopping:
-            with suppress(StowgateError):  # the disk is what is wrong; what was begun is ended at the next look
-                self.step()
-            with self._bell:
-                self._bell.wait_for(lambda: self._rung or self._stopping, LOOK)
-                self._rung = False
+    def _round(self) -> float:
+        with suppress(StowgateError):  # the disk is what is wrong; what was begun is ended at the next look
+            self.step()
+        return LOOK
 
     def step(self) -> int:
         """One look; how many items lost something."""
@@ -136,7 +125,7 @@ class Purge:
     def _purged(self, before: float, wanted: Callable[[], bool] = lambda: True) -> int:
         """Delete pages of what may go, the oldest first, while it is wanted."""
         number = after = 0
-        while not self._stopping and wanted():
+        while not self._rounds.stopping and wanted():
             page = self._ledger.deliveries.purgeable(before, after, GROUP)
             if not page:
                 break

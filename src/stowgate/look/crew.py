@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from stowgate.closing import Closing
 from stowgate.errors import Rejected
 from stowgate.look.looked import Looked
 from stowgate.look.looker import USUAL, Looker, LookLimits
@@ -20,7 +20,7 @@ AHEAD = 4
 """Files for each looker that are begun before the first one is asked for."""
 
 
-class Crew:
+class Crew(Closing):
     """So many lookers, each with a process of its own, made when it is needed."""
 
     def __init__(self, number: int = 0, limits: LookLimits = USUAL) -> None:
@@ -56,14 +56,6 @@ class Crew:
             return looker.look(path)
         except Rejected as refused:
             return refused.code
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _done(ahead: deque[tuple[Given, Future[Looked | str] | None]]) -> tuple[Given, Looked | str]:

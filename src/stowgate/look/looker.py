@@ -6,10 +6,10 @@ import os
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from stowgate.child import Child
+from stowgate.closing import Closing
 from stowgate.errors import Misconfigured, Rejected
 from stowgate.look.looked import Looked
 from stowgate.reasons import REASONS
@@ -47,7 +47,7 @@ def need_extra() -> None:
         raise Misconfigured("image_extra_missing")
 
 
-class Looker:
+class Looker(Closing):
     """Looks at one object after the other; its process is replaced when it dies. For one thread."""
 
     def __init__(self, limits: LookLimits = USUAL) -> None:
@@ -67,14 +67,6 @@ class Looker:
         if self._child is not None:
             self._child.close()
             self._child = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _asked(self, message: dict[str, Any]) -> Looked:
         if self._child is None or not self._child.process:

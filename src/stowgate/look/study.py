@@ -6,10 +6,15 @@ from collections.abc import Sequence
 
 from stowgate.analyse import series_quality
 from stowgate.analyse.finding import Finding
+from stowgate.analyse.series_quality import Member
 from stowgate.look.looked import Looked
 
 
 def findings(seen: Sequence[Looked]) -> tuple[Finding, ...]:
     """What is amiss with it, see `analyse.series_quality`."""
-    members = [series_quality.Member(one.image, one.header.series, one.digest, one.side, one.features) for one in seen]
-    return series_quality.findings(members)
+    return series_quality.findings([member_of(one) for one in seen])
+
+
+def member_of(seen: Looked) -> Member:
+    """What is kept of one object for judging its study."""
+    return Member(seen.image, seen.header.series, seen.digest, seen.side, seen.features)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from stowgate.child import Child
+from stowgate.closing import Closing
 from stowgate.errors import Rejected
 from stowgate.pixels.image import Image
 from stowgate.pixels.read import Frame
@@ -31,7 +31,7 @@ class PictureLimits:
     memory: int = 4 * 1024 * 1024 * 1024
 
 
-class Pictures:
+class Pictures(Closing):
     """A decoder beside this process that serves one object after the other; it is replaced when it dies. One thread."""
 
     def __init__(self, limits: PictureLimits = PictureLimits()) -> None:
@@ -66,14 +66,6 @@ class Pictures:
         if self._child is not None:
             self._child.close()
             self._child = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _asked(self, message: dict[str, Any]) -> dict[str, Any]:
         if self._child is None or not self._child.process:

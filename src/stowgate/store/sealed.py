@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Never, Self
+from typing import Never
 
+from stowgate.closing import Closing
 from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected, Temporary, disk_code
 from stowgate.objects import Piece, Range
@@ -142,7 +142,7 @@ class SealedWriter:
         raise Temporary(self._failed) from None
 
 
-class SealedSource:
+class SealedSource(Closing):
     """The plain bytes of a finished object, at random: a `store.sheet.Original`. One thread at a time.
 
     The last chunk is opened at once, so that a file that was cut anywhere is refused before anything is read from it.
@@ -203,14 +203,6 @@ class SealedSource:
             os.close(self._fd)
             self._fd = -1
             self._opened.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _chunk(self, number: int) -> bytes:
         found = self._opened.get(number)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from stowgate.closing import Closing
 from stowgate.errors import Misconfigured, disk_code
 from stowgate.store.clean_shelf import SealedCleanShelf
 from stowgate.store.lock import FolderLock
@@ -39,7 +39,7 @@ class Lying:
     damaged_epochs: int
 
 
-class Spool:
+class Spool(Closing):
     """An open spool; `close` lets the next process in."""
 
     def __init__(self, folder: Path, lock: FolderLock, opened: Epochs, reserve: int, swept: int) -> None:
@@ -75,14 +75,6 @@ class Spool:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_spool(

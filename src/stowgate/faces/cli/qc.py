@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stowgate.errors import Misconfigured, StowgateError, disk_code
+from stowgate.errors import Misconfigured, StowgateError
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.imaging import written
 from stowgate.faces.cli.show import say
@@ -20,6 +20,7 @@ from stowgate.reasons import REASONS
 if TYPE_CHECKING:
     from stowgate.analyse.baseline import Baseline
     from stowgate.analyse.fleet import JudgedImage, JudgedScanner
+    from stowgate.faces.fleet_page import Eight
     from stowgate.qc_run import Quality
 
 MOST_PICTURES = 12
@@ -155,10 +156,7 @@ def _scanner_line(one: JudgedScanner) -> dict[str, Any]:
 
 
 def _save(path: Path, write: Callable[[Quality, Path], None], quality: Quality, quiet: bool) -> None:
-    try:
-        written(path, lambda part: write(quality, part))
-    except OSError as error:
-        raise Misconfigured(disk_code(error, "output_unwritable"), str(path)) from None
+    written(path, lambda part: write(quality, part))
     if not quiet:
         say(f"Written: {path}")
 
@@ -189,7 +187,7 @@ def _save_page(quality: Quality, path: Path) -> None:
     path.write_text(fleet_page(quality, list(_odd_ones(quality))), "utf-8")
 
 
-def _odd_ones(quality: Quality) -> Any:
+def _odd_ones(quality: Quality) -> Iterator[tuple[str, Eight]]:
     """Pictures of the farthest, where there are files."""
     from stowgate.faces.fleet_page import title_of
     from stowgate.imaging import picture
