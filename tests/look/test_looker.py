@@ -39,7 +39,7 @@ def test_what_is_seen_of_a_file_is_numbers_codes_and_its_header(path: Path) -> N
         seen = looker.look(path)
     assert seen.frames == 1 and seen.codes == () and len(seen.digest) == 64
     assert abs(seen.features["level"] - 45) < 10 and seen.features["noise"] > 3
-    assert seen.header.station == "CT1" and seen.header.made is not None and seen.header.study
+    assert seen.header.station == "CT1" and seen.header.acquired is not None and seen.header.study
     assert seen.image.acquisition.body_part == "ABDOMEN"
     with path.open("rb") as file:
         assert look_at(file, 64) == seen, "beside this process or in it"

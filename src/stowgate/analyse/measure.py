@@ -14,7 +14,7 @@ LARGE = 1 << 20
 _BODY_HU, _AIR_HU = -400.0, -700.0
 """Above the first is body, below the second is air."""
 _SOFT = 100.0
-"""Hounsfield units about the commonest tissue within which rings are looked for: no edge of bone or air is near."""
+"""Hounsfield units about the commonest tissue that count for uniformity: no bone and no air."""
 _SOFTEST, _BINS = 200.0, 128
 """Hounsfield units about 0 among which the commonest tissue is looked for, and in how many bins."""
 _OF_HALF, _OF_QUARTER = 0.32465, 0.15793
@@ -88,7 +88,7 @@ def _measured(of: Intensity) -> Measured:
     noise, sharpness = _texture(of, body, step)
     air, air_noise = _air(some, values)
     broken = lines(of, body, step)
-    rows, columns, ring = patterns(some, values, body, inside.level)
+    rows, columns, ring = patterns(some, values, body)
     return Measured(
         *ends, quantiles.at(0.995) - quantiles.at(0.005), float(body.mean()) if body.size else 0.0,
         inside.density, inside.contrast, inside.level, inside.peak, air, air_noise, noise, sharpness,
@@ -120,7 +120,7 @@ class _Quantiles:
 
     def __init__(self, of: Intensity, values: Values) -> None:
         some = values if of.valid is None else values[of.valid]
-        self._sorted = np.sort(some.ravel()[:: max(1, some.size // 16_384)])
+        self._sorted = np.sort(some.ravel()[:: max(1, some.size // 8_192)])
 
     def at(self, share: float) -> float:
         """The quantile."""

@@ -13,11 +13,8 @@ from typing import Any, BinaryIO
 
 from stowgate.child import serve
 from stowgate.dicom.source import ByteSource
-from stowgate.errors import Rejected, StowgateError
-from stowgate.pixels.decoder import bound_memory, bound_processor_time
-
-_GRACE = 30
-"""Seconds of processor time beyond the limit of wall time: only for a process whose owner is gone."""
+from stowgate.errors import Rejected
+from stowgate.pixels.decoder import bound_memory, coded
 
 
 class SourceFile(io.RawIOBase):
@@ -56,16 +53,11 @@ def answer(message: dict[str, Any], limits: dict[str, Any]) -> object:
     """One object; whatever goes wrong becomes a code."""
     from stowgate.look.at import look_at
 
-    bound_processor_time(float(limits["seconds"]) + _GRACE)
-    try:
+    def looked() -> object:
         with _opened(message) as file:
             return asdict(look_at(file, int(limits["frames"])))
-    except StowgateError as refused:
-        return {"code": refused.code}
-    except MemoryError:
-        return {"code": "picture_too_large"}
-    except Exception:  # noqa: BLE001 - a decoder's message may quote what it reads
-        return {"code": "picture_not_decodable"}
+
+    return coded(looked, float(limits["seconds"]))
 
 
 @contextmanager

@@ -32,6 +32,6 @@ def scan_of_file(source: str, seen: Looked) -> Scan:
     """One file, by station and protocol of its header."""
     header = seen.header
     return Scan(
-        source, header.station or UNKNOWN, protocol_of(seen.image), header.made, seen.features, seen.codes,
+        source, header.station or UNKNOWN, protocol_of(seen.image), header.acquired, seen.features, seen.codes,
         series=header.series,
     )  # fmt: skip

@@ -13,15 +13,15 @@ from stowgate.pixels.image import Image
 class Header:
     """Which object it is and where it was made, as its header says; "" where it does not. Of a clean object: clean.
 
-    station -- Station Name, else Device Serial Number, else Manufacturer's Model Name
-    made    -- seconds since 1970 (Acquisition, else Content Date and Time), None where it does not say
+    station  -- Station Name, else Device Serial Number, else Manufacturer's Model Name
+    acquired -- seconds since 1970 (see `dicom.acquired`), None where it does not say
     """
 
     study: str = ""
     series: str = ""
     instance: str = ""
     station: str = ""
-    made: float | None = None
+    acquired: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stowgate.child import WithBytes, serve
-from stowgate.errors import Rejected
+from stowgate.errors import Rejected, StowgateError
 from stowgate.pixels.read import Frame, Opened, open_file
 
 _GRACE = 30
@@ -31,15 +31,7 @@ class Desk:
 
     def answer(self, message: dict[str, Any]) -> object:
         """One request; whatever goes wrong becomes a code."""
-        bound_processor_time(self._seconds + _GRACE)
-        try:
-            return self._answered(message)
-        except Rejected as refused:
-            return {"code": refused.code}
-        except MemoryError:
-            return {"code": "picture_too_large"}
-        except Exception:  # noqa: BLE001 - a decoder's message may quote what it reads
-            return {"code": "picture_not_decodable"}
+        return coded(lambda: self._answered(message), self._seconds)
 
     def _answered(self, message: dict[str, Any]) -> object:
         if "open" in message:
@@ -72,6 +64,19 @@ def framed(array: Frame) -> WithBytes:
     if plain.dtype == np.bool_:
         plain = plain.view(np.uint8)
     return WithBytes({"shape": plain.shape, "dtype": plain.dtype.str, "bytes": plain.nbytes}, plain.data.cast("B"))
+
+
+def coded(work: Callable[[], object], seconds: float) -> object:
+    """What it returns, or the code of why it did not; within that much processor time, and some grace."""
+    bound_processor_time(seconds + _GRACE)
+    try:
+        return work()
+    except StowgateError as refused:
+        return {"code": refused.code}
+    except MemoryError:
+        return {"code": "picture_too_large"}
+    except Exception:  # noqa: BLE001 - a decoder's message may quote what it reads
+        return {"code": "picture_not_decodable"}
 
 
 def bound_memory(most: int) -> None:
