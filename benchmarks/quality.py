@@ -29,6 +29,7 @@ from stowgate.look.crew import Crew
 from stowgate.pixels.image import Image, Voi
 from stowgate.pixels.read import open_file
 
+DISTINCT = 200
 SYNTAXES = {"uncompressed": ExplicitVRLittleEndian, "JPEG-LS": JPEGLSLossless, "JPEG 2000": JPEG2000Lossless}
 
 
@@ -58,9 +59,13 @@ def all_of_it(of: Intensity) -> object:
 
 
 def written(folder: Path, number: int, syntax: str) -> list[Path]:
-    """Slices as files."""
-    paths = []
+    """Slices as files, `DISTINCT` of them, the others by further names."""
+    paths: list[Path] = []
     for n in range(number):
+        if n >= DISTINCT:
+            paths.append(folder / f"{n:05}.dcm")
+            paths[-1].hardlink_to(paths[n % DISTINCT])
+            continue
         stored = slice_(512, 512, seed=n).stored
         meta = FileMetaDataset()
         meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage

@@ -171,10 +171,10 @@ class _Inside:
             return float("nan")
         top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
         high, wide = (bottom - top) // 4, (right - left) // 4
-        middle = self._values[top + high : bottom - high : 2, left + wide : right - wide : 2].ravel()
+        middle = self._values[top + high : bottom - high : 3, left + wide : right - wide : 3].ravel()
         rim = np.concatenate(
-            [self._values[top + high // 2 : top + high : 2, left:right:2].ravel(),
-             self._values[bottom - high : bottom - high // 2 : 2, left:right:2].ravel()]
+            [self._values[top + high // 2 : top + high : 3, left:right:3].ravel(),
+             self._values[bottom - high : bottom - high // 2 : 3, left:right:3].ravel()]
         )  # fmt: skip
         reach = _SOFT if self._is_ct else 0.3 * max(1e-6, self.peak - float(self._values.min(initial=np.inf)))
         medians = [np.median(near) for part in (rim, middle) if (near := part[abs(part - self.level) < reach]).size]
@@ -186,7 +186,7 @@ def _air(of: Intensity, values: Values) -> tuple[float, float]:
     if of.unit != "HU":
         return float("nan"), float("nan")
     least = float(values.min(initial=np.inf))
-    thin = values[::4, ::4]
+    thin = values[::6, ::6]
     air = thin[(thin < _AIR_HU) & (thin > max(least, -1500.0))]
     if air.size < LEAST:
         return float("nan"), float("nan")

@@ -53,6 +53,8 @@ def _missing(still: Mask, body: Mask, step: int) -> float:
     """The share that is still at one side and not at the other, where it ends in the middle of the body."""
     live = np.flatnonzero(~still)
     before, behind = int(live[0]), int(len(still) - 1 - live[-1])
+    if before == behind:
+        return 0.0
     edge = live[0] if before > behind else live[-1]
     filled = body.mean(axis=1)
     end = filled[min(int(edge) // step, len(filled) - 1)]
