@@ -85,6 +85,7 @@ fleet = true
 
 [commitment]
 listen = "0.0.0.0:11113"
+tls = { certificate = "own.pem", key = "own.key", ca = "ca.pem" }
 
 [purge]
 after = "30d"
@@ -517,6 +518,10 @@ class TestDelivery:
                 '[[dest]]\nkind = "ftp"\nname = "p"',
                 'line 1: [[dest]] needs a kind that is one of "folder", "dimse", "stow".',
             ),
+            (
+                '[web]\nlisten = "127.0.0.1:8104"\n[commitment]\nlisten = "0.0.0.0:8104"',
+                "line 4: [commitment] listen is where another one listens already.",
+            ),
             (DEST + DEST, "line 7: [[dest]] name is that of another destination; each needs its own."),
             ('[[route]]\ndest = ["pacs"]', "line 2: [[route]] dest names a [[dest]] that is not there."),
             (DEST + '[[route]]\ndest = ["nas"]\nsource = ["mr"]', "[[route]] source names a [[source]] that is not "),
@@ -582,7 +587,7 @@ class TestSchema:
     def test_every_setting_says_what_it_is(self) -> None:
         tables = json.loads(schema())["$defs"]
         fields = [field for table in tables.values() for field in table["properties"].values()]
-        assert len(fields) == 139
+        assert len(fields) == 140
         assert all(field["description"] for field in fields)
 
 
@@ -616,6 +621,8 @@ class TestSources:
         assert dimse.kind == "dimse"
         assert dimse.tls
         assert (dimse.tls.certificate, dimse.tls.ca) == (tmp_path / "ct.pem", tmp_path / "ca.pem")
+        heard = settings.commitment.tls
+        assert heard and (heard.key, heard.ca) == (tmp_path / "own.key", tmp_path / "ca.pem")
         assert folder.kind == "folder"
         assert (folder.path, folder.taken) == (tmp_path / "in", tmp_path / "done")
         assert (settings.web.token, settings.log.file) == (f"file:{tmp_path}/token", tmp_path / "stowgate.log")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stowgate.deliver.cstore import DimseDest
 from stowgate.deliver.folder import FolderDest
 from stowgate.deliver.stow_dest import StowDest
+from stowgate.ingest.dimse_settings import DimseTls
 from stowgate.outbox.policy import Urgency
 from stowgate.outbox.routing import Rule
 from stowgate.toml_lines import Where
@@ -31,6 +32,7 @@ class Commitment(BaseModel):
         description='"HOST:PORT" that a [[dest]] with ask = "commitment" knows this unit by, under the AE title that '
         "is its calling; empty where all of them report on the association that asked.",
     )
+    tls: DimseTls | None = Field(default=None, description="TLS; without it reports come in clear.")
 
 
 class Route(BaseModel):

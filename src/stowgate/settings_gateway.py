@@ -169,6 +169,9 @@ def anchor(data: object, folder: Path) -> None:
         return
     for section, key, prefix in _PATHS:
         _anchored(data.get(section), key, prefix, folder)
+    if isinstance(heard := data.get("commitment"), dict):
+        for key, prefix in _TLS_PATHS:
+            _anchored(heard.get("tls"), key, prefix, folder)
     for name, paths in (("source", _SOURCE_PATHS), ("dest", _DEST_PATHS), ("profile", _PROFILE_PATHS)):
         tables = data.get(name)
         for table in tables if isinstance(tables, list) else ():
@@ -201,7 +204,7 @@ def clashes(data: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
     stow: _Tables = [(where, {"path": "/dicom-web", **table}) for where, table in known if table.get("kind") == "stow"]
     yield from _twice(stow, "path", "is that of another source; each needs its own")
     yield from _exposed(data.get("web"))
-    yield from _same_port([(("web",), data.get("web")), *known])
+    yield from _same_port([*(((key,), data.get(key)) for key in ("web", "commitment")), *known])
     yield from _same_folder(data.get("spool"), [one for one in known if one[1].get("kind") == "folder"])
 
 

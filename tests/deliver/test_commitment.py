@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +18,17 @@ from stowgate.deliver.report_listener import ReportListener
 from stowgate.deliver.reports import REPORTS, Reports
 from stowgate.deliver.sink import Found
 from stowgate.errors import Misconfigured, Temporary
+from stowgate.ingest.cstore import tls_context
+from stowgate.ingest.dimse_settings import DimseTls
 from stowgate.lifecycle import Evidence
 from tests.deliver.dcmtk import free_port
 from tests.deliver.node import Node
 from tests.deliver.parcels import Notebook, parcel
+from tests.deliver.test_cstore import Certificates, certificates
 from tests.deliver.vouching import Vouching
 from tests.ingest.orthanc import is_installed, orthanc
+
+__all__ = ["certificates"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 """A node of pynetdicom stumbles in a thread of its own over connections that end early."""
@@ -182,6 +189,45 @@ def test_a_port_that_is_taken_is_said_to_be_so(listener: ReportListener) -> None
     with pytest.raises(Misconfigured) as failed:
         ReportListener("127.0.0.1", listener.port, ["STOWGATE"])
     assert failed.value.code == "port_unavailable"
+
+
+class TestReportsOverTls:
+    @pytest.fixture
+    def listener(self, certificates: Certificates) -> Iterator[ReportListener]:
+        own, key = certificates.of("gateway")
+        tls = tls_context(DimseTls(certificate=own, key=key, ca=certificates.ca))
+        made = ReportListener("127.0.0.1", 0, ["STOWGATE"], tls=tls)
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def theirs(self, certificates: Certificates) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(certificates.ca))
+        context.load_cert_chain(*certificates.of("node"))
+        return context
+
+    def test_who_shows_a_certificate_is_heard_while_another_keeps_silent(
+        self, node: Callable[..., Vouching], listener: ReportListener, theirs: ssl.SSLContext,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(commitment, "_HERE", 0.0)
+        with socket.create_connection(("127.0.0.1", listener.port)) as silent:
+            silent.sendall(b"\x16")  # the first byte of a handshake, and no more
+            at, notes = node("2.25.1", reports="there", tls=theirs), Notebook()
+            ask(at, notes, 1, 2)
+            assert until_said(at, notes, 1, 2) == {"2.25.1": PRESENT, "2.25.2": LOST}
+
+    @pytest.mark.parametrize("how", ["in clear", "without a certificate"])
+    def test_who_reports_otherwise_is_not_heard(
+        self, node: Callable[..., Vouching], certificates: Certificates, how: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(commitment, "_HERE", 0.0)
+        plain = None if how == "in clear" else ssl.create_default_context(cafile=str(certificates.ca))
+        at, notes = node("2.25.1", reports="never", tls=plain), Notebook()
+        ask(at, notes, 1)
+        with pytest.raises(AssertionError):
+            at.report(at.asked[0][0], ["2.25.1"])
+        assert ask(at, notes, 1)["2.25.1"].wait
 
 
 @pytest.mark.skipif(not is_installed, reason="Orthanc is absent")

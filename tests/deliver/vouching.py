@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -24,10 +25,11 @@ class Vouching:
     lies    -- UIDs it vouches for that nobody asked about
     twice   -- whether it reports a second time, then that it has nothing
     status  -- what it answers the request with
+    tls     -- how it speaks when it reports by an association of its own
     """
 
-    def __init__(self, *holds: str, reports: str = "here", caller: int = 0) -> None:
-        self.holds, self.reports, self.caller = set(holds), reports, caller
+    def __init__(self, *holds: str, reports: str = "here", caller: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.holds, self.reports, self.caller, self.tls = set(holds), reports, caller, tls
         self.reasons: dict[str, int] = {}
         self.lies: set[str] = set()
         self.twice, self.status = False, 0
@@ -58,7 +60,8 @@ class Vouching:
         entity = AE("NODE")
         entity.add_requested_context(PUSH_MODEL)
         role = build_role(PUSH_MODEL, scp_role=True)
-        association = entity.associate("127.0.0.1", self.caller, ae_title="STOWGATE", ext_neg=[role])
+        secured = (self.tls, "127.0.0.1") if self.tls else None
+        association = entity.associate("127.0.0.1", self.caller, ae_title="STOWGATE", ext_neg=[role], tls_args=secured)
         assert association.is_established
         try:
             return self._say(association, transaction, uids)

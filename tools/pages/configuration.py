@@ -54,7 +54,7 @@ def _sources(models: dict[str, Any]) -> Iterator[str]:
     """The kinds of [[source]], with the tables inside them."""
     for name in ("Dimse", "Folder", "Stow", "Caller", "DimseTls"):
         model = models[name]
-        title = {"Caller": "allow of [[source]]", "DimseTls": "tls of [[source]]"}.get(name)
+        title = {"Caller": "allow of [[source]]", "DimseTls": "tls of [[source]] and [commitment]"}.get(name)
         kind = model["properties"].get("kind", {}).get("const")
         yield f"## {title}" if title else f'## [[source]] of kind "{kind}"'
         yield model["description"]

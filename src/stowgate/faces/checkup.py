@@ -206,12 +206,13 @@ def _commitment(settings: Settings, _: Path) -> Iterator[Result]:
 def _certificates(settings: Settings, _: Path) -> Iterator[Result]:
     from stowgate.ingest.cstore import tls_context
 
-    for source in settings.source:
-        if source.kind != "dimse" or source.tls is None:
+    speaking = [(one.name, one.tls) for one in settings.source if one.kind == "dimse"]
+    for name, tls in (*speaking, ("commitment", settings.commitment.tls)):
+        if tls is None:
             continue
-        what = f"TLS of {source.name}"
+        what = f"TLS of {name}"
         try:
-            tls_context(source.tls)
+            tls_context(tls)
             yield Result(what, "ok", "Certificate and key belong together.")
         except Misconfigured as error:
             yield Result(what, "problem", str(error), code=error.code)

@@ -129,14 +129,15 @@ def names_of(settings: Settings) -> list[str]:
 
 
 def _listener(settings: Settings) -> ReportListener | None:
-    """Where reports of storage commitments are heard. Misconfigured: "port_unavailable"."""
-    if not settings.commitment.listen:
+    """Where reports of storage commitments are heard. Misconfigured: "port_unavailable", "web_certificate"."""
+    heard = settings.commitment
+    if not heard.listen:
         return None
     from stowgate.deliver.report_listener import ReportListener
+    from stowgate.ingest.cstore import tls_context
 
-    host, port = address_of(settings.commitment.listen)
     titles = [one.calling for one in settings.dest if one.kind == "dimse"]
-    return ReportListener(host, port, titles)
+    return ReportListener(*address_of(heard.listen), titles, tls=tls_context(heard.tls) if heard.tls else None)
 
 
 class Running:
