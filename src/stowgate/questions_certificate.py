@@ -112,7 +112,7 @@ def _destinations(ways: Iterable[OnItsWay]) -> dict[str, dict[str, int]]:
 
 
 def _has_arrived(way: OnItsWay) -> bool:
-    return way.stand == "over" and way.state is not Delivery.REFUSED
+    return way.stand == "over" and way.state is not Delivery.REFUSED and not way.code
 
 
 def _recipe(policy: str, key: str, known: tuple[str, Policy] | None) -> dict[str, Any]:
@@ -129,7 +129,8 @@ def _recipe(policy: str, key: str, known: tuple[str, Policy] | None) -> dict[str
 
 def _instance(row: Row, cleans: Sequence[CleanObject], ways: Sequence[OnItsWay], *, shared: bool) -> dict[str, Any]:
     """Of all destinations, or of one recipient's: who compares two certificates must not find the same id in both."""
-    arrived = row.delivered if shared else bool(ways) and all(map(_has_arrived, ways))
+    lost = any(way.code and way.stand == "over" for way in ways)  # it was verified and purged, and then they lost it
+    arrived = row.delivered and not lost if shared else bool(ways) and all(map(_has_arrived, ways))
     return {
         "item": row.id if shared else "", "state": str(row.state), "code": row.code, "arrived": when(row.arrived),
         "delivered": arrived, "still_here": row.has_clean,

@@ -59,6 +59,10 @@ CUSTODY: dict[str, Reason] = {
     "peer_lost_object": failed(
         "The destination had said that it stored this, and does not have it.", "It is sent again by itself."
     ),
+    "peer_lost_purged": failed(
+        "The destination does not have this any more, and it was deleted here after it had been verified there.",
+        "It cannot be sent again from here: ask the destination for its backup, or the scanner to send it once more.",
+    ),
     "peer_has_other_bytes": quarantined(
         "The destination holds other bytes under this name than were sent.",
         "It is never written over: find out there whose it is. Nothing is deleted here.",

@@ -34,13 +34,20 @@ def test_a_record_of_the_wall_is_never_renamed_copied_or_made_by_the_back_door(r
 
 
 def test_the_ledger_makes_a_reference_from_a_row_and_after_reading_every_byte() -> None:
-    """One function does it, it takes nothing but the row and the shelf, and it compares before it returns."""
-    (maker,) = [function for function in functions(modules()["store/clean_ref.py"]) if function.name == "ref_of"]
-    taken = {argument.arg: ast.unparse(argument.annotation) for argument in maker.args.args if argument.annotation}
-    assert taken == {"clean": "CleanObject", "shelf": "CleanView"}
-    compared = [node.lineno for node in ast.walk(maker) if isinstance(node, ast.Raise)]
-    (made,) = calls(modules()["store/clean_ref.py"], "CleanRef")
-    assert len(compared) == 2 and max(compared) < made
+    """It takes nothing but the row and the shelf, and it compares before it returns; or nothing lies on the shelf."""
+    source = modules()["store/clean_ref.py"]
+    reads, misses, makes = functions(source)
+    assert [reads.name, misses.name, makes.name] == ["ref_of", "ref_of_purged", "_made"]
+    for maker in (reads, misses, makes):
+        taken = {argument.arg: ast.unparse(argument.annotation) for argument in maker.args.args if argument.annotation}
+        assert taken == {"clean": "CleanObject", "shelf": "CleanView"}
+    assert len(list(calls(source, "CleanRef"))) == 1
+    made = sorted(calls(source, "_made"))
+    compared = [node.lineno for node in ast.walk(reads) if isinstance(node, ast.Raise)]
+    assert len(made) == 2 and len(compared) == 2 and max(compared) < made[0]
+    (handler,) = [node for node in ast.walk(misses) if isinstance(node, ast.ExceptHandler)]
+    (only,) = [node for node in handler.body if isinstance(node, ast.If)]
+    assert ast.unparse(only.test) == "gone.code == 'payload_lost'" and only.body[0].lineno == made[1]
 
 
 def test_nothing_is_unpickled_or_evaluated() -> None:

@@ -554,6 +554,25 @@ class TestPeople:
             assert not ledger.deliveries.record([outcome])
         assert state_of(ledger, 1) == (State.QUARANTINED, REFUSED, False)
 
+    def test_what_was_purged_is_asked_for_again_and_counts_as_delivered_whatever_the_answer_is(
+        self, ledger: Custody
+    ) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        assert not ledger.move([hex32(1)], State.PURGING)
+        assert ledger.deliveries.recheck([hex32(1)]) == {hex32(1)}, "not while it is being deleted"
+        ledger.forget_payload([hex32(1)], raw=True, clean=True)
+        ledger.move([hex32(1)], State.PURGED)
+        later, lost = Outcome(1, D.VERIFIED, wait=1.0), Outcome(1, D.VERIFIED, "peer_lost_purged", E.STATUS, done=True)
+        for outcome in (later, lost, Outcome(1, D.VERIFIED, **DONE)):  # type: ignore[arg-type]
+            assert ledger.deliveries.recheck([hex32(1)]) in (frozenset(), {hex32(1)})
+            ledger.deliveries.release_all()
+            (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+            assert (due.state, due.purged) == (D.VERIFIED, True)
+            assert not ledger.deliveries.record([outcome])
+            assert state_of(ledger, 1) == (State.PURGED, "", True) and way(ledger).code == outcome.code
+            assert way(ledger).evidence is E.CONTENT and counts(ledger) == {"verified": 1}
+
     def test_what_has_no_bytes_here_any_more_is_not_asked_for(self, ledger: Custody) -> None:
         wait(ledger, 1)
         deliver(ledger, 1)

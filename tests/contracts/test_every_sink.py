@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,8 @@ from stowgate.deliver.folder import FolderSink
 from stowgate.deliver.memory import MemoryPeer, MemorySink
 from stowgate.deliver.sink import Answer, Found, Instance, Parcel, Sink
 from stowgate.deliver.stow import StowSink
-from stowgate.errors import StowgateError, Temporary
+from stowgate.dicom.source import ByteSource
+from stowgate.errors import Rejected, StowgateError, Temporary
 from stowgate.lifecycle import Delivery, Evidence
 from tests.deliver.dicomweb_server import Orthanc, has_orthanc
 from tests.deliver.node import Node, data_set
@@ -280,6 +282,17 @@ def test_what_is_read_back_is_compared(place: Place, notes: Notebook) -> None:
         assert found == [Found(code="peer_lost_object"), Found(code="peer_has_other_bytes"), Found(Evidence.CONTENT)]
     else:
         assert found == [Found()] * 3
+
+
+def test_what_was_purged_here_can_still_be_asked_for(place: Place, notes: Notebook) -> None:
+    def opened() -> ByteSource:
+        raise Rejected("payload_lost")
+
+    place.sink.deliver(parcel(1, 2), notes)
+    place.lose("2.25.1")
+    purged = Parcel(tuple(replace(one, open=opened) for one in parcel(1, 2).instances))
+    lost, there = place.sink.verify(purged, notes).values()
+    assert lost == Found(code="peer_lost_object") and there.evidence is not Evidence.NONE
 
 
 def test_sent_twice_is_there_once_and_both_are_told_so(place: Place, notes: Notebook) -> None:

@@ -195,6 +195,28 @@ def test_the_check_says_what_is_wrong_with_the_ways_out(config: Path, tmp_path: 
     assert (unrouted["mark"], unrouted["said"]) == ("warning", "No [[route]] names nas.")
 
 
+def test_what_was_purged_here_is_asked_for_as_well_and_its_loss_there_is_told(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    sent(gateway, tmp_path / "series", 2)
+    eventually(lambda: delivered(gateway) == 2)
+    assert stowgate("queue", "purge").code == 0
+    there = stowgate("verify")
+    assert there.code == 0 and there.out.splitlines()[1].split() == ["nas", "2", "0", "0", "0", "0"]
+    min((tmp_path / "out").glob("*.dcm")).unlink()
+    lost = stowgate("verify", "--json")
+    assert lost.code == 3 and "deleted here since" in lost.err
+    assert json.loads(lost.out) == {
+        "name": "nas", "there": 1, "sent_again": 0, "altered": 0, "lost": 1, "unanswered": 0
+    }  # fmt: skip
+    assert '"peer_lost_purged"' in (tmp_path / "gateway.log").read_text(encoding="utf-8")
+    status = json.loads(stowgate("status", "--json").out)
+    assert status["delivered"] == 2, "it had arrived"
+    (study,) = {json.loads(line)["alias"] for line in stowgate("study", "list", "--json").out.splitlines()}
+    held = json.loads(stowgate("study", "certificate", study, "--json").out)
+    assert sorted(one["delivered"] for one in held["instances"]) == [False, True]
+
+
 def test_what_is_deleted_there_is_found_by_verify_and_sent_again(
     gateway: Running, tmp_path: Path, stowgate: Stowgate
 ) -> None:
@@ -205,10 +227,15 @@ def test_what_is_deleted_there_is_found_by_verify_and_sent_again(
     kept = first.read_bytes()
     first.unlink()
     done = stowgate("verify", "--since", "1d", "--dest", "nas")
-    assert done.code == 0 and "2 done" in done.err
+    assert "2 done" in done.err and done.out.split()[:5] == ["name", "there", "sent_again", "altered", "lost"]
     eventually(lambda: first.exists() and delivered(gateway) == 2)
     assert first.read_bytes() == kept
     assert '"verify"' in stowgate("audit", "show", "--json").out
+    (line,) = [json.loads(line) for line in stowgate("verify", "--json").out.splitlines()]
+    assert line == {"name": "nas", "there": 2, "sent_again": 0, "altered": 0, "lost": 0, "unanswered": 0}
+    first.write_bytes(kept + b"!!")
+    altered = stowgate("verify")
+    assert altered.code == 3 and "find out there whose they are" in altered.err
     assert stowgate("verify", "--dest", "pacs").code == 10
     assert stowgate("verify", "--since", "soon").code == 2
 

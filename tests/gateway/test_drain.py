@@ -209,6 +209,30 @@ def test_what_is_removed_or_altered_there_later_is_found_by_the_next_question(se
         assert sent.state(1) == VERIFIED
 
 
+@pytest.mark.parametrize("level", [Evidence.PRESENCE, Evidence.CONTENT])
+def test_what_was_purged_here_is_asked_for_and_its_loss_is_told_and_so_is_that_it_came_back(level: Evidence) -> None:
+    sent = Sent(level)
+    sent.peer.level = level
+    sent.clean(1, 2)
+    sent.go()
+    ids = [sent.way(n).item for n in (1, 2)]
+    for clean in [one.id for ones in sent.ledger.deliveries.made_of(ids).values() for one in ones]:
+        sent.shelf.delete(clean)
+    assert not sent.ledger.move(ids, S.PURGING)
+    sent.ledger.forget_payload(ids, raw=True, clean=True)
+    sent.ledger.move(ids, S.PURGED)
+    kept = sent.peer.held.pop("2.25.1")
+    for held, code in ((None, "peer_lost_purged"), (kept, ""), (None, "peer_lost_purged")):
+        sent.peer.held |= {"2.25.1": held} if held else {}
+        sent.told.clear()
+        assert sent.ledger.deliveries.recheck(ids) == frozenset()
+        sent.go(60)
+        assert sent.state(1) == (S.PURGED, D.VERIFIED, code, True) and sent.state(2) == (S.PURGED, D.VERIFIED, "", True)
+        assert [one.code for one in sent.events(events.Delivered)] == [code][: bool(code)]  # type: ignore[attr-defined]
+        assert sent.way(1).stand == "over"
+        sent.peer.held.pop("2.25.1", None)
+
+
 def test_a_peer_that_is_slow_to_put_away_is_asked_again_before_anything_is_sent_again(sent: Sent) -> None:
     sent.clean(1)
     sent.peer.forgets = {"2.25.1"}

@@ -120,7 +120,10 @@ class Sink(Protocol):
         """One answer for every SOP Instance UID; raises only when nothing can be said of any."""
 
     def verify(self, parcel: Parcel, journal: Journal) -> Mapping[str, Found]:
-        """What is there of each instance now; raises when the place cannot be asked."""
+        """What is there of each instance now; raises when the place cannot be asked.
+
+        One that was purged here opens no more (Rejected "payload_lost"): then `presence` is enough.
+        """
 
     def read_back(self, instance: Instance) -> Found:
         """Its bytes as they are there now: `content` where the data set is the same, "peer_has_other_bytes" or

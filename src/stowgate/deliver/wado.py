@@ -19,6 +19,8 @@ ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*, applic
 _FILE = frozenset(("application/dicom", "application/octet-stream"))
 _SAME, _OTHER = Found(Evidence.CONTENT), Found(code="peer_has_other_bytes")
 _REENCODED = Found(Evidence.PRESENCE, "peer_reencoded")
+_PRESENT = Found(Evidence.PRESENCE)
+"""It gives something in the syntax it was sent in; what it was sent lies here no more."""
 
 
 def compared(heard: Heard, instance: Instance) -> Found:
@@ -42,7 +44,11 @@ def compared(heard: Heard, instance: Instance) -> Found:
     start, syntax = begins
     if syntax != instance.ref.transfer_syntax:
         return _REENCODED
-    same = is_same(data_set_of(instance)[0], chain((bytes(head[start:]),), pieces))
+    try:
+        ours, _ = data_set_of(instance)
+    except Rejected:
+        return _PRESENT
+    same = is_same(ours, chain((bytes(head[start:]),), pieces))
     if same is None:
         return _ended(heard)
     return _SAME if same else _OTHER

@@ -204,7 +204,7 @@ class Drain:
         elif self.way.evidence is Evidence.STATUS:
             outcomes = without_asking(sent)
         else:
-            found = read_again(sink, parcel, sink.verify(parcel, journal), self._times.chance())
+            found = read_again(sink, parcel, sink.verify(parcel, journal), sent, self._times.chance())
             outcomes = after_asking(sent, found, self.way.evidence, chance)
             self._works()
         seconds = self._times.monotonic() - began

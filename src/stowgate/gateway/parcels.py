@@ -10,7 +10,7 @@ from stowgate.deliver.sink import Answer, Found, Instance, Parcel, Sink
 from stowgate.errors import Misconfigured, Rejected, Temporary
 from stowgate.lifecycle import Delivery, Evidence
 from stowgate.outbox.policy import pause, sampled
-from stowgate.store.clean_ref import ref_of
+from stowgate.store.clean_ref import ref_of, ref_of_purged
 from stowgate.store.deliveries import OTHER_BYTES, Deliveries, Due, Outcome
 from stowgate.store.spool import CleanView
 
@@ -40,7 +40,7 @@ def parcel_of(due: Sequence[Due], shelf: CleanView) -> tuple[Parcel, dict[str, D
     """What can be sent, by UID; and the codes of those that cannot, by number, because their object is damaged.
 
     Every byte of each was read and compared with the ledger's digest before it may leave. A UID that is there twice
-    goes once; whoever is left is given back.
+    goes once; whoever is left is given back. What was purged is there to be asked for, and opens no more.
     """
     instances: list[Instance] = []
     sent: dict[str, Due] = {}
@@ -49,7 +49,7 @@ def parcel_of(due: Sequence[Due], shelf: CleanView) -> tuple[Parcel, dict[str, D
         if one.clean.instance in sent:
             continue
         try:
-            ref = ref_of(one.clean, shelf)
+            ref = (ref_of_purged if one.purged else ref_of)(one.clean, shelf)
         except Rejected as rejected:
             damaged[one.number] = rejected.code
             continue
@@ -101,6 +101,8 @@ def after_asking(
 
 def _asked(one: Due, found: Found, wanted: Evidence, chance: float) -> Outcome:
     wait = pause(one.attempts, chance, found.wait)
+    if one.purged:
+        return _of_purged(one, found, wait)
     if found.evidence is not Evidence.NONE:
         done = found.evidence.worth >= wanted.worth
         code = "" if done else found.code
@@ -114,12 +116,27 @@ def _asked(one: Due, found: Found, wanted: Evidence, chance: float) -> Outcome:
     return Outcome(one.number, Delivery.QUEUED, found.code, wait=None if broke_off else wait)
 
 
-def read_again(sink: Sink, parcel: Parcel, found: Mapping[str, Found], chance: float) -> dict[str, Found]:
+def _of_purged(one: Due, found: Found, wait: float) -> Outcome:
+    """It was proved to be there once and cannot be sent again: what is known now is a code, and that is the end."""
+    if found.wait is not None:
+        return Outcome(one.number, one.state, found.code, wait=wait)
+    code = (
+        "" if found.evidence is not Evidence.NONE else found.code if found.code == OTHER_BYTES else "peer_lost_purged"
+    )
+    known = found.evidence if not code else Evidence.STATUS  # its word of then; what was proved then stays written
+    return Outcome(one.number, one.state, code, known, done=True)
+
+
+def read_again(
+    sink: Sink, parcel: Parcel, found: Mapping[str, Found], asked: Mapping[str, Due], chance: float
+) -> dict[str, Found]:
     """What was found, with a sample of what is only known to be there read again and compared.
 
-    A place that gives nothing back, or breaks off while it does, leaves what is known of it.
+    A place that gives nothing back, or breaks off while it does, leaves what is known of it. What was purged cannot be
+    compared.
     """
-    there = [one for one in parcel.instances if found.get(one.uid, Found()).evidence is Evidence.PRESENCE]
+    present = [one for one in parcel.instances if found.get(one.uid, Found()).evidence is Evidence.PRESENCE]
+    there = [one for one in present if not asked[one.uid].purged]
     seen = dict(found)
     with suppress(Temporary, Misconfigured):
         for place in sampled(len(there), chance):

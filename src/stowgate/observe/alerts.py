@@ -77,7 +77,7 @@ class Alerts:
                 self.tell(event.code, event.destination)
             case (
                 events.Delivered(state=Delivery.REFUSED)
-                | events.Delivered(code="peer_lost_object" | "peer_has_other_bytes")
+                | events.Delivered(code="peer_lost_object" | "peer_lost_purged" | "peer_has_other_bytes")
             ):
                 self.tell(event.code, event.destination, event.item)
             case events.Noticed():

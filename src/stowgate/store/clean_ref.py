@@ -26,5 +26,23 @@ def ref_of(clean: CleanObject, shelf: CleanView) -> CleanRef:
             found.update(source.read(offset, _STEP))
     if found.hexdigest() != clean.digest:
         raise Rejected("spool_damaged")
+    return _made(clean, shelf)
+
+
+def ref_of_purged(clean: CleanObject, shelf: CleanView) -> CleanRef:
+    """The reference of what lies here no more: its place may be asked what it has of it, and it never opens.
+
+    ValueError where something lies on the shelf.
+    """
+    try:
+        shelf.open(clean.id).close()
+    except Rejected as gone:
+        if gone.code == "payload_lost":
+            return _made(clean, shelf)
+        raise
+    raise ValueError("it was not purged")
+
+
+def _made(clean: CleanObject, shelf: CleanView) -> CleanRef:
     names = Names(**clean.names)
     return CleanRef(shelf.place_of(clean.id), clean.size, names, clean.sop_class, clean.transfer_syntax, clean.policy)

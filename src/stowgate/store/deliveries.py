@@ -52,7 +52,10 @@ class Unbound:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery that was given out: to be sent if it is queued, else to be asked for. `note` is the sink's own."""
+    """A delivery that was given out: to be sent if it is queued, else to be asked for. `note` is the sink's own.
+
+    purged -- it was deleted here since it was verified, and can only be asked for
+    """
 
     number: int
     item: str
@@ -60,6 +63,7 @@ class Due:
     attempts: int
     note: str
     clean: CleanObject
+    purged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +157,8 @@ class DeliveriesView(LinksView, Protocol):
 class Deliveries(DeliveriesView, Links, Protocol):
     """Every call is one whole durable step, from any thread. Moves are legal by `lifecycle.NEXT_DELIVERY` alone.
 
-    Only what waits is delivered: when its item goes elsewhere a delivery is parked, whoever works on it. There is no
-    last try: a delivery ends with evidence, with a refusal, or not.
+    Only what waits is delivered: when its item goes elsewhere a delivery is parked, whoever works on it. What was
+    purged is asked for, never sent. There is no last try: a delivery ends with evidence, with a refusal, or not.
     """
 
     def bind(self, group: Mapping[str, Sequence[Bound]]) -> None:
@@ -205,8 +209,8 @@ class Deliveries(DeliveriesView, Links, Protocol):
     def recheck(self, ids: Collection[str]) -> frozenset[str]:
         """Have destinations asked again for what was verified there; what is gone is then queued again.
 
-        Until the answer an item counts as what it was. Returns the ids of which nothing was verified, or nothing is
-        left here to compare with.
+        Until the answer an item counts as what it was; one that was purged does so whatever the answer is. Returns the
+        ids of which nothing was verified, or that neither wait nor were purged.
         """
 
     def note(self, number: int, text: str) -> None:

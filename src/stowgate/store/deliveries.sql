@@ -85,8 +85,8 @@ ORDER BY turns, number LIMIT 1;
 
 -- name: ready_in_line -- the oldest deliveries of a line that are ready
 SELECT deliveries.number, items.id, deliveries.state, deliveries.attempts, deliveries.note,
-       cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id, cleans.sop_class,
-       transfer_syntax, names
+       items.state = 'purged', cleans.id, cleans.instance, cleans.study, series, cleans.size, digest, policy, key_id,
+       cleans.sop_class, transfer_syntax, names
 FROM deliveries
 JOIN cleans ON cleans.number = deliveries.clean
 JOIN items ON items.number = cleans.item
@@ -136,7 +136,7 @@ WHERE number = :item AND state = 'waiting' AND delivered = 0 AND NOT EXISTS (
 );
 
 -- name: not_arrived -- an item is on its way again
-UPDATE items SET delivered = 0 WHERE number = :item AND delivered = 1;
+UPDATE items SET delivered = 0 WHERE number = :item AND delivered = 1 AND state = 'waiting';
 
 -- name: stuck -- whether an item was refused somewhere and is on its way nowhere else
 SELECT 1 FROM items
@@ -155,7 +155,8 @@ WHERE stand IN ('ready', 'later') AND clean IN (
 UPDATE deliveries SET stand = 'ready'
 WHERE stand = 'over' AND state = 'verified' AND clean IN (
     SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item
-    WHERE items.id = :id AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1
+    WHERE items.id = :id AND cleans.stands = 1
+        AND (items.state = 'waiting' AND items.has_clean = 1 OR items.state = 'purged')
 );
 
 -- name: refused_of -- deliveries of an item that waits, refused by their destination

@@ -126,9 +126,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
                 return []
             key = keys[line.number]
             ready = self._ready(key)[:most]
-            chosen = together(
-                [Due(o.number, o.item.coming.id, o.state, o.attempts, o.note, o.clean) for o in ready], size
-            )
+            chosen = together([_due(one) for one in ready], size)
             for one in (self._all[due.number] for due in chosen):
                 self._stand(one, "out")
                 one.attempts, one.updated = one.attempts + 1, moment.now
@@ -163,7 +161,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
         standing = (clean.id for id, clean in self.ledger._standing.values() if id == item.coming.id)
         unbound = any(id not in self._bound for id in standing)
         if not over:
-            item.delivered = False
+            item.delivered &= item.state is not State.WAITING
         elif item.state is State.WAITING and not unbound and all(one.stand == "over" for one in ways):
             if any(one.state is Delivery.REFUSED for one in ways):
                 self.ledger.move([item.coming.id], State.QUARANTINED, REFUSED)
@@ -227,7 +225,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
             one
             for one in self._all.values()
             if one.item.coming.id == id and self._stands(one) and (one.state, one.stand) == (Delivery.VERIFIED, "over")
-            if one.item.state is State.WAITING and one.item.has_clean
+            if (one.item.state is State.WAITING and one.item.has_clean) or one.item.state is State.PURGED
         ]
         for one in found:
             self._stand(one, "ready")
@@ -269,3 +267,8 @@ class MemoryDeliveries(MemoryDeliveriesView):
 
     def _to(self, destination: str) -> Iterator[Sending]:
         return (one for one in self._all.values() if one.destination == destination)
+
+
+def _due(one: Sending) -> Due:
+    purged = one.item.state is State.PURGED
+    return Due(one.number, one.item.coming.id, one.state, one.attempts, one.note, one.clean, purged)

@@ -85,8 +85,8 @@ def together(ready: Sequence[Due], size: int) -> list[Due]:
 
 def due_row(row: Sequence[Any]) -> Due:
     """A row of the query `ready_in_line`."""
-    number, item, state, attempts, note, *clean = row
-    return Due(number, item, Delivery(state), attempts, note, clean_row(clean))
+    number, item, state, attempts, note, purged, *clean = row
+    return Due(number, item, Delivery(state), attempts, note, clean_row(clean), bool(purged))
 
 
 def unbound_row(row: Sequence[Any]) -> Unbound:

@@ -88,8 +88,13 @@ def view_if_any(settings: Settings) -> Iterator[CustodyView | None]:
         yield view
 
 
-def act(config: Path, name: str, ids: Sequence[str], folder: Path | None = None, profile: str = "") -> int:
-    """Have an act done by the gateway that runs, or by this process where none does; says how it went."""
+def act(
+    config: Path, name: str, ids: Sequence[str], folder: Path | None = None, profile: str = "", *, quiet: bool = False
+) -> int:
+    """Have an act done by the gateway that runs, or by this process where none does; says how it went.
+
+    quiet -- the ids that it was done to are not listed
+    """
     from stowgate.gateway.control import GROUP
 
     settings = settings_of(config)
@@ -98,7 +103,7 @@ def act(config: Path, name: str, ids: Sequence[str], folder: Path | None = None,
     with _doer(settings, config, folder, profile) as do:
         for group in (ids[at : at + GROUP] for at in range(0, len(ids), GROUP)):
             ended = do(name, list(group))
-            for id in ended.ids:
+            for id in () if quiet else ended.ids:
                 typer.echo(id)
             for id in ended.left:
                 say(f"{id}: the state of this item does not allow that, or its object cannot be read. It is unchanged.")

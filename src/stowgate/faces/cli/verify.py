@@ -3,36 +3,103 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
-from stowgate.faces.cli.unit import DEFAULT, Config, act, settings_of, span_of, view_of
-from stowgate.lifecycle import State
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, settings_of, show, span_of, spool_of, view_of
+from stowgate.lifecycle import Delivery, State
+from stowgate.store.deliveries import OTHER_BYTES
+
+if TYPE_CHECKING:
+    from stowgate.settings import Settings
+    from stowgate.store.deliveries import OnItsWay
+
+_COLUMNS = (("name", 16), ("there", 8), ("sent_again", 11), ("altered", 8), ("lost", 8), ("unanswered", 0))
+_EVERY, _PAGE = 0.5, 500
 
 
 def verify(
     since: Annotated[str, typer.Option(help="What arrived in this time, such as 12h, 30d or 8w.")] = "30d",
     dest: Annotated[str, typer.Option(metavar="NAME", help="Only what went to this destination.")] = "",
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for the answers; they come anyway.")] = 60.0,
+    as_json: AsJson = False,
     config: Config = DEFAULT,
 ) -> int:
-    """Have destinations asked again for what they have. What is gone or altered is sent again, and told of."""
-    from stowgate.questions import pages
+    """Have destinations asked again for what they have, also for what was deleted here since.
+
+    What is gone or altered is told of and sent again, and counts as there once it is; what was deleted here cannot be,
+    and is told of as lost.
+    """
+    from stowgate.store.lock import is_held
 
     settings, first = settings_of(config), time.time() - span_of(since)
     if dest and dest not in [one.name for one in settings.dest]:
         raise Misconfigured("bad_setting", f"there is no [[dest]] called {dest}")
-    with view_of(settings) as view:
-        ids = [row.id for row in pages(view, (State.WAITING,)) if row.delivered and row.arrived >= first]
-        if dest:
-            ways = view.deliveries.of_items(ids)
-            ids = [id for id in ids if any(way.destination == dest for way in ways.get(id, ()))]
+    ids = _delivered(settings, first, dest)
     if not ids:
         say("Nothing was delivered in this time.")
         return Exit.DONE
-    code = act(config, "verify", ids)
-    say("The gateway asks now. `stowgate status` and `stowgate queue list` show what is not there any more.")
-    return code
+    code = act(config, "verify", ids, quiet=True)
+    if not is_held(spool_of(settings)):
+        say("The gateway does not run: it asks when it does.")
+        return code
+    until = time.monotonic() + timeout
+    while (found := _answers(settings, ids, dest)) and any(one["unanswered"] for one in found.values()):
+        if time.monotonic() > until:
+            break
+        time.sleep(_EVERY)
+    show([{"name": name, **counts} for name, counts in found.items()], as_json, _COLUMNS, "")
+    _explain(found.values())
+    return Exit.DONE if all(one["there"] == sum(one.values()) for one in found.values()) else Exit.PARTLY
+
+
+def _delivered(settings: Settings, first: float, dest: str) -> list[str]:
+    """Ids of what arrived since then and was delivered, there or anywhere."""
+    from stowgate.questions import pages
+
+    with view_of(settings) as view:
+        rows = pages(view, (State.WAITING, State.PURGED))
+        ids = [row.id for row in rows if row.delivered and row.arrived >= first]
+        if not dest:
+            return ids
+        pairs = ((id, view.deliveries.of_items([id]).get(id, ())) for id in ids)
+        return [id for id, ways in pairs if any(way.destination == dest for way in ways)]
+
+
+def _answers(settings: Settings, ids: list[str], dest: str) -> dict[str, Counter[str]]:
+    """By destination: how many of its objects stand how."""
+    found: dict[str, Counter[str]] = {}
+    with view_of(settings) as view:
+        for at in range(0, len(ids), _PAGE):
+            for ways in view.deliveries.of_items(ids[at : at + _PAGE]).values():
+                for way in ways:
+                    if dest in ("", way.destination):
+                        counts = Counter(dict.fromkeys((name for name, _ in _COLUMNS[1:]), 0))
+                        found.setdefault(way.destination, counts)[_stands(way)] += 1
+    return found
+
+
+def _stands(way: OnItsWay) -> str:
+    if way.code == OTHER_BYTES:
+        return "altered"
+    if way.stand == "over":
+        return "lost" if way.code else "there"
+    return "unanswered" if way.state is Delivery.VERIFIED else "sent_again"
+
+
+def _explain(found: Iterable[Counter[str]]) -> None:
+    total: Counter[str] = sum(found, Counter())
+    if total["sent_again"]:
+        say("What is sent again was gone there; `stowgate queue list` shows each.")
+    if total["altered"]:
+        say("What is altered is other bytes there than were sent: find out there whose they are.")
+    if total["lost"]:
+        say("What is lost was verified there and deleted here since; the log and `study certificate` name each.")
+    if total["unanswered"]:
+        say("The rest is asked for as soon as its destination answers; do it again then.")
