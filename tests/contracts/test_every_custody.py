@@ -346,6 +346,31 @@ class TestEnding:
         assert ledger.lease("w", 1) == [leased(2, 0)]
         assert ledger.end([cleaned(2, instance=7, policy=OTHER_POLICY)]) == frozenset()
 
+    def test_what_was_purged_gives_its_instance_to_the_same_bytes_and_to_no_others(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.PURGED)
+        ledger.receive([coming(2, content=9), coming(3, content=9)])
+        assert [item.id for item in ledger.lease("w", 2)] == [hex32(2), hex32(3)]
+        assert ledger.end([cleaned(2, instance=1)]) == {hex32(2)}, "these are others"
+        same = replace(clean(3, instance=1), digest=clean(1).digest)
+        assert not ledger.end([Ended(hex32(3), State.CLEANED, cleans=(same,))])
+        assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id)["2.25.1"][0] == hex32(3)
+        assert [way.destination for way in ledger.deliveries.of_items([hex32(1)])[hex32(1)]] == ["pacs"]
+        assert [one.id for one in ledger.deliveries.made_of([hex32(1)])[hex32(1)]] == [hex32(1, 5)]
+        assert ledger.deliveries.recheck([hex32(1)]) == frozenset(), "it can still be asked for"
+
+    def test_a_copy_is_as_far_as_its_original(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.WAITING)
+        deliver(ledger, 1)
+        ledger.receive([coming(2, content=9), coming(3, instance=1, content=1)])
+        ledger.lease("w", 1)
+        assert not ledger.end([Ended(hex32(2), State.DUPLICATE, original=hex32(1))])
+        found = ledger.deliveries.of_items([hex32(1), hex32(2), hex32(3)])
+        assert [[(way.item, way.destination) for way in ways] for ways in found.values()] == [
+            [(hex32(n), "pacs")] for n in (1, 2, 3)
+        ]
+        with pytest.raises(ValueError, match="only a duplicate"):
+            ledger.end([Ended(hex32(2), State.HELD, "uid_reuse", original=hex32(1))])
+
     def test_an_item_judged_again_gives_its_instance_a_new_clean_object(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)
         ledger.move([hex32(1)], State.HELD, "uid_reuse")

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.service import running
 from stowgate.settings import load
-from tests.builder import US
+from tests.builder import IMPLICIT, US
 from tests.faces.conftest import Stowgate
 from tests.faces.gateway_stage import CANARIES, identified
 
@@ -94,6 +95,20 @@ def test_every_input_has_its_line_and_the_counts_add_up(either: Path, stowgate: 
     assert states["us.dcm"] == ("quarantined", "burned_in_risk") and states["x.txt"] == ("rejected", "not_dicom")
     assert all(line["output"] is None for line in lines)
     assert len(names(tmp_path / "out")) == 3
+
+
+def test_what_was_sent_elsewhere_and_comes_encoded_otherwise_is_delivered_from_what_is_here(
+    either: Path, stowgate: Stowgate, tmp_path: Path
+) -> None:
+    assert stowgate("send", "in", "--dest", "other", "--timeout", "60").code == 0
+    for path in (tmp_path / "in").iterdir():
+        found = dcmread(path)
+        found.decode()
+        found.file_meta.TransferSyntaxUID = IMPLICIT
+        found.save_as(path, implicit_vr=True, enforce_file_format=True)
+    done = stowgate("send", "in", "--dest", "nas", "--timeout", "60", "--json")
+    assert done.code == 0 and done.lines[-1]["delivered"] == 3
+    assert sorted(names(tmp_path / "out")) == sorted(names(tmp_path / "other"))
 
 
 def test_a_place_that_takes_nothing_is_waited_for_and_nothing_is_lost(

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from stowgate.deident.profile import policy_from
 from stowgate.deliver.memory import MemoryPeer, MemorySink
 from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.profiles import Profile, Profiles
+from stowgate.gateway.purge import Keeping, Purge
 from stowgate.gateway.sending import CODE, COPY, ITEM, sent
 from stowgate.gateway.ways import WayOut
-from stowgate.lifecycle import Evidence, State
+from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.routing import SEND, Facts, Rule, wish_of, wished
+from stowgate.store.deliveries import Outcome
 from stowgate.store.spool import Facts as Header
 from stowgate.vault.key import Key
-from tests.builder import small
+from tests.builder import IMPLICIT, small
 from tests.gateway.parts import OWN, Parts
 
 RESEARCH = Profile("research", policy_from("basic", ("patient-characteristics",), ()), Key(bytes(range(2, 34))))
@@ -120,6 +123,39 @@ def test_a_copy_of_what_was_made_for_another_recipient_becomes_an_item_of_its_ow
     assert said.startswith(ITEM) and said[len(ITEM) :] != first
     desk.work()
     assert desk.ways(said[len(ITEM) :]) == {"lab"} and desk.ways(first) == {"pacs"}
+
+
+def test_a_copy_that_is_encoded_otherwise_has_what_is_here_go_there(desk: Desk, file: Path, tmp_path: Path) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    other = tmp_path / "other.dcm"
+    found = dcmread(file)
+    found.decode()
+    found.file_meta.TransferSyntaxUID = IMPLICIT
+    found.save_as(other, implicit_vr=True, enforce_file_format=True)
+    said = desk.send(other, "nas")
+    assert said.startswith(ITEM)
+    assert desk.ways(said[len(ITEM) :]) == set(), "nobody knows yet what it is"
+    desk.work()
+    assert desk.parts.counts() == {"waiting": 1, "duplicate": 1}
+    assert desk.ways(first) == desk.ways(said[len(ITEM) :]) == {"pacs", "nas"}
+
+
+def test_what_is_sent_again_after_it_was_purged_goes_there(desk: Desk, file: Path) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    deliveries = desk.parts.ledger.deliveries
+    (due,) = deliveries.lease("pacs", 1, 1 << 20)
+    deliveries.record([Outcome(due.number, Delivery.VERIFIED, "", Evidence.CONTENT, done=True)])
+    desk.parts.ledger.move([first], State.PURGING)
+    Purge(Keeping(), desk.parts.ledger, desk.parts.spool).ended()
+    assert desk.parts.counts() == {"purged": 1}
+    said = desk.send(file, "nas")
+    desk.work()
+    assert said.startswith(ITEM) and desk.ways(said[len(ITEM) :]) == {"nas"}
+    assert desk.ways(first) == {"pacs"} and desk.parts.counts() == {"purged": 1, "duplicate": 1, "waiting": 1}
+    (made,) = desk.parts.ledger.deliveries.made_of([first])[first]
+    assert desk.parts.ledger.deliveries.recheck([first]) == frozenset() and made.digest
 
 
 def test_what_is_none_is_said_to_be_none_and_the_rest_goes_on(desk: Desk, tmp_path: Path) -> None:

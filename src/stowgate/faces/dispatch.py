@@ -45,7 +45,6 @@ class Dispatch:
         self.answers: list[tuple[Input, str]] = []
         self._rows: dict[str, Row] = {}
         self._ways: dict[str, OnItsWay] = {}
-        self._offered_again: set[str] = set()
 
     @property
     def items(self) -> list[str]:
@@ -75,19 +74,6 @@ class Dispatch:
         """Wait a moment, and see how far it is."""
         time.sleep(_EVERY)
         self._refresh()
-        copies = [one for one, said in self.answers if self._turned_out_a_copy(one, said)]
-        for at in range(0, len(copies), _GROUP):
-            group = copies[at : at + _GROUP]
-            said = self._ask([self._destination, *(one.path for one in group)]).ids
-            again = dict(zip((one.path for one in group), said, strict=True))
-            self.answers = [(one, again.get(one.path, before)) for one, before in self.answers]
-            self._offered_again |= again.keys()
-            self._refresh()
-
-    def _turned_out_a_copy(self, one: Input, said: str) -> bool:
-        """What it is a copy of was not clean when it came; now that one can go there, too."""
-        row = self._rows.get(said[len(ITEM) :])
-        return row is not None and row.state is State.DUPLICATE and one.path not in self._offered_again
 
     def _refresh(self) -> None:
         ids = [id for id in self.items if self._far(id) < _FAR["verified"]]
@@ -103,16 +89,19 @@ class Dispatch:
         row, way = self._rows.get(id), self._ways.get(id)
         if row is None or row.state is State.RECEIVED:
             return 0
-        if row.state in _STOPPED or (way and way.state is Delivery.REFUSED):
+        if self._is_stopped(row, way) or (way and way.state is Delivery.REFUSED):
             return 4
         if way and way.stand == "over":
             return 3
         return 2 if way and way.state in (Delivery.ACKNOWLEDGED, Delivery.VERIFIED) else 1
 
+    def _is_stopped(self, row: Row, way: OnItsWay | None) -> bool:
+        """Whether it goes nowhere; of a copy, its original goes there."""
+        return row.state in _STOPPED and not (way and row.state is State.DUPLICATE)
+
     def left(self, wanted: str) -> int:
         """How many are not so far yet."""
-        copies = sum(self._turned_out_a_copy(one, said) for one, said in self.answers) if _FAR[wanted] else 0
-        return copies + sum(self._far(id) < _FAR[wanted] for id in self.items)
+        return sum(self._far(id) < _FAR[wanted] for id in self.items)
 
     @property
     def is_partly(self) -> bool:
@@ -144,7 +133,7 @@ class Dispatch:
             return "rejected", code
         id = said[len(ITEM) :]
         row, way = self._rows.get(id), self._ways.get(id)
-        if row and row.state in _STOPPED:
+        if row and self._is_stopped(row, way):
             return _STOPPED[row.state], row.code
         if self._far(id) == 3:
             return "delivered", ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -16,6 +16,7 @@ from stowgate.lifecycle import State
 from stowgate.objects import CleanRef
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Custody, Ended
+from stowgate.store.deliveries import Bound
 from stowgate.store.spool import CleanShelf, RawShelf
 from stowgate.way import Passed
 
@@ -29,12 +30,14 @@ class Worked:
     passed -- how its journey ended by each profile that it was cleaned by
     kept   -- ids of clean objects made before that go on standing for it
     spare  -- ids of those that nobody wants any more
+    sent   -- where a person sends it, by policy and key of what goes there
     """
 
     id: str
     passed: tuple[tuple[Profile, Passed], ...]
     kept: tuple[str, ...] = ()
     spare: tuple[str, ...] = ()
+    sent: Mapping[tuple[str, str], Sequence[Bound]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -85,15 +88,22 @@ class Desk:
             item = passed.item
             return Ended(worked.id, item.state, item.code or "", passed.place, item.findings)
         fresh: list[CleanObject] = []
+        there: list[tuple[str, CleanObject]] = []
         modality = next((passed.ref.names.modality for _, passed in worked.passed if passed.ref), "")
         for clean in cleans:
             before = self.ledger.clean_of_instance([clean.instance], clean.policy, clean.key_id).get(clean.instance)
-            if before is None or before[0] == worked.id:
+            if before is None or before[0] == worked.id or (worked.sent and self._was_purged(clean, *before)):
                 fresh.append(clean)
-            elif not self._same(clean.id, before[1].id):
+            elif clean.digest != before[1].digest and not self._same(clean.id, before[1].id):
                 return Ended(worked.id, State.QUARANTINED, "uid_reuse", modality=modality)
-        if not (fresh or worked.kept):  # each recipient has it already
-            return Ended(worked.id, State.DUPLICATE, modality=modality)
+            else:
+                there.append(before)
+        if not (fresh or worked.kept):  # each recipient has it already, or is to get what is here
+            self.ledger.deliveries.bind(
+                {clean.id: worked.sent.get((clean.policy, clean.key_id), ()) for _, clean in there}
+            )
+            original = next((item for item, _ in there), "")
+            return Ended(worked.id, State.DUPLICATE, modality=modality, original=original)
         findings = tuple(dict.fromkeys(code for _, passed in worked.passed for code in passed.item.findings))
         return Ended(worked.id, State.CLEANED, "", "", findings, modality, tuple(fresh), worked.kept)
 
@@ -127,6 +137,11 @@ class Desk:
         if later:
             self.ledger.release(later)
         return result
+
+    def _was_purged(self, clean: CleanObject, item: str, before: CleanObject) -> bool:
+        """Whether the same was here, arrived where it was to go, and was deleted: it goes elsewhere only from anew."""
+        row = self.ledger.row(item)
+        return row is not None and row.state is State.PURGED and clean.digest == before.digest
 
     def _same(self, one: str, other: str) -> bool:
         """Whether two clean objects say the same; one that was damaged since cannot be asked."""

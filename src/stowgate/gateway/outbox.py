@@ -14,6 +14,7 @@ from stowgate.gateway.rounds import Rounds
 from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import State
+from stowgate.outbox.routing import SEND
 from stowgate.store.custody import Custody
 from stowgate.store.deliveries import Bound, Unbound
 from stowgate.store.spool import CleanView
@@ -55,9 +56,12 @@ class Outbox:
         return not late
 
     def watch(self, event: events.GatewayEvent) -> None:
-        """Something was cleaned."""
+        """Something was cleaned, or what a person sends turned out to be a copy, and its original goes there."""
         if isinstance(event, events.Settled) and event.state is State.WAITING:
             self._rounds.ring()
+        elif isinstance(event, events.Settled) and (event.source, event.state) == (SEND, State.DUPLICATE):
+            for drain in self.drains.values():
+                drain.ring()
 
     def route(self) -> int:
         """Decide where everything goes that nobody has decided about yet; how many go somewhere."""

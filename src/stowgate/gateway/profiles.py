@@ -93,6 +93,13 @@ class Profiles:
         """Where a clean object goes: to those destinations alone that get what its policy and its key make."""
         return [Bound(name, urgency) for name, urgency in self.routed(facts).items() if self._of[name].made(made)]
 
+    def sent(self, facts: Facts) -> dict[tuple[str, str], list[Bound]]:
+        """Where a person sends it, by the mark of what goes there; nothing where nobody does."""
+        found: dict[tuple[str, str], list[Bound]] = {}
+        for name, urgency in self.routed(facts).items() if facts.source == SEND else ():
+            found.setdefault(self._of[name].mark, []).append(Bound(name, urgency))
+        return found
+
     def left(self, facts: Facts, standing: Sequence[CleanObject] = (), been: Mapping[str, str] | None = None) -> Left:
         """What is left to do for an item that goes where its facts say.
 

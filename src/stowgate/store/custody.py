@@ -69,8 +69,9 @@ class Leased:
 class Ended:
     """How the work on one leased item ended. There are clean objects exactly when it was cleaned, and then it waits.
 
-    cleans -- those that were made now, at most one by each policy and key
-    kept   -- ids of those made before that go on standing for it; all others stand for nothing any more
+    cleans   -- those that were made now, at most one by each policy and key
+    kept     -- ids of those made before that go on standing for it; all others stand for nothing any more
+    original -- id of what it is a duplicate of
     """
 
     id: str
@@ -81,6 +82,7 @@ class Ended:
     modality: str = ""
     cleans: tuple[CleanObject, ...] = ()
     kept: tuple[str, ...] = ()
+    original: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +176,8 @@ class Custody(Protocol):
         is not dropped or rejected, and has a payload or was purged after its delivery was verified. Such a row goes to
         duplicate at once, and its raw object may be deleted. Adopting an id that has a row already changes nothing.
 
-        `Temporary` means that nobody may be told success. With "ledger_io" it is not known whether the rows are there
-        at the next start: keep the raw objects until then, because a row without its object is an alarm, while an
-        object without a row is adopted.
+        `Temporary` means that nobody may be told success. With "ledger_io" nobody knows whether the rows are there:
+        keep the raw objects until the next start; a row without its object is an alarm, one without a row is adopted.
         """
 
     def original(self, instance: str, content: str) -> str:
@@ -193,8 +194,9 @@ class Custody(Protocol):
         """Record how work ended, with the clean objects; cleaned ones go on to waiting in the same commit.
 
         Returns the ids that were no longer in received under this lease. Attempts go back to 0. So is the id of one
-        whose clean object's instance another item took meanwhile, under the same policy and key, or of which something
-        is to be kept that does not stand: it was given back, as by `release`. The caller drops their clean objects.
+        whose clean object's instance another item has, under the same policy and key, unless that was purged and was
+        the same; or of which something is to be kept that does not stand: it was given back, as by `release`. The
+        caller drops their clean objects.
         """
 
     def release(self, ids: Collection[str]) -> None:
@@ -245,10 +247,7 @@ class Custody(Protocol):
         """Note that the files are gone; the rows stay and count. What `clean_more` needs an original of keeps it."""
 
     def payloads(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Every (raw id, ids of clean objects) that has to be on the shelves; for the check at start-up.
-
-        The raw id is "" where only clean objects are kept. What is being purged need not be there.
-        """
+        """Every (raw id, "" where none is kept; ids of clean objects) on the shelves, but for what is being purged."""
 
     def unpayloaded(self, ids: Collection[str]) -> frozenset[str]:
         """Of these raw ids, those that have a row but no payload any more: their file may be deleted."""

@@ -72,8 +72,13 @@ SELECT number, source, study FROM items WHERE id = :id AND state = 'received' AN
 -- name: clean_exists -- whether a clean object of this id was recorded before
 SELECT 1 FROM cleans WHERE id = :id;
 
--- name: taken -- whether the clean object of another item stands for an instance
-SELECT 1 FROM cleans
+-- name: taken -- whether the clean object of another item stands for an instance, and not the same one that was purged
+SELECT 1 FROM cleans JOIN items ON items.number = cleans.item
+WHERE cleans.instance = :instance AND policy = :policy AND key_id = :key_id AND stands = 1 AND item <> :item
+    AND NOT (items.state = 'purged' AND digest = :digest);
+
+-- name: succeed -- what was purged of another item stands for an instance no more, because the same is here again
+UPDATE cleans SET stands = 0
 WHERE instance = :instance AND policy = :policy AND key_id = :key_id AND stands = 1 AND item <> :item;
 
 -- name: stands -- whether a clean object stands for an item
@@ -87,7 +92,8 @@ WHERE item = :item AND stands = 1 AND id NOT IN (SELECT value FROM json_each(:ke
 -- name: finish -- record how the work on an item ended, if it is still leased; no start is left open
 UPDATE items
 SET state = :state, code = :code, place = :place, findings = :findings, has_clean = :has_clean, attempts = 0,
-    adds = 0, worker = '', modality = CASE WHEN :modality = '' THEN modality ELSE :modality END, updated = :now
+    adds = 0, worker = '', modality = CASE WHEN :modality = '' THEN modality ELSE :modality END,
+    original = :original, updated = :now
 WHERE id = :id AND state = 'received' AND worker <> '';
 
 -- name: keep -- record a clean object

@@ -145,7 +145,7 @@ class MemoryCustody(MemoryView):
         self._retire(item, ended.kept)
         item.state, item.code, item.place, item.attempts = ended.state, ended.code, ended.place, 0
         item.modality, item.has_clean = ended.modality or item.modality, ended.state is State.CLEANED
-        item.adds = False
+        item.adds, item.original = False, ended.original
         for clean in ended.cleans:
             item.made.append(replace(clean, names=dict(clean.names)))
             self._cleans[clean.id] = item
@@ -160,7 +160,8 @@ class MemoryCustody(MemoryView):
         return True
 
     def _is_anothers(self, clean: CleanObject, id: str) -> bool:
-        return self._standing.get((clean.instance, clean.policy, clean.key_id), (id,))[0] != id
+        other, there = self._standing.get((clean.instance, clean.policy, clean.key_id), (id, clean))
+        return other != id and not (self._items[other].state is State.PURGED and there.digest == clean.digest)
 
     def _retire(self, item: Item, kept: Collection[str] = ()) -> None:
         id = item.coming.id

@@ -49,6 +49,8 @@ def sound_ended(group: Sequence[Ended]) -> None:
             raise ValueError(f"{ended.state} is no end of work")
         if bool(ended.cleans or ended.kept) is not (ended.state is State.CLEANED):
             raise ValueError("a clean object belongs to cleaned, and to nothing else")
+        if ended.original and ended.state is not State.DUPLICATE:
+            raise ValueError("only a duplicate has an original")
         if not all(_ID.fullmatch(id) for id in (*ended.kept, *(clean.id for clean in ended.cleans))):
             raise ValueError("a clean object is known by 32 hex digits")
         if len({(clean.policy, clean.key_id) for clean in ended.cleans}) < len(ended.cleans):

@@ -136,6 +136,7 @@ def _end(db: sqlite3.Connection, ended: Ended, moment: Moment) -> bool:
         _tell(db, "retire", item=number, kept=json.dumps(ended.kept))
         _finish(db, ended, moment)
         for clean in ended.cleans:
+            _tell(db, "succeed", **_which(clean, number))
             _tell(db, "keep", **clean_values(clean, number, moment.now))
         if ended.state is State.CLEANED:
             _tell(db, "queue", id=ended.id)
@@ -155,8 +156,11 @@ def _free(db: sqlite3.Connection, clean: CleanObject, item: int) -> bool:
     """Whether no other item's clean object stands for the instance already."""
     if _ask(db, "clean_exists", id=clean.id):
         raise taken_twice()
-    which = {"instance": clean.instance, "policy": clean.policy, "key_id": clean.key_id}
-    return not _ask(db, "taken", **which, item=item)
+    return not _ask(db, "taken", **_which(clean, item), digest=clean.digest)
+
+
+def _which(clean: CleanObject, item: int) -> dict[str, object]:
+    return {"instance": clean.instance, "policy": clean.policy, "key_id": clean.key_id, "item": item}
 
 
 def _finish(db: sqlite3.Connection, ended: Ended, moment: Moment) -> None:
@@ -170,6 +174,7 @@ def _finish(db: sqlite3.Connection, ended: Ended, moment: Moment) -> None:
         findings=" ".join(ended.findings),
         modality=ended.modality,
         has_clean=bool(ended.cleans or ended.kept),
+        original=ended.original,
         now=moment.now,
     )
 

@@ -131,7 +131,7 @@ class DeliveriesView(LinksView, Protocol):
         """Of the items of each source in each state, how many have come everywhere they go; without zeros."""
 
     def of_items(self, ids: Collection[str]) -> dict[str, list[OnItsWay]]:
-        """How far the clean objects that stand for these items are on their way."""
+        """How far the clean objects that stand for these items are on their way; of a duplicate, its original's."""
 
     def purgeable(
         self, before: float, after: int = 0, most: int = 100, *, original: bool = False

@@ -155,8 +155,8 @@ WHERE stand IN ('ready', 'later') AND clean IN (
 UPDATE deliveries SET stand = 'ready'
 WHERE stand = 'over' AND state = 'verified' AND clean IN (
     SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item
-    WHERE items.id = :id AND cleans.stands = 1
-        AND (items.state = 'waiting' AND items.has_clean = 1 OR items.state = 'purged')
+    WHERE items.id = :id
+        AND (items.state = 'waiting' AND items.has_clean = 1 AND cleans.stands = 1 OR items.state = 'purged')
 );
 
 -- name: refused_of -- deliveries of an item that waits, refused by their destination
@@ -194,13 +194,15 @@ SELECT destination, state, n FROM delivery_counts;
 -- name: delivered_counts -- of the items of each source in each state, how many were delivered
 SELECT source, state, n FROM delivered_counts;
 
--- name: of_items -- how far these items are on their way
+-- name: of_items -- how far these items are on their way, or the originals of those that are copies
 SELECT items.id, deliveries.number, deliveries.destination, deliveries.state, stand, deliveries.code, evidence, urgency,
        deliveries.attempts, queued, deliveries.updated, deliveries.next_try, cleans.id
 FROM json_each(:ids) AS wanted
 CROSS JOIN items ON items.id = wanted.value
-JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
+JOIN items AS original ON original.id = iif(items.original = '', items.id, items.original)
+JOIN cleans ON cleans.item = original.number
 JOIN deliveries ON deliveries.clean = cleans.number
+    AND (cleans.stands = 1 OR original.state = 'purged' AND deliveries.stand <> 'parked')
 JOIN lines ON lines.number = deliveries.line;
 
 -- name: purgeable -- a page of what may be purged, and that nothing became of since a moment
@@ -221,4 +223,6 @@ SELECT items.id, cleans.id, cleans.instance, cleans.study, series, cleans.size, 
        cleans.sop_class, transfer_syntax, names
 FROM json_each(:ids) AS wanted
 CROSS JOIN items ON items.id = wanted.value
-JOIN cleans ON cleans.item = items.number AND cleans.stands = 1;
+JOIN cleans ON cleans.item = items.number AND (cleans.stands = 1 OR items.state = 'purged' AND EXISTS (
+    SELECT 1 FROM deliveries WHERE deliveries.clean = cleans.number AND deliveries.stand <> 'parked'
+));

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import RLock
 from typing import Protocol
 
@@ -88,12 +88,13 @@ class MemoryDeliveriesView:
         return found
 
     def of_items(self, ids: Collection[str]) -> dict[str, list[OnItsWay]]:
-        """Looks at every delivery."""
+        """Looks at every delivery for each."""
         found: dict[str, list[OnItsWay]] = {}
         with self.ledger._turn:
-            for one in self._all.values():
-                if one.item.coming.id in ids and self._stands(one):
-                    found.setdefault(one.item.coming.id, []).append(one.row())
+            for id, item in ((id, self.ledger._items[id]) for id in ids if id in self.ledger._items):
+                ways = [one for one in self._all.values() if one.item.coming.id == (item.original or id)]
+                if rows := [replace(one.row(), item=id) for one in ways if self._stands(one)]:
+                    found[id] = rows
         return found
 
     def purgeable(
@@ -134,6 +135,7 @@ class MemoryDeliveriesView:
         """Looks at what was made of each."""
         with self.ledger._turn:
             standing = {clean.id for _, clean in self.ledger._standing.values()}
+            standing |= {one.clean.id for one in self._all.values() if self._stands(one)}
             found = {id: self.ledger._items[id].made for id in ids if id in self.ledger._items}
             made = {id: [clean for clean in ones if clean.id in standing] for id, ones in found.items()}
             return {id: ones for id, ones in made.items() if ones}
@@ -163,7 +165,9 @@ class MemoryDeliveriesView:
         return [one for one in self._all.values() if one.state is Delivery.QUEUED and one.stand != "parked"]
 
     def _stands(self, one: Sending) -> bool:
-        """Whether its clean object is the one that stands for its item."""
+        """Whether its clean object is the one that stands for its item, or was purged."""
+        if one.item.state is State.PURGED:
+            return one.stand != "parked"
         which = (one.clean.instance, one.clean.policy, one.clean.key_id)
         item, clean = self.ledger._standing.get(which, ("", one.clean))
         return item == one.item.coming.id and clean.id == one.clean.id
