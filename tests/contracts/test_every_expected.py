@@ -189,6 +189,11 @@ class TestSources:
         hands.monotonic += 30
         assert ledger.complete_studies(IDLE) == [Completed(STUDY, "drop", 2)]
 
+    def test_one_without_an_idle_time_is_not_waited_for(self, ledger: Custody, hands: Hands) -> None:
+        ledger.receive([coming(1, told=Told(4)), coming(2, source="send"), coming(3, source="never")])
+        hands.monotonic += 30
+        assert ledger.complete_studies(IDLE | {"never": float("inf")}) == [Completed(STUDY, "ct", 1)]
+
     def test_studies_are_counted_apart(self, ledger: Custody) -> None:
         ledger.receive([coming(1, told=Told(1)), coming(2, study=hex32(2, 4), told=Told(2))])
         assert ledger.complete_studies({}) == [Completed(STUDY, "ct")]

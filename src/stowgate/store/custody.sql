@@ -162,9 +162,12 @@ SELECT there, instances FROM announced_series WHERE study = :study LIMIT :most;
 -- name: expect -- note what follows of all that headers said
 UPDATE announced SET least = :least, whole = :whole WHERE study = :study;
 
--- name: missing -- how many instances a study lacks that is complete for all of its sources
+-- name: missing -- how many instances a study lacks that is complete for each of its sources that has an idle time
 SELECT least - there FROM announced
-WHERE study = :study AND least > there AND NOT EXISTS (SELECT 1 FROM studies WHERE alias = :study AND complete = 0);
+WHERE study = :study AND least > there AND NOT EXISTS (
+    SELECT 1 FROM studies JOIN json_each(:idle) AS idle ON idle.key = studies.source
+    WHERE studies.alias = :study AND complete = 0
+);
 
 -- name: complete -- mark the studies that nothing came to for their source's idle time, or that are all there
 UPDATE studies SET complete = 1

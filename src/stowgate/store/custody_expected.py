@@ -38,6 +38,6 @@ def count(db: sqlite3.Connection, coming: Coming) -> None:
             )  # fmt: skip
 
 
-def missing_of(db: sqlite3.Connection, study: str) -> int:
-    """How many instances are known to lack of a study that is complete for all of its sources."""
-    return next((int(number) for (number,) in _ask(db, "missing", study=study)), 0)
+def missing_of(db: sqlite3.Connection, study: str, idle: str) -> int:
+    """How many instances are known to lack of a study that none of its sources with an idle time still waits for."""
+    return next((int(number) for (number,) in _ask(db, "missing", study=study, idle=idle)), 0)

@@ -252,10 +252,12 @@ class MemoryCustody(MemoryView):
             for key in done:
                 self._studies[key].complete = True
             first = dict(sorted(done, reverse=True))
-            return [Completed(alias, first[alias], self._lacks(alias)) for alias in sorted(first)]
+            waits = {source for source, seconds in idle.items() if math.isfinite(seconds)}
+            return [Completed(alias, first[alias], self._lacks(alias, waits)) for alias in sorted(first)]
 
-    def _lacks(self, alias: str) -> int:
-        is_open = any(not study.complete for (of, _), study in self._studies.items() if of == alias)
+    def _lacks(self, alias: str, waits: Collection[str]) -> int:
+        known = self._studies.items()
+        is_open = any(of == alias and source in waits and not study.complete for (of, source), study in known)
         return 0 if is_open else self._tallies[alias].missing()
 
     def _is_complete(self, alias: str, source: str, idle: float) -> bool:

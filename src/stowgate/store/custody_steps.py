@@ -236,7 +236,7 @@ def complete_studies(db: sqlite3.Connection, idle: str, moment: Moment) -> list[
     """See `store.custody.Custody.complete_studies`; `idle` as JSON."""
     found = sorted(_ask(db, "complete", idle=idle, boot=moment.boot, monotonic=moment.monotonic), reverse=True)
     first = {str(alias): str(source) for alias, source in found}
-    return [Completed(alias, first[alias], missing_of(db, alias)) for alias in sorted(first)]
+    return [Completed(alias, first[alias], missing_of(db, alias, idle)) for alias in sorted(first)]
 
 
 def turned_away(db: sqlite3.Connection, caller: Mapping[str, str], most: int, moment: Moment) -> None:

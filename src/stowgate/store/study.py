@@ -32,7 +32,7 @@ class Study:
 class Completed:
     """A study that is complete now: its alias, the first of its sources, and how many instances are known to lack.
 
-    They are told of once, when it is complete for all of its sources.
+    They are told of once, when it is complete for each of its sources that has an idle time.
     """
 
     alias: str
