@@ -188,7 +188,7 @@ class DestinationPaused:
 class Noticed:
     """Something is amiss with a picture, with a study as a whole, or with a scanner: one of the three is named.
 
-    item -- id; study, scanner -- keyed aliases
+    item -- id; study, scanner -- keyed aliases; count -- how many instances a study lacks
     """
 
     code: str
@@ -196,6 +196,7 @@ class Noticed:
     item: str = ""
     study: str = ""
     scanner: str = ""
+    count: int | None = None
 
 
 ACTS = frozenset(

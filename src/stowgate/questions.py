@@ -11,9 +11,10 @@ from stowgate.lifecycle import Delivery, State
 from stowgate.questions_delivery import UNKNOWN, View, waits, ways_out
 from stowgate.reason import Reason
 from stowgate.reasons import REASONS
-from stowgate.store.custody import Caller, Event, Row, Study
+from stowgate.store.custody import Caller, Event, Row
 from stowgate.store.custody_rows import is_beginning
 from stowgate.store.deliveries import Destination, OnItsWay
+from stowgate.store.study import Study
 
 _S = State
 PLACES: Mapping[str, frozenset[State]] = {
@@ -202,7 +203,10 @@ def pages(view: View, states: Iterable[State], source: str = "", study: str = ""
 
 @dataclass(frozen=True, slots=True)
 class StudyLine:
-    """One study of one source: its instances by state and by place of the conservation line, all and still to come."""
+    """One study of one source: its instances by state and by place of the conservation line.
+
+    complete, expected, missing -- as in `store.study.Study`
+    """
 
     alias: str
     source: str
@@ -214,6 +218,7 @@ class StudyLine:
     last: float
     complete: bool
     expected: int | None
+    missing: int
 
 
 def studies(view: View, page: int = 500) -> Iterator[StudyLine]:
@@ -229,7 +234,7 @@ def _study_line(study: Study) -> StudyLine:
     line = line_of(study.counts, study.delivered)
     return StudyLine(
         study.alias, study.source, study.modality, line["received"], counts, line,
-        study.first, study.last, study.complete, study.expected,
+        study.first, study.last, study.complete, study.expected, study.missing,
     )  # fmt: skip
 
 
@@ -272,6 +277,12 @@ def ways_in(view: View | None, sources: Iterable[tuple[str, str, str]]) -> list[
         away = tuple(one for one in callers if one.source == name)
         found.append(WayIn(name, kind, where, line["received"], line, away))
     return found
+
+
+def sources_of(view: View, alias: str) -> list[Study]:
+    """What is known of a study, by each of its sources."""
+    before = f"{alias[:-1]}{chr(ord(alias[-1]) - 1)}~"  # what begins so is behind this, and nothing between
+    return [one for one in view.studies(before, 1) if one.alias == alias]
 
 
 def seen_of(view: View, study: str) -> dict[str, int]:

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 from stowgate.lifecycle import Delivery, State
 from stowgate.policy import Policy
-from stowgate.questions import pages
+from stowgate.questions import pages, sources_of
 from stowgate.questions_delivery import View
 from stowgate.store.clean_object import CleanObject
-from stowgate.store.custody import Row, Study
+from stowgate.store.custody import Row
 from stowgate.store.deliveries import OnItsWay
+from stowgate.store.study import Study
 
 KIND, VERSION = "stowgate study certificate", 1
 _COPIES = (State.DUPLICATE, State.REJECTED)
@@ -43,7 +44,7 @@ def certificate_of(
         ways = {id: [one for one in ones if one.clean in theirs] for id, ones in ways.items()}
     instances = [_instance(row, cleans.get(row.id, []), ways.get(row.id, []), shared=not key) for row in kept]
     made_with = dict.fromkeys((clean.policy, clean.key_id) for ones in cleans.values() for clean in ones)
-    sources = [_source(one) for one in _studies(view, alias)]
+    sources = [_source(one) for one in sources_of(view, alias)]
     new = sorted({clean.study for ones in cleans.values() for clean in ones})
     return {
         "kind": KIND, "version": VERSION, "unit": unit, "made": when(made),
@@ -66,15 +67,10 @@ def _of_all(ask: Callable[[Sequence[str]], Mapping[str, list[_T]]], ids: Sequenc
     return {id: ones for group in groups for id, ones in ask(group).items()}
 
 
-def _studies(view: View, alias: str) -> list[Study]:
-    before = f"{alias[:-1]}{chr(ord(alias[-1]) - 1)}~"  # what begins so is behind this, and nothing between
-    return [one for one in view.studies(before, 1) if one.alias == alias]
-
-
 def _source(study: Study) -> dict[str, Any]:
     return {
         "source": study.source, "modality": study.modality, "first": when(study.first), "last": when(study.last),
-        "complete": study.complete, "expected": study.expected,
+        "complete": study.complete, "expected": study.expected, "missing": study.missing,
     }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stowgate.reason import Reason, failed, held, quarantined
+from stowgate.reason import Reason, failed, finding, held, quarantined
 
 CUSTODY: dict[str, Reason] = {
     # custody: what the spool, its keys and its callers say
@@ -126,6 +126,10 @@ CUSTODY: dict[str, Reason] = {
     "unknown_item": failed(
         "There is nothing of this id, or several begin like it.",
         "Give at least 6 digits of one that `stowgate queue list`, `quarantine list` or `study list` shows.",
+    ),
+    "study_short": finding(
+        "Nothing more came of a study although its headers tell of more instances.",
+        "See at the sender whether it sent all; what comes later still joins the study. `stowgate study list` counts.",
     ),
     "caller_not_allowed": failed(
         "A caller that is not on the list was turned away.",

@@ -14,6 +14,7 @@ from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Coming, Custody, Ended, Event
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
+from stowgate.store.study import Completed
 from tests.store.custody_sample import (
     CT,
     KEY,
@@ -777,7 +778,7 @@ class TestStudies:
         hands.monotonic += 29
         assert ledger.complete_studies({"ct": 30, "slow": 300}) == []
         hands.monotonic += 1
-        assert ledger.complete_studies({"ct": 30, "slow": 300}) == [hex32(1, 4)]
+        assert ledger.complete_studies({"ct": 30, "slow": 300}) == [Completed(hex32(1, 4), "ct")]
         assert ledger.complete_studies({"ct": 30, "slow": 300}) == [], "told once"
         assert [study.complete for study in ledger.studies()] == [True, False]
         hands.monotonic += 1000
@@ -794,18 +795,9 @@ class TestStudies:
         ledger.receive([coming(4)])
         assert not ledger.studies()[0].complete and ledger.studies()[0].last > last
         hands.monotonic += 30
-        assert ledger.complete_studies({"ct": 30}) == [hex32(1, 4)]
+        assert ledger.complete_studies({"ct": 30}) == [Completed(hex32(1, 4), "ct")]
 
     def test_a_clock_set_wrong_completes_nothing(self, ledger: Custody, hands: Hands) -> None:
         ledger.receive([coming(1)])
         hands.wall += 10_000_000
         assert ledger.complete_studies({"ct": 30}) == []
-
-    def test_a_study_of_which_all_is_there_is_complete_at_once(self, ledger: Custody) -> None:
-        ledger.expect(hex32(1, 4), "ct", 2)
-        ledger.receive([coming(1), coming(2, 1, 1), coming(3, code="not_dicom")])
-        ledger.expect(hex32(1, 4), "ct", 2)
-        assert ledger.complete_studies({}) == []
-        ledger.receive([coming(4)])
-        assert ledger.complete_studies({}) == [hex32(1, 4)]
-        assert ledger.studies()[0].expected == 2

@@ -15,6 +15,7 @@ from stowgate.ingest.scanner import Called, send
 from stowgate.lifecycle import State
 from stowgate.settings import load
 from stowgate.vault.key import load as load_key
+from tests.builder import el
 from tests.faces.conftest import Stowgate
 from tests.faces.gateway_stage import eventually
 from tests.journeys.stage import scan
@@ -307,6 +308,31 @@ def test_a_destination_is_shown_as_a_link_with_its_outages_and_what_is_left(
     assert found["bytes_left"] == 0 and found["rate"] > 0 and found["gone_in"] == ""
     assert json.loads(stowgate("study", "list", "--json").out)["gone_in"] == ""
     assert stowgate("dest", "show", "nobody").code == 10
+
+
+def test_a_study_that_is_short_of_what_its_headers_tell_is_shown_as_that(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    def sends(*numbers: int) -> None:
+        files = [tmp_path / f"{number}.dcm" for number in numbers]
+        for number, file in zip(numbers, files, strict=True):
+            file.write_bytes(scan(number, more=(el("NumberOfStudyRelatedInstances", "3"),)))
+        assert send(Called("127.0.0.1", gateway.ports["ct"], "STOWGATE", "CT1"), files) == len(files)
+
+    sends(1)
+    study = json.loads(stowgate("study", "list", "--json").out)
+    assert (study["expected"], study["missing"], study["complete"]) == (3, 2, False)
+    said = stowgate("study", "show", study["alias"]).err
+    assert "Its headers tell of 3 instances; 2 of them have not come." in said
+    assert "study_short" not in said, "they may still come"
+    (short,) = gateway.gateway.ledger.complete_studies({"ct": 0.0})
+    assert short.missing == 2
+    said = stowgate("study", "show", study["alias"]).err
+    assert "study_short: Nothing more came of a study" in said
+    assert "2 of them" not in stowgate("study", "show", study["alias"], "--json").err
+    sends(2, 3)
+    said = stowgate("study", "show", study["alias"]).err
+    assert "3 instances; all of them are here." in said and "study_short" not in said
 
 
 RECIPIENT = """

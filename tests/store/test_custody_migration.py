@@ -16,6 +16,7 @@ from stowgate.store.custody_rows import clean_values
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.custody_view import APPLICATION
 from stowgate.store.deliveries import Bound, Outcome
+from stowgate.store.expected import Told
 from stowgate.store.migrate import Migration, migrate, shipped
 from tests.store.custody_sample import KEY, clean, coming, hex32
 
@@ -194,3 +195,19 @@ def test_what_was_made_before_there_were_profiles_stands_as_it_did(tmp_path: Pat
         assert not ledger.clean_more([hex32(1)])
         (given,) = ledger.lease("w", 1)
         assert given.adds and given.priority == ""
+
+
+def test_a_study_from_before_its_instances_were_counted_waits_for_its_idle_time(tmp_path: Path) -> None:
+    path, steps = tmp_path / "ledger.db", shipped("custody_migrations")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrate(db, path, [step for step in steps if step.number < 8], APPLICATION)
+        db.execute(
+            "INSERT INTO studies (alias, source, modality, first, last, boot, touched)"
+            " VALUES (?, 'ct', '', 1, 1, '', 1)",
+            (hex32(1, 4),),
+        )
+    with open_custody(path, KEY) as ledger:
+        ledger.receive([coming(1, told=Told(1)), coming(2, source="drop", told=Told(1, 1, 1))])
+        ledger.receive([coming(3, study=hex32(2, 4), told=Told(1))])
+        assert [(one.expected, one.missing) for one in ledger.studies()] == [(None, 0), (None, 0), (1, 0)]
+        assert [one.alias for one in ledger.complete_studies({})] == [hex32(2, 4)]

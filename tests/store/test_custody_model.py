@@ -22,6 +22,7 @@ from stowgate.store.custody import Custody, Ended, Event
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.store.deliveries import Bound, Outcome
+from stowgate.store.expected import Told
 from tests.store.custody_sample import KEY, OTHER, OTHER_POLICY, POLICY, Hands, clean, cleaned, coming, ended, hex32
 
 SOAK = bool(os.environ.get("STOWGATE_SOAK"))
@@ -37,6 +38,8 @@ OUTCOMES = st.builds(
     st.integers(0, 6), st.sampled_from(Delivery), st.sampled_from(Evidence), st.sampled_from([None, 5.0]),
     st.booleans(),
 )  # fmt: skip
+NUMBERS = st.one_of(st.none(), st.integers(1, 4))
+TOLD = st.builds(Told, NUMBERS, st.one_of(st.none(), st.integers(1, 2)), NUMBERS)
 KEYS = (KEY.id, OTHER.id)
 ENDS = st.sampled_from(sorted(NEXT[State.RECEIVED]))
 
@@ -70,14 +73,18 @@ class Ledgers(RuleBasedStateMachine):
         return said[0]
 
     @rule(
-        group=st.lists(st.tuples(N, st.integers(0, 3), st.integers(0, 1), st.integers(0, 2)), max_size=4),
+        group=st.lists(st.tuples(N, st.integers(0, 3), st.integers(0, 1), st.integers(0, 2), TOLD), max_size=4),
         source=SOURCES,
+        series=st.integers(0, 2),
     )
-    def receive(self, group: list[tuple[int, int, int, int]], source: str) -> None:
+    def receive(self, group: list[tuple[int, int, int, int, Told]], source: str, series: int) -> None:
         arrivals = [
-            coming(n, i, c, source=source, study=hex32(s, 4) if s else "", modality="" if c else "CT")
-            for n, i, c, s in group
-        ]
+            coming(
+                n, i, c, source=source, study=hex32(s, 4) if s else "", modality="" if c else "CT",
+                series=hex32(series, 9) if series else "", told=told,
+            )
+            for n, i, c, s, told in group
+        ]  # fmt: skip
         self.both("receive", arrivals)
 
     @rule(n=N, code=st.sampled_from(["not_dicom", "truncated"]))
@@ -146,10 +153,6 @@ class Ledgers(RuleBasedStateMachine):
     @rule(ids=IDS, raw=st.booleans(), clean=st.booleans())
     def forget(self, ids: list[int], raw: bool, clean: bool) -> None:
         self.both("forget_payload", [hex32(n) for n in ids], raw=raw, clean=clean)
-
-    @rule(study=st.integers(1, 2), source=SOURCES, number=st.integers(0, 4))
-    def expect(self, study: int, source: str, number: int) -> None:
-        self.both("expect", hex32(study, 4), source, number)
 
     @rule(ct=st.integers(0, 100), drop=st.one_of(st.none(), st.integers(0, 100)))
     def complete(self, ct: int, drop: int | None) -> None:

@@ -12,6 +12,7 @@ import pytest
 from stowgate.lifecycle import NEXT, NEXT_DELIVERY, Delivery, State
 from stowgate.store import (
     custody_damage,
+    custody_expected,
     custody_steps,
     custody_view,
     deliveries_sqlite,
@@ -191,7 +192,7 @@ def test_only_callers_are_ever_deleted() -> None:
 
 def test_every_query_is_used_and_every_used_one_is_there() -> None:
     for sql, modules in (
-        (SQL, (custody_steps, custody_view, custody_damage)),
+        (SQL, (custody_steps, custody_expected, custody_view, custody_damage)),
         (DELIVERIES, (deliveries_steps, deliveries_view, deliveries_sqlite)),
     ):
         source = "".join(Path(module.__file__ or "").read_text() for module in modules)

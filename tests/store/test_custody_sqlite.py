@@ -26,6 +26,7 @@ from stowgate.store.clocks import Clocks
 from stowgate.store.custody import Event, Leased
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.store.sqlite import open_ledger
+from stowgate.store.study import Completed
 from tests.store.custody_sample import KEY, OTHER, Hands, bring, clean, cleaned, coming, hex32, leased
 
 WRITER = Path(__file__).with_name("custody_writer.py")
@@ -100,7 +101,7 @@ class TestKeeping:
         with open_custody(path, KEY, hands.clocks) as ledger:
             assert ledger.complete_studies({"ct": 30}) == []
             hands.monotonic = 30.0
-            assert ledger.complete_studies({"ct": 30}) == [hex32(1, 4)]
+            assert ledger.complete_studies({"ct": 30}) == [Completed(hex32(1, 4), "ct")]
 
 
 class TestRestoring:

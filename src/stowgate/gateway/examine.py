@@ -17,11 +17,12 @@ from stowgate.dicom.scanner import Buffer, scan
 from stowgate.dicom.source import ByteSource
 from stowgate.errors import Rejected
 from stowgate.framing import mac
-from stowgate.gateway import header_clock
+from stowgate.gateway import header_clock, header_counts
 from stowgate.ingest.peek import FIRST, data_set_start
 from stowgate.outbox.routing import PRIORITIES, SEND, marks_of, priority_of, text_of, wish_of
 from stowgate.standard.uids import is_registered
 from stowgate.store.custody import Coming
+from stowgate.store.expected import NOTHING, Told
 from stowgate.vault.key import Key
 
 _STATION, _SERIAL, _MODEL = 0x00081010, 0x00181000, 0x00081090
@@ -44,6 +45,8 @@ class Examined:
     priority: str = ""
     clock: int | None = None
     triage: tuple[str, ...] = ()
+    series: str = ""
+    told: Told = NOTHING
 
 
 class Content:
@@ -93,7 +96,7 @@ class Examiner:
         self._patterns, self._triage = tuple(patterns), rules() if triage is None else tuple(triage)
         self._instance, self._study = key.sub(b"custody-instance"), key.sub(b"custody-study")
         self._scanner, self._protocol = key.sub(b"custody-scanner"), key.sub(b"custody-protocol")
-        self._content = key.sub(b"custody-content")
+        self._content, self._series = key.sub(b"custody-content"), key.sub(b"custody-series")
         self._limits, self._scratch = limits, scratch
         self._threads = threading.local()
 
@@ -143,6 +146,8 @@ class Examiner:
             priority,
             header_clock.offset(found.get, time.time()),
             fitting(self._triage, Coded("", modality, priority, words)),
+            self._alias(self._series, b"series", raw(0x0020000E)),
+            header_counts.told(found.get),
         )
 
     def _buffer(self) -> Buffer:
@@ -162,7 +167,7 @@ def coming(id: str, source: str, size: int, content: str, seen: Examined, peer: 
     return Coming(
         id, source, size, seen.instance, content, seen.study, seen.modality, seen.sop_class,
         seen.scanner, seen.protocol, peer, marks=marks, priority=seen.priority, clock=seen.clock,
-        triage=seen.triage,
+        triage=seen.triage, series=seen.series, told=seen.told,
     )  # fmt: skip
 
 

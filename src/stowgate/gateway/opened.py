@@ -30,6 +30,7 @@ from stowgate.observe.audit import AuditLog
 from stowgate.store.custody_sqlite import SqliteCustody, open_custody
 from stowgate.store.sheet import Original
 from stowgate.store.spool_folder import Spool, open_spool
+from stowgate.store.study import Completed
 from stowgate.vault.folder import KEY, LEDGER, key_name
 from stowgate.vault.key import Key, found_or_made, load, obtain
 from stowgate.vault.unit_key import Keyring, obtain_unit_key
@@ -96,9 +97,13 @@ class Gateway:
         except Temporary:
             return 0
 
-    def note_completeness(self) -> list[str]:
-        """Mark studies for which nothing came for long enough; their aliases."""
-        return self.ledger.complete_studies(self.plan.complete_after)
+    def note_completeness(self) -> list[Completed]:
+        """Mark studies that all came of, or nothing for long enough, and tell which of them lack something."""
+        done = self.ledger.complete_studies(self.plan.complete_after)
+        for one in done:
+            if one.missing:
+                self.ears.tell(events.Noticed("study_short", one.source, study=one.alias, count=one.missing))
+        return done
 
 
 @contextmanager

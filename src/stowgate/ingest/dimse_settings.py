@@ -72,7 +72,9 @@ class Dimse(_Section):
     max_associations: int = Field(default=50, ge=1, le=1000, description="Associations at the same time.")
     max_per_ip: int = Field(default=64, ge=1, le=1000, description="Connections of one address that may wait.")
     complete_after: float = Field(
-        default=600.0, gt=0, description="Seconds without a new object after which a study counts as complete."
+        default=600.0,
+        gt=0,
+        description="Seconds without a new object after which a study counts as complete, unless it is all there.",
     )
     issuer: str = Field(
         default="", max_length=64, description="Who issued the patient IDs of this source, where objects do not say."

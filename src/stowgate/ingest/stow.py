@@ -35,7 +35,9 @@ class Stow(BaseModel):
         default="", max_length=64, description="Who issued the patient IDs of this source, where objects do not say."
     )
     complete_after: float = Field(
-        default=600.0, gt=0, description="Seconds without a new object after which a study counts as complete."
+        default=600.0,
+        gt=0,
+        description="Seconds without a new object after which a study counts as complete, unless it is all there.",
     )
     sop_classes: tuple[str, ...] = Field(default=(), description="SOP Class UIDs that are taken; empty for all.")
     body_bytes: int = Field(default=64 << 30, ge=1, description="Bytes of one upload.")

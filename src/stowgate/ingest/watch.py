@@ -53,7 +53,9 @@ class Folder(BaseModel):
         default=30.0, ge=1, le=86_400, description="Seconds between looks at everything, for shares that tell nothing."
     )
     complete_after: float = Field(
-        default=600.0, gt=0, description="Seconds without a new object after which a study counts as complete."
+        default=600.0,
+        gt=0,
+        description="Seconds without a new object after which a study counts as complete, unless it is all there.",
     )
     issuer: str = Field(
         default="", max_length=64, description="Who issued the patient IDs of this source, where objects do not say."

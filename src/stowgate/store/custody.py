@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 from stowgate.lifecycle import State
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.deliveries import Deliveries
+from stowgate.store.expected import NOTHING, Told
 from stowgate.store.looks import Looks
+from stowgate.store.study import Completed, Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,12 @@ class Coming:
     source, size -- its name in the configuration, bytes of the PS3.10 file
     instance, study -- aliases of the SOP and of the Study Instance UID
     content  -- alias of the data set's bytes: equal for equal data sets
-    scanner, protocol -- aliases of station and protocol, for fleet quality
+    scanner, protocol, series -- aliases of station and protocol, for fleet quality; of the Series Instance UID
     code     -- why it was rejected (then nothing lies on the shelf), "" for one that is taken into custody
     marks, triage -- names of the descriptions of the configuration, ids of the rules of triage, that its header fits
     priority -- "low", "medium" or "high" as its header says, or ""
     clock    -- seconds from the time that its header names to its arrival, None where it names none
+    told     -- how many instances its header says that its study and its series have
     """
 
     id: str
@@ -44,6 +47,8 @@ class Coming:
     priority: str = ""
     triage: tuple[str, ...] = ()
     clock: int | None = None
+    series: str = ""
+    told: Told = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +118,6 @@ class Row:
     next_try: float | None = None
     delivered: bool = False
     triage: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """One study of one source: how many of its instances are in each state, and how many of these were delivered."""
-
-    alias: str
-    source: str
-    modality: str
-    counts: Mapping[State, int]
-    first: float
-    last: float
-    complete: bool
-    """Nothing came for the idle time of its source, or the expected number is there."""
-    expected: int | None = None
-    delivered: Mapping[State, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,14 +255,11 @@ class Custody(Protocol):
     def studies(self, after: str = "", most: int = 100) -> list[Study]:
         """A page of studies, by alias; longer than `most` by the other sources of its last alias."""
 
-    def expect(self, study: str, source: str, number: int) -> None:
-        """Note how many instances a study that is known will have."""
+    def complete_studies(self, idle: Mapping[str, float]) -> list[Completed]:
+        """Mark the studies for which nothing came for their source's idle seconds; what is newly complete, by alias.
 
-    def complete_studies(self, idle: Mapping[str, float]) -> list[str]:
-        """Mark the studies for which nothing came for their source's idle seconds; the aliases newly complete.
-
-        So is one that has its expected number. Copies and what was rejected neither count nor keep a study open; a
-        new arrival opens it again. Elapsed time is monotonic, and after a reboot at least the time since.
+        So is one of which all came that headers tell of, from whichever source. Copies and what was rejected neither
+        count nor keep a study open; a new arrival opens it again. Time is monotonic, after a reboot that since then.
         """
 
     def turned_away(self, source: str, calling: str, address: str) -> None:

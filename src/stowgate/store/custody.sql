@@ -136,8 +136,44 @@ UPDATE items SET has_raw = CASE WHEN adds = 1 THEN has_raw ELSE min(has_raw, :ke
     has_clean = min(has_clean, :keep_clean), updated = :now
 WHERE id = :id;
 
--- name: expect -- note how many instances a study will have
-UPDATE studies SET expected = :expected WHERE alias = :study AND source = :source;
+-- name: meet_alias -- count a study from its first arrival on, from whichever source; one that was there before is not
+INSERT INTO announced (study)
+SELECT alias FROM studies
+WHERE alias = :study AND source = :source
+    AND NOT EXISTS (SELECT 1 FROM studies WHERE alias = :study AND source <> :source)
+ON CONFLICT (study) DO NOTHING;
+
+-- name: is_counted -- whether an instance came before to a study
+SELECT 1 FROM items WHERE instance = :instance AND instance <> '' AND study = :study AND counted = 1 LIMIT 1;
+
+-- name: count_item -- an arrival is the first of its instance
+UPDATE items SET counted = 1 WHERE id = :id;
+
+-- name: count_study -- one more instance of a study, and the highest numbers that headers gave for it
+UPDATE announced
+SET there = there + 1, instances = max(coalesce(instances, :instances), coalesce(:instances, instances)),
+    series = max(coalesce(series, :series), coalesce(:series, series))
+WHERE study = :study
+RETURNING there, instances, series, least;
+
+-- name: count_series -- one more instance of a series, and the highest number that headers gave for it
+INSERT INTO announced_series (study, series, there, instances) VALUES (:study, :series, 1, :instances)
+ON CONFLICT (study, series) DO UPDATE
+SET there = there + 1,
+    instances = max(coalesce(instances, excluded.instances), coalesce(excluded.instances, instances));
+
+-- name: each_series -- how many instances of each series of a study came, and how many headers tell of
+SELECT there, instances FROM announced_series WHERE study = :study LIMIT :most;
+
+-- name: expect -- note what follows of all that headers said
+UPDATE announced SET least = :least, whole = :whole WHERE study = :study;
+
+-- name: missing -- how many instances a study lacks that is complete for each of its sources that has an idle time
+SELECT least - there FROM announced
+WHERE study = :study AND least > there AND NOT EXISTS (
+    SELECT 1 FROM studies JOIN json_each(:idle) AS idle ON idle.key = studies.source
+    WHERE studies.alias = :study AND complete = 0
+);
 
 -- name: complete -- mark the studies that nothing came to for their source's idle time, or that are all there
 UPDATE studies SET complete = 1
@@ -147,13 +183,9 @@ WHERE complete = 0 AND (
         WHERE idle.key = studies.source
             AND CASE WHEN boot = :boot THEN :monotonic - touched ELSE :monotonic END >= idle.value
     )
-    OR expected <= (
-        SELECT sum(n) FROM study_counts
-        WHERE study_counts.alias = studies.alias AND study_counts.source = studies.source
-            AND state NOT IN ('duplicate', 'rejected')
-    )
+    OR EXISTS (SELECT 1 FROM announced WHERE announced.study = studies.alias AND whole = 1 AND there >= least)
 )
-RETURNING alias;
+RETURNING alias, source;
 
 -- name: turn_away -- count a caller that is not allowed
 INSERT INTO callers (source, calling, address, first, last, count, seen)
@@ -186,14 +218,14 @@ ORDER BY number LIMIT :most;
 SELECT source, state, n FROM counts;
 
 -- name: studies -- a page of studies; it ends behind all sources of its last alias
-SELECT alias, source, modality, first, last, complete, expected, (
+SELECT alias, source, modality, first, last, complete, (
     SELECT json_group_object(state, n) FROM study_counts
     WHERE study_counts.alias = studies.alias AND study_counts.source = studies.source
 ), (
     SELECT json_group_object(state, n) FROM study_delivered
     WHERE study_delivered.alias = studies.alias AND study_delivered.source = studies.source
-)
-FROM studies
+), announced.least, announced.there
+FROM studies LEFT JOIN announced ON announced.study = studies.alias
 WHERE alias > :after AND alias <= coalesce(
     (SELECT alias FROM studies WHERE alias > :after ORDER BY alias, source LIMIT 1 OFFSET :most - 1), x''
 )

@@ -11,7 +11,7 @@ from stowgate.lifecycle import NEXT, State
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import SYSTEM, Clocks, Moment
 from stowgate.store.custody import Caller, Coming, Ended, Event, Leased
-from stowgate.store.custody_memory_view import GONE, Item, Known, MemoryView
+from stowgate.store.custody_memory_view import GONE, Item, Known, MemoryView, Tally
 from stowgate.store.custody_rows import (
     CALLERS,
     LEASE,
@@ -23,6 +23,7 @@ from stowgate.store.custody_rows import (
 from stowgate.store.custody_steps import choose
 from stowgate.store.deliveries_memory import MemoryDeliveries
 from stowgate.store.looks_memory import MemoryLooks
+from stowgate.store.study import Completed
 
 _NO_ORIGINAL = (State.REJECTED, State.DUPLICATE, State.DROPPED)
 
@@ -87,9 +88,11 @@ class MemoryCustody(MemoryView):
         key, now, boot, touched = (coming.study, coming.source), moment.now, moment.boot, moment.monotonic
         if key not in self._studies:
             self._studies[key] = Known(coming.modality, now, now, boot, touched)
+            self._tallies.setdefault(coming.study, Tally())
         study = self._studies[key]
         if new:
             study.last, study.boot, study.touched, study.complete = now, boot, touched, False
+            self._tallies[coming.study].count(coming)
         study.modality = study.modality or coming.modality
 
     def lease(self, worker: str, most: int) -> list[Leased]:
@@ -243,24 +246,25 @@ class MemoryCustody(MemoryView):
                 item.has_raw, item.has_clean = item.has_raw and (item.adds or not raw), item.has_clean and not clean
                 item.updated = now
 
-    def expect(self, study: str, source: str, number: int) -> None:
-        """Of a study that is known."""
-        with self._turn:
-            if known := self._studies.get((study, source)):
-                known.expected = number
-
-    def complete_studies(self, idle: Mapping[str, float]) -> list[str]:
+    def complete_studies(self, idle: Mapping[str, float]) -> list[Completed]:
         """Looks at every study."""
         with self._turn:
             done = [key for key in self._studies if self._is_complete(*key, idle.get(key[1], math.inf))]
             for key in done:
                 self._studies[key].complete = True
-            return sorted({alias for alias, _ in done})
+            first = dict(sorted(done, reverse=True))
+            waits = {source for source, seconds in idle.items() if math.isfinite(seconds)}
+            return [Completed(alias, first[alias], self._lacks(alias, waits)) for alias in sorted(first)]
+
+    def _lacks(self, alias: str, waits: Collection[str]) -> int:
+        known = self._studies.items()
+        is_open = any(of == alias and source in waits and not study.complete for (of, source), study in known)
+        return 0 if is_open else self._tallies[alias].missing()
 
     def _is_complete(self, alias: str, source: str, idle: float) -> bool:
-        study, counts, now = self._studies[alias, source], self._counts_of(alias, source), self._clocks.monotonic()
-        there = counts.total() - counts[State.DUPLICATE] - counts[State.REJECTED]
-        all_there = study.expected is not None and there >= study.expected
+        study, tally, now = self._studies[alias, source], self._tallies[alias], self._clocks.monotonic()
+        follows = tally.expected()
+        all_there = follows is not None and follows.whole and not tally.missing()
         since = now - study.touched if study.boot == self._clocks.boot() else now
         return not study.complete and (all_there or since >= idle)
 

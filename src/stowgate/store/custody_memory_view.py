@@ -11,8 +11,10 @@ from stowgate.lifecycle import State
 from stowgate.outbox.policy import Urgency
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Moment
-from stowgate.store.custody import Caller, Coming, Event, Row, Study
+from stowgate.store.custody import Caller, Coming, Event, Row
 from stowgate.store.custody_rows import every_state, is_beginning
+from stowgate.store.expected import NOTHING, Expected, Series, Told, expected, higher
+from stowgate.store.study import Study
 
 GONE = (State.PURGING, State.PURGED)
 """States in which the payload need not be there."""
@@ -60,7 +62,33 @@ class Known:
     boot: str
     touched: float
     complete: bool = False
-    expected: int | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Of one study from all sources: the instances that came, and what headers say of their number."""
+
+    instances: set[str] = field(default_factory=set)
+    told: Told = NOTHING
+    each: dict[str, Series] = field(default_factory=dict)
+
+    def count(self, coming: Coming) -> None:
+        """An arrival that is no copy."""
+        if not coming.instance or coming.instance in self.instances:
+            return
+        self.instances.add(coming.instance)
+        new, before = coming.told, self.each.get(coming.series, Series(0))
+        self.told = Told(higher(self.told.instances, new.instances), higher(self.told.series, new.series))
+        self.each[coming.series] = Series(before.there + 1, higher(before.told, new.in_series))
+
+    def expected(self) -> Expected | None:
+        """What follows of it."""
+        return expected(len(self.instances), self.told.instances, self.told.series, list(self.each.values()))
+
+    def missing(self) -> int:
+        """How many of those that headers tell of are not here."""
+        follows = self.expected()
+        return follows.least - len(self.instances) if follows else 0
 
 
 class MemoryView:
@@ -72,6 +100,7 @@ class MemoryView:
         self._standing: dict[tuple[str, str, str], tuple[str, CleanObject]] = {}
         """By instance, policy and key."""
         self._studies: dict[tuple[str, str], Known] = {}
+        self._tallies: dict[str, Tally] = {}
         self._callers: dict[tuple[str, str, str], Caller] = {}
         self._events: list[Event] = []
         self._keys: dict[str, str] = {}
@@ -170,9 +199,11 @@ class MemoryView:
             return [self._study(*key) for key in keys if key[0] <= last]
 
     def _study(self, alias: str, source: str) -> Study:
-        study, counts = self._studies[alias, source], self._counts_of(alias, source)
+        study, counts, tally = self._studies[alias, source], self._counts_of(alias, source), self._tallies[alias]
+        follows = tally.expected()
         return Study(
-            alias, source, study.modality, every_state(counts), study.first, study.last, study.complete, study.expected,
+            alias, source, study.modality, every_state(counts), study.first, study.last, study.complete,
+            follows.least if follows else None, tally.missing(),
             dict(Counter(item.state for item in self._of_study(alias, source) if item.delivered)),
         )  # fmt: skip
 

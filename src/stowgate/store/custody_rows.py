@@ -10,8 +10,10 @@ from typing import Any
 from stowgate.lifecycle import NEXT, State
 from stowgate.reasons import REASONS
 from stowgate.store.clean_object import CleanObject
-from stowgate.store.custody import Caller, Coming, Ended, Leased, Row, Study
+from stowgate.store.custody import Caller, Coming, Ended, Leased, Row
 from stowgate.store.deliveries_rows import sound_rules
+from stowgate.store.expected import MOST, Told
+from stowgate.store.study import Study
 
 CALLERS = 1_000
 """How many of those turned away are remembered."""
@@ -40,6 +42,12 @@ def sound_coming(group: Iterable[Coming]) -> None:
         sound_rules(coming.triage)
         if not coming.source or coming.size < 0:
             raise ValueError("an arrival has a source and a size")
+        if not _sound_told(coming.told):
+            raise ValueError("what a header tells of is a number that a study can have")
+
+
+def _sound_told(told: Told) -> bool:
+    return all(number is None or 0 < number <= MOST for number in (told.instances, told.series, told.in_series))
 
 
 def sound_ended(group: Sequence[Ended]) -> None:
@@ -107,10 +115,11 @@ def leased_row(row: Sequence[Any]) -> Leased:
 
 def study_row(row: Sequence[Any]) -> Study:
     """A row of the query `studies`."""
-    alias, source, modality, first, last, complete, expected, counted, delivered = row
+    alias, source, modality, first, last, complete, counted, delivered, least, came = row
     counts = {State(state): n for state, n in json.loads(counted).items()}
     there = {State(state): n for state, n in json.loads(delivered).items() if n}
-    return Study(alias, source, modality, every_state(counts), first, last, bool(complete), expected, there)
+    missing = max(0, least - came) if least is not None else 0
+    return Study(alias, source, modality, every_state(counts), first, last, bool(complete), least, missing, there)
 
 
 def caller_row(row: Sequence[Any]) -> Caller:

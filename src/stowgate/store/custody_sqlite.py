@@ -26,6 +26,7 @@ from stowgate.store.looks_sqlite import SqliteLooks
 from stowgate.store.migrate import Migration, migrate, shipped
 from stowgate.store.page_sums import PageSums
 from stowgate.store.plain import plain_errors
+from stowgate.store.study import Completed
 from stowgate.vault.folder import sync_folder
 from stowgate.vault.key import Key
 
@@ -159,11 +160,7 @@ class SqliteCustody(CustodyView):
         """One commit."""
         self._writer.run(lambda db: steps.forget_payload(db, ids, raw, clean, self._now()))
 
-    def expect(self, study: str, source: str, number: int) -> None:
-        """One commit."""
-        self._writer.run(lambda db: steps.expect(db, study, source, number))
-
-    def complete_studies(self, idle: Mapping[str, float]) -> list[str]:
+    def complete_studies(self, idle: Mapping[str, float]) -> list[Completed]:
         """By the index of those that are open; nothing is written where none is complete."""
         wanted = json.dumps({source: seconds for source, seconds in idle.items() if math.isfinite(seconds)})
         return self._writer.run(lambda db: steps.complete_studies(db, wanted, self._now()))

@@ -11,10 +11,12 @@ from stowgate.lifecycle import State
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Moment
 from stowgate.store.custody import Coming, Ended, Leased
+from stowgate.store.custody_expected import count, meet, missing_of
 from stowgate.store.custody_rows import clean_values, leased_row, taken_twice
 from stowgate.store.deliveries import REFUSED
 from stowgate.store.deliveries_steps import settle
 from stowgate.store.queries import queries
+from stowgate.store.study import Completed
 
 FILE = "custody.sql"
 
@@ -91,8 +93,12 @@ def _note_study(db: sqlite3.Connection, coming: Coming, moment: Moment, *, new: 
     if not coming.study:
         return
     which = {"study": coming.study, "source": coming.source}
-    if not _tell(db, "meet_study", **which, modality=coming.modality, **moment.values()) and new:
+    if _tell(db, "meet_study", **which, modality=coming.modality, **moment.values()):
+        meet(db, coming)
+    elif new:
         _tell(db, "touch_study", **which, **moment.values())
+    if new:
+        count(db, coming)
     if coming.modality:
         _tell(db, "name_modality", **which, modality=coming.modality)
 
@@ -231,15 +237,11 @@ def forget_payload(db: sqlite3.Connection, ids: Collection[str], raw: bool, clea
         _tell(db, "forget", id=id, keep_raw=not raw, keep_clean=not clean, now=moment.now)
 
 
-def expect(db: sqlite3.Connection, study: str, source: str, number: int) -> None:
-    """See `store.custody.Custody.expect`."""
-    _tell(db, "expect", study=study, source=source, expected=number)
-
-
-def complete_studies(db: sqlite3.Connection, idle: str, moment: Moment) -> list[str]:
+def complete_studies(db: sqlite3.Connection, idle: str, moment: Moment) -> list[Completed]:
     """See `store.custody.Custody.complete_studies`; `idle` as JSON."""
-    found = _ask(db, "complete", idle=idle, boot=moment.boot, monotonic=moment.monotonic)
-    return sorted({str(alias) for (alias,) in found})
+    found = sorted(_ask(db, "complete", idle=idle, boot=moment.boot, monotonic=moment.monotonic), reverse=True)
+    first = {str(alias): str(source) for alias, source in found}
+    return [Completed(alias, first[alias], missing_of(db, alias, idle)) for alias in sorted(first)]
 
 
 def turned_away(db: sqlite3.Connection, caller: Mapping[str, str], most: int, moment: Moment) -> None:

@@ -15,13 +15,14 @@ from stowgate.errors import Misconfigured
 from stowgate.lifecycle import State
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.connection import snapshot, untouched
-from stowgate.store.custody import Caller, Event, Row, Study
+from stowgate.store.custody import Caller, Event, Row
 from stowgate.store.custody_rows import caller_row, clean_row, every_state, is_beginning, item_row, study_row
 from stowgate.store.deliveries_view import SqliteDeliveriesView
 from stowgate.store.looks_sqlite import SqliteLooksView
 from stowgate.store.migrate import check, shipped
 from stowgate.store.plain import plain_errors
 from stowgate.store.queries import queries
+from stowgate.store.study import Study
 
 APPLICATION = int.from_bytes(b"STWC", "big")
 """PRAGMA application_id of a gateway's ledger, so that no batch ledger is taken for one."""

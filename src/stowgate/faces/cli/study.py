@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,9 +18,18 @@ from stowgate.reasons import REASONS
 if TYPE_CHECKING:
     from stowgate.settings import Settings
     from stowgate.store.custody_view import CustodyView
+    from stowgate.store.study import Study
 
 app = typer.Typer(help="Studies: list them, show one, certify what became of one.", no_args_is_help=True)
-_COLUMNS = (("alias", 32), ("source", 12), ("modality", 8), ("instances", 9), ("complete", 8), ("gone_in", 0))
+_COLUMNS = (
+    ("alias", 32),
+    ("source", 12),
+    ("modality", 8),
+    ("instances", 9),
+    ("complete", 8),
+    ("missing", 7),
+    ("gone_in", 0),
+)
 _GROUP = 500
 
 
@@ -53,7 +62,7 @@ def show_(
 ) -> None:
     """The items of one study, by its alias or at least 6 digits it begins with."""
     from stowgate.faces.cli.dest import shut
-    from stowgate.questions import backlog_of, pages, seen_of, study_named
+    from stowgate.questions import backlog_of, pages, seen_of, sources_of, study_named
     from stowgate.questions_links import left_of
 
     settings = settings_of(config)
@@ -64,11 +73,24 @@ def show_(
         rows = map(backlog_of, pages(view, (), study=study))
         show(rows, as_json, (("id", 32), ("state", 11), ("modality", 8), ("reason", 0)), "")
         still = left_of(view, [study], shut(settings)).get(study)
-        seen = seen_of(view, study)
+        seen, sources = seen_of(view, study), sources_of(view, study)
     if still and not as_json:
         say(f"{still.bytes:,} bytes of it are still to go; time left: {still.words}.")
+    if not as_json:
+        _say_expected(sources)
     for code, number in seen.items() if not as_json else ():
         say(f"{number:,} x {code}: {REASONS[code].sentence} {REASONS[code].advice}".rstrip())
+
+
+def _say_expected(sources: Sequence[Study]) -> None:
+    """What headers tell of, where they do; it is the same for each source."""
+    one = sources[0]
+    if one.expected is None:
+        return
+    lack = f"{one.missing:,} of them have not come" if one.missing else "all of them are here"
+    say(f"Its headers tell of {one.expected:,} instances; {lack}.")
+    if one.missing and all(source.complete for source in sources):
+        say(f"study_short: {REASONS['study_short'].sentence} {REASONS['study_short'].advice}")
 
 
 app.command("certificate")(certificate)
