@@ -201,7 +201,7 @@ class Noticed:
 
 ACTS = frozenset(
     "hold release drop export quarantine_export quarantine_release quarantine_drop audit_export keys_rotate "
-    "retry verify dest_pause dest_resume dest_catch_up purge "
+    "retry verify dest_pause dest_resume dest_catch_up dest_forget purge "
     "caller_allowed intake_closed intake_opened settings_changed".split()
 )
 """What a person can do that is recorded."""

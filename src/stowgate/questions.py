@@ -13,7 +13,7 @@ from stowgate.reason import Reason
 from stowgate.reasons import REASONS
 from stowgate.store.custody import Caller, Event, Row
 from stowgate.store.custody_rows import is_beginning
-from stowgate.store.deliveries import Destination, OnItsWay
+from stowgate.store.deliveries import FORGOTTEN, Destination, OnItsWay
 from stowgate.store.study import Study
 
 _S = State
@@ -149,7 +149,7 @@ def _on_its_way(
     closed: Callable[[str], float | None],
 ) -> Backlog:
     """The same, with the first reason why it has not arrived at one of its destinations."""
-    left = [way for way in ways if way.stand != "over" or way.state is Delivery.REFUSED]
+    left = [way for way in ways if way.stand != "over" or (way.state is Delivery.REFUSED and way.code != FORGOTTEN)]
     if not left:
         return item
     told = [waits(way, places.get(way.destination), closed(way.destination)) for way in left]

@@ -13,7 +13,7 @@ from stowgate.questions import pages, sources_of
 from stowgate.questions_delivery import View
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Row
-from stowgate.store.deliveries import OnItsWay
+from stowgate.store.deliveries import FORGOTTEN, OnItsWay
 from stowgate.store.study import Study
 
 KIND, VERSION = "stowgate study certificate", 1
@@ -125,8 +125,9 @@ def _recipe(policy: str, key: str, known: tuple[str, Policy] | None) -> dict[str
 
 def _instance(row: Row, cleans: Sequence[CleanObject], ways: Sequence[OnItsWay], *, shared: bool) -> dict[str, Any]:
     """Of all destinations, or of one recipient's: who compares two certificates must not find the same id in both."""
-    lost = any(way.code and way.stand == "over" for way in ways)  # it was verified and purged, and then they lost it
-    arrived = row.delivered and not lost if shared else bool(ways) and all(map(_has_arrived, ways))
+    goes = [way for way in ways if way.code != FORGOTTEN]
+    lost = any(way.code and way.stand == "over" for way in goes)  # it was verified and purged, and then they lost it
+    arrived = row.delivered and not lost if shared else bool(goes) and all(map(_has_arrived, goes))
     return {
         "item": row.id if shared else "", "state": str(row.state), "code": row.code, "arrived": when(row.arrived),
         "delivered": arrived, "still_here": row.has_clean,

@@ -10,7 +10,7 @@ from stowgate.reason import Reason
 from stowgate.reasons import REASONS
 from stowgate.store.custody import Custody
 from stowgate.store.custody_view import CustodyView
-from stowgate.store.deliveries import Destination, OnItsWay
+from stowgate.store.deliveries import FORGOTTEN, Destination, OnItsWay
 
 UNKNOWN = Reason("failed", "This version does not know the reason.", "Use the version that wrote it, or a newer one.")
 View = Custody | CustodyView
@@ -43,10 +43,16 @@ def waits(way: OnItsWay, place: Destination | None, opens: float | None = None) 
     """
     name = way.destination
     if way.stand == "over":
+        if way.code == FORGOTTEN:
+            return f"{name}: {_said(way.code)}", None, "nobody"
         arrived = way.state is not Delivery.REFUSED
         return f"{name}: {_STEPS[way.state]}", None, "nobody" if arrived else "a person"
     if opens == math.inf:
-        return f"{name} is in the configuration no more. Put its [[dest]] back, or drop the item.", None, "a person"
+        return (
+            f"{name} is in the configuration no more. Put its [[dest]] back, or `stowgate dest forget {name}`.",
+            None,
+            "a person",
+        )
     if place and place.paused:
         return f"{name} is paused. {_said(place.paused)}", None, "a person"
     if opens is not None:

@@ -59,6 +59,10 @@ CUSTODY: dict[str, Reason] = {
     "peer_lost_object": failed(
         "The destination had said that it stored this, and does not have it.", "It is sent again by itself."
     ),
+    "destination_forgotten": failed(
+        "A person gave this destination up after it was taken out of the configuration.",
+        "It goes where the routes say now; nothing was deleted for this.",
+    ),
     "peer_lost_purged": failed(
         "The destination does not have this any more, and it was deleted here after it had been verified there.",
         "It cannot be sent again from here: ask the destination for its backup, or the scanner to send it once more.",

@@ -554,6 +554,45 @@ class TestPeople:
             assert not ledger.deliveries.record([outcome])
         assert state_of(ledger, 1) == (State.QUARANTINED, REFUSED, False)
 
+    def test_what_is_given_up_with_its_destination_counts_for_nothing_and_the_rest_is_decided_anew(
+        self, ledger: Custody
+    ) -> None:
+        wait(ledger, 1, 2, 3, 4)
+        ledger.deliveries.bind({hex32(n, 5): [Bound("gone"), Bound("pacs")] for n in (1, 2)})
+        bound(ledger, 3, 4, to="gone")
+        for _ in range(2):
+            ledger.deliveries.record(
+                [Outcome(one.number, D.VERIFIED, **DONE) for one in ledger.deliveries.lease("pacs", 9, MUCH)]
+            )  # type: ignore[arg-type]
+        (first, *_) = ledger.deliveries.lease("gone", 1, MUCH)
+        assert ledger.deliveries.unbound() == [] and not state_of(ledger, 1)[2]
+        assert [
+            ledger.deliveries.forget("gone", 3),
+            ledger.deliveries.forget("gone"),
+            ledger.deliveries.forget("gone"),
+        ] == [3, 1, 0]
+        assert [state_of(ledger, n) for n in (1, 2)] == [(State.WAITING, "", True)] * 2
+        assert [one.item for one in ledger.deliveries.unbound()] == [hex32(3), hex32(4)]
+        assert ledger.deliveries.lease("gone", 9, MUCH) == [] and ledger.deliveries.record(
+            [Outcome(first.number, D.QUEUED)]
+        )
+        assert [id for _, id in ledger.deliveries.purgeable(float("inf"))] == [hex32(1), hex32(2)]
+        assert ledger.deliveries.retry([hex32(3)]) == {hex32(3)}
+        assert {one.item for one in ledger.deliveries.never_to("gone")} == {hex32(n) for n in (1, 2, 3, 4)}
+        bound(ledger, 1, 3, to="gone")
+        assert not state_of(ledger, 1)[2], "it goes there again"
+        assert {one.item for one in ledger.deliveries.lease("gone", 9, MUCH)} == {hex32(1), hex32(3)}
+        bound(ledger, 4, to="pacs")
+        assert [one.item for one in ledger.deliveries.lease("pacs", 9, MUCH)] == [hex32(4)]
+
+    def test_what_was_verified_there_stays_so_when_its_destination_is_given_up(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        ledger.deliveries.recheck([hex32(1)])
+        assert ledger.deliveries.forget("pacs") == 1
+        assert state_of(ledger, 1) == (State.WAITING, "", True) and way(ledger).code == ""
+        assert ledger.deliveries.lease("pacs", 1, MUCH) == [] and counts(ledger) == {"verified": 1}
+
     def test_what_was_purged_is_asked_for_again_and_counts_as_delivered_whatever_the_answer_is(
         self, ledger: Custody
     ) -> None:

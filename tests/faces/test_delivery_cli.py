@@ -180,6 +180,19 @@ def test_a_destination_that_was_taken_out_of_the_configuration_is_for_a_person(
     (listed,) = [json.loads(line) for line in stowgate("queue", "list", "--json").out.splitlines()]
     assert listed["who_acts"] == "a person" and listed["reason"].startswith("nas is in the configuration no more.")
     assert "in the configuration no more" in stowgate("dest", "list").out
+    (tmp_path / "in").mkdir()
+    again = '[[dest]]\nname = "disk"\nkind = "folder"\npath = "in"\n[[route]]\ndest = ["disk"]\n'
+    config.write_text(TEXT.partition("[[dest]]")[0] + again, encoding="utf-8")
+    with running(load(config, environ={}), tmp_path) as now:
+        assert stowgate("dest", "forget", "disk").code == 10
+        assert stowgate("dest", "forget", "nobody").code == 10
+        assert stowgate("dest", "forget", "nas").code == 2, "nobody is there to be asked"
+        done = stowgate("dest", "forget", "nas", "--yes")
+        assert done.code == 0 and done.out == "nas\n"
+        eventually(lambda: delivered(now) == 1)
+        assert stowgate("queue", "list", "--json").out == ""
+    assert '"dest_forget"' in stowgate("audit", "show", "--json").out
+    assert len(list((tmp_path / "in").rglob("*.dcm"))) == 1
 
 
 def test_the_check_says_what_is_wrong_with_the_ways_out(config: Path, tmp_path: Path, stowgate: Stowgate) -> None:

@@ -195,6 +195,10 @@ class Ledgers(RuleBasedStateMachine):
     def recheck(self, ids: list[int]) -> None:
         self.both("recheck", [hex32(n) for n in ids], of="deliveries")
 
+    @rule(destination=st.sampled_from(["pacs", "nas"]), most=st.integers(1, 3))
+    def forget_destination(self, destination: str, most: int) -> None:
+        self.both("forget", destination, most, of="deliveries")
+
     @rule(source=SOURCES, calling=st.sampled_from("ABC"))
     def turn_away(self, source: str, calling: str) -> None:
         self.both("turned_away", source, calling, "10.0.0.1")

@@ -149,6 +149,17 @@ def catch_up(hands: Hands, names: Sequence[str], actor: str) -> Done:
     return Done(tuple(id for id, goes in found.items() if goes), tuple(id for id, goes in found.items() if not goes))
 
 
+def forget(hands: Hands, names: Sequence[str], actor: str) -> Done:
+    """Give up destinations, by name, that the configuration has no more; those that it has are left as they are."""
+    there = hands.ledger.deliveries.counts()
+    done = [name for name in names if hands.outbox and name in there and name not in hands.outbox.drains]
+    for name in done:
+        hands.audit.append(Entry("dest_forget", actor, name))
+        if hands.outbox:
+            hands.outbox.forget(name)
+    return _done(names, set(names) - set(done))
+
+
 def _known(hands: Hands, names: Sequence[str]) -> Outbox:
     """What leads out; Misconfigured("bad_setting") where it does not lead there."""
     unknown = [name for name in names if hands.outbox is None or name not in hands.outbox.drains]

@@ -64,6 +64,7 @@ ACTS: dict[str, _Act] = {
 ON_DESTINATIONS: dict[str, Callable[[Hands, list[str], str], Done]] = {
     "dest_pause": acts.pause,
     "dest_catch_up": acts.catch_up,
+    "dest_forget": acts.forget,
     "send": acts.send,
     "dest_resume": lambda hands, names, actor: acts.pause(hands, names, actor, resume=True),
 }

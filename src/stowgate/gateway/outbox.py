@@ -95,6 +95,15 @@ class Outbox:
             drain.ring()
         return found
 
+    def forget(self, destination: str) -> int:
+        """Give up what is still to go to a destination that is there no more, and decide about it anew; how many."""
+        number = 0
+        while more := self._ledger.deliveries.forget(destination):
+            number += more
+        self._seen = 0
+        self.route()
+        return number
+
     def also(self, item: str, destination: str) -> bool:
         """Send an item that is here to one more destination; whether it has what that one is to get.
 

@@ -14,6 +14,9 @@ from stowgate.store.links import Links, LinksView
 REFUSED = "destination_refused"
 """Why an item is quarantined that a destination will not have."""
 
+FORGOTTEN = "destination_forgotten"
+"""Why a delivery is over that a person gave up with its destination: it counts for nothing."""
+
 OTHER_BYTES = "peer_has_other_bytes"
 """What a destination keeps under a name is not what was sent there: while it is so, nothing of that study is purged
 for what was read again of the rest."""
@@ -211,6 +214,13 @@ class Deliveries(DeliveriesView, Links, Protocol):
 
         Until the answer an item counts as what it was; one that was purged does so whatever the answer is. Returns the
         ids of which nothing was verified, or that neither wait nor were purged.
+        """
+
+    def forget(self, destination: str, most: int = 500) -> int:
+        """Give up a page of what is still to go to a destination that is there no more; how many that were.
+
+        What is on its way elsewhere, or has arrived there, is delivered by that; the rest is `unbound` again. Bound for
+        that destination once more, it goes there.
         """
 
     def note(self, number: int, text: str) -> None:

@@ -14,11 +14,15 @@ WHERE destination = :destination AND urgency = :urgency AND study = :study AND N
 )
 ON CONFLICT (clean, destination) DO NOTHING;
 
+-- name: bind_again -- what was given up with its destination is queued again, because that is there again
+UPDATE deliveries SET state = 'queued', stand = 'ready', code = '', evidence = '', updated = :now
+WHERE clean = :clean AND destination = :destination AND state = 'refused' AND code = 'destination_forgotten';
+
 -- name: bound -- note that it was decided where a clean object goes
 UPDATE cleans SET bound = 1 WHERE number = :clean;
 
 -- name: clean_number -- the number and the study of a clean object that waits, and what its study was raised to
-SELECT cleans.number, cleans.study, coalesce(raised.urgency, 0)
+SELECT cleans.number, cleans.item, cleans.study, coalesce(raised.urgency, 0)
 FROM cleans JOIN items ON items.number = cleans.item LEFT JOIN raised ON raised.study = items.study
 WHERE cleans.id = :id AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1;
 
@@ -61,6 +65,7 @@ WHERE cleans.number > :after AND cleans.stands = 1 AND items.state = 'waiting' A
     AND NOT EXISTS (
         SELECT 1 FROM cleans AS other JOIN deliveries ON deliveries.clean = other.number
         WHERE other.item = cleans.item AND other.stands = 1 AND deliveries.destination = :destination
+            AND deliveries.code <> 'destination_forgotten'
     )
 ORDER BY cleans.number LIMIT :most;
 
@@ -132,7 +137,10 @@ UPDATE items SET delivered = 1
 WHERE number = :item AND state = 'waiting' AND delivered = 0 AND NOT EXISTS (
     SELECT 1 FROM cleans LEFT JOIN deliveries ON deliveries.clean = cleans.number
     WHERE cleans.item = :item AND cleans.stands = 1
-        AND (cleans.bound = 0 OR deliveries.stand <> 'over' OR deliveries.state = 'refused')
+        AND (
+            cleans.bound = 0 OR deliveries.stand <> 'over'
+            OR deliveries.state = 'refused' AND deliveries.code <> 'destination_forgotten'
+        )
 );
 
 -- name: not_arrived -- an item is on its way again
@@ -163,7 +171,28 @@ WHERE stand = 'over' AND state = 'verified' AND clean IN (
 SELECT deliveries.number FROM items
 JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
 JOIN deliveries ON deliveries.clean = cleans.number
-WHERE items.id = :id AND items.state = 'waiting' AND deliveries.state = 'refused' AND deliveries.stand = 'over';
+WHERE items.id = :id AND items.state = 'waiting' AND deliveries.state = 'refused' AND deliveries.stand = 'over'
+    AND deliveries.code <> 'destination_forgotten';
+
+-- name: still_to_go -- a page of what is still to go to a destination, or to be asked for there
+SELECT deliveries.number, cleans.number, cleans.item, items.id, cleans.stands, items.state
+FROM deliveries JOIN cleans ON cleans.number = deliveries.clean JOIN items ON items.number = cleans.item
+WHERE deliveries.destination = :destination AND deliveries.stand <> 'over' ORDER BY deliveries.number LIMIT :most;
+
+-- name: rest -- what was verified is not asked for any more
+UPDATE deliveries SET stand = 'over', due = 0, next_try = NULL WHERE number = :number AND state = 'verified';
+
+-- name: give_up -- nothing is sent or asked for any more
+UPDATE deliveries
+SET state = 'refused', stand = 'over', code = 'destination_forgotten', evidence = '', due = 0, next_try = NULL,
+    updated = :now
+WHERE number = :number;
+
+-- name: unbind -- what goes nowhere any more is decided about anew
+UPDATE cleans SET bound = 0 WHERE number = :clean AND NOT EXISTS (
+    SELECT 1 FROM cleans AS other JOIN deliveries ON deliveries.clean = other.number
+    WHERE other.item = cleans.item AND other.stands = 1 AND deliveries.code <> 'destination_forgotten'
+);
 
 -- name: requeue -- a refused delivery is tried again
 UPDATE deliveries SET state = 'queued', stand = 'ready', code = '', evidence = '', updated = :now

@@ -9,7 +9,7 @@ from stowgate.lifecycle import Delivery, Evidence, State, delivery_way
 from stowgate.outbox.policy import Line, Urgency, entering, next_line
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody_memory_view import Item
-from stowgate.store.deliveries import REFUSED, Bound, Destination, Due, Outcome, Unbound
+from stowgate.store.deliveries import FORGOTTEN, REFUSED, Bound, Destination, Due, Outcome, Unbound
 from stowgate.store.deliveries_memory_view import MemoryDeliveriesView, Sending
 from stowgate.store.deliveries_rows import sound_bound, sound_code, sound_outcomes, sound_raise
 from stowgate.store.deliveries_steps import WAKE, evidence_after, stand_of, together
@@ -41,7 +41,12 @@ class MemoryDeliveries(MemoryDeliveriesView):
         raised, _ = self.ledger._raised.get(item.coming.study, (Urgency.LOW, ()))
         key, now = (place.destination, max(place.urgency, raised), clean.study), self.ledger._clocks.wall()
         self._lines.setdefault(key, Line(len(self._lines) + 1, key[1]))
-        there = self._to(place.destination)
+        there = list(self._to(place.destination))
+        for one in there:
+            if one.clean.id == clean.id and one.code == FORGOTTEN:
+                one.state, one.code, one.evidence, one.updated = Delivery.QUEUED, "", Evidence.NONE, now
+                item.delivered = False
+                self._stand(one, "ready")
         if any(one.clean.id == clean.id or (one.item is item and self._stands(one)) for one in there):
             return
         one = Sending(len(self._all) + 1, item, clean, place.destination, key, now, now, stand="")
@@ -89,7 +94,8 @@ class MemoryDeliveries(MemoryDeliveriesView):
     def never_to(self, destination: str, after: int = 0, most: int = 500) -> list[Unbound]:
         """In the order in which they were made."""
         with self.ledger._turn:
-            there = {one.item.coming.id for one in self._to(destination) if self._stands(one)}
+            to = [one for one in self._to(destination) if one.code != FORGOTTEN]
+            there = {one.item.coming.id for one in to if self._stands(one)}
             return [one for one in self._waiting(after) if one.item not in there][:most]
 
     def _waiting(self, after: int) -> Iterator[Unbound]:
@@ -163,7 +169,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
         if not over:
             item.delivered &= item.state is not State.WAITING
         elif item.state is State.WAITING and not unbound and all(one.stand == "over" for one in ways):
-            if any(one.state is Delivery.REFUSED for one in ways):
+            if any(one.state is Delivery.REFUSED and one.code != FORGOTTEN for one in ways):
                 self.ledger.move([item.coming.id], State.QUARANTINED, REFUSED)
             else:
                 item.delivered = True
@@ -210,7 +216,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
             if one.stand in ("ready", "later"):
                 one.due, one.next_try, one.updated, done = 0.0, None, now, True
                 self._stand(one, "ready")
-            elif one.state is Delivery.REFUSED and one.stand == "over" and one.item.state is State.WAITING:
+            elif one.state is Delivery.REFUSED and one.code != FORGOTTEN and one.item.state is State.WAITING:
                 one.state, one.code, one.evidence, one.updated, done = Delivery.QUEUED, "", Evidence.NONE, now, True
                 self._stand(one, "ready")
         return done
@@ -230,6 +236,25 @@ class MemoryDeliveries(MemoryDeliveriesView):
         for one in found:
             self._stand(one, "ready")
         return bool(found)
+
+    def forget(self, destination: str, most: int = 500) -> int:
+        """One after the other."""
+        with self.ledger._turn:
+            found = [one for one in self._to(destination) if one.stand != "over"][:most]
+            for one in found:
+                self._stand(one, "over")
+                one.due, one.next_try = 0.0, None
+                if one.state is Delivery.VERIFIED:
+                    continue
+                one.state, one.code, one.evidence = Delivery.REFUSED, FORGOTTEN, Evidence.NONE
+                one.updated = self.ledger._clocks.wall()
+                if not self._stands(one) or one.item.state is not State.WAITING:
+                    continue
+                if all(way.code == FORGOTTEN for way in self._ways(one.item)):
+                    self._bound.discard(one.clean.id)
+                else:
+                    self.settle(one.item, over=True)
+            return len(found)
 
     def note(self, number: int, text: str) -> None:
         """Beside it."""

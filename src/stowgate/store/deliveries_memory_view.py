@@ -12,7 +12,7 @@ from stowgate.outbox.policy import Urgency
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Clocks
 from stowgate.store.custody_memory_view import Item
-from stowgate.store.deliveries import OTHER_BYTES, Destination, OnItsWay
+from stowgate.store.deliveries import FORGOTTEN, OTHER_BYTES, Destination, OnItsWay
 from stowgate.store.links import Outage
 from stowgate.store.links_memory import MemoryLinks, sums
 
@@ -117,7 +117,7 @@ class MemoryDeliveriesView:
 
     def is_proved(self, item: Item) -> bool:
         """Whether there is evidence enough at each of its destinations to delete it here."""
-        return all(self._is_proved(one) for one in self._ways(item))
+        return all(self._is_proved(one) for one in self._ways(item) if one.code != FORGOTTEN)
 
     def _is_proved(self, one: Sending) -> bool:
         if one.stand != "over" or one.state is Delivery.REFUSED:

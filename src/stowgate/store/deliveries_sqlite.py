@@ -76,6 +76,10 @@ class SqliteDeliveries(SqliteDeliveriesView):
         """One commit."""
         return self._writer.run(lambda db: steps.recheck(db, ids))
 
+    def forget(self, destination: str, most: int = 500) -> int:
+        """One commit."""
+        return self._writer.run(lambda db: steps.forget(db, destination, most, self._clocks.moment(), self._quarantine))
+
     def note(self, number: int, text: str) -> None:
         """One commit."""
         self._writer.run(lambda db: steps.note(db, number, text))

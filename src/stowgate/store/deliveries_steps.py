@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from stowgate.lifecycle import Delivery, Evidence, delivery_way
+from stowgate.lifecycle import Delivery, Evidence, State, delivery_way
 from stowgate.store.clocks import Moment
 from stowgate.store.custody_rows import clean_row
 from stowgate.store.deliveries import Bound, Due, Outcome, Unbound
@@ -33,12 +33,14 @@ def _ask(db: sqlite3.Connection, query: str, **values: object) -> list[Any]:
 def bind(db: sqlite3.Connection, group: Mapping[str, Sequence[Bound]], now: float) -> None:
     """See `store.deliveries.Deliveries.bind`."""
     for id, places in group.items():
-        for number, study, raised in _ask(db, "clean_number", id=id):
+        for number, item, study, raised in _ask(db, "clean_number", id=id):
             for place in places:
                 urgency = max(int(place.urgency), raised)
                 line = {"destination": place.destination, "urgency": urgency, "study": study}
                 _tell(db, "begin_line", **line)
                 _tell(db, "bind", clean=number, **line, now=now)
+                if _tell(db, "bind_again", clean=number, destination=place.destination, now=now):
+                    _tell(db, "not_arrived", item=item)
             if places:
                 _tell(db, "bound", clean=number)
 
@@ -176,6 +178,18 @@ def _retried(db: sqlite3.Connection, id: str, now: float) -> bool:
 def recheck(db: sqlite3.Connection, ids: Collection[str]) -> frozenset[str]:
     """See `store.deliveries.Deliveries.recheck`."""
     return frozenset(id for id in ids if not _tell(db, "recheck", id=id))
+
+
+def forget(db: sqlite3.Connection, destination: str, most: int, moment: Moment, quarantine: Quarantine) -> int:
+    """See `store.deliveries.Deliveries.forget`."""
+    found = _ask(db, "still_to_go", destination=destination, most=most)
+    for number, clean, item, id, stands, state in found:
+        if _tell(db, "rest", number=number):
+            continue
+        _tell(db, "give_up", number=number, now=moment.now)
+        if stands and state == State.WAITING and not _tell(db, "unbind", clean=clean):
+            settle(db, True, item, id, quarantine)
+    return len(found)
 
 
 def note(db: sqlite3.Connection, number: int, text: str) -> None:

@@ -12,7 +12,7 @@ import typer
 from stowgate.errors import Misconfigured, Temporary
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, when
-from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, settings_of, show, view_if_any
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, confirmed, settings_of, show, view_if_any, view_of
 from stowgate.lifecycle import Delivery
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The ways out: list them, try one, pause and resume.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a [[dest]].")]
+_GONE, _GIVE_UP = "It is in the configuration no more.", " `stowgate dest forget` gives up what is left."
 _COLUMNS = (("name", 16), ("kind", 7), ("where", 28), ("left", 8), ("verified", 9), ("rate", 11), ("stands", 0))
 
 
@@ -57,7 +58,7 @@ def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
         dest = known.get(name)
         left = sum(int(str(line[step])) for step in ("queued", "sent"))
         state = states[name]
-        stands = _stands(line, again(name), state.since) if dest else "It is in the configuration no more."
+        stands = _stands(line, again(name), state.since) if dest else _GONE + (_GIVE_UP if left else "")
         line |= {"rate": state.rate if as_json else speed(state.rate), "up": state.up, "since": state.since}
         kind, where = (dest.kind, dest.where) if dest else ("", "")
         rows.append({"name": name, "kind": kind, "where": where, "left": left, **line, "stands": stands})
@@ -141,6 +142,31 @@ def catch_up(name: Name, config: Config = DEFAULT) -> int:
     """Send it what came before it was there, as its routes say; for a profile of its own that is cleaned first."""
     _named(name, config)
     return act(config, "dest_catch_up", [name])
+
+
+@app.command("forget")
+def forget(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a [[dest]] that was taken out.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: Config = DEFAULT,
+) -> int:
+    """Give up what is still to go to a destination that the configuration has no more; the routes decide anew.
+
+    Nothing is deleted: what arrived elsewhere counts by that, the rest waits or goes where the routes say now.
+    """
+    settings = settings_of(config)
+    if name in [dest.name for dest in settings.dest]:
+        raise Misconfigured(
+            "bad_setting", f"{name} is a [[dest]] of this configuration; take it out first, or pause it"
+        )
+    with view_of(settings) as view:
+        line = view.deliveries.counts().get(name)
+    if line is None:
+        raise Misconfigured("bad_setting", f"nothing was ever to go to a [[dest]] called {name}")
+    left = sum(line[step] for step in (Delivery.QUEUED, Delivery.SENT, Delivery.ACKNOWLEDGED))
+    if not yes and not confirmed(f"{left:,} objects are still to go to {name}. Give them up?", "Nothing was changed."):
+        return Exit.DONE
+    return act(config, "dest_forget", [name])
 
 
 def _named(name: str, config: Config) -> Dest:
