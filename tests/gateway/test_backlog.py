@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from stowgate.gateway.backlog import Backlog
+from stowgate.gateway.backlog import ENOUGH, LONGEST_BURST, QUIET, Backlog
 
 
 def in_a_thread(wait: object) -> tuple[threading.Thread, threading.Event]:
@@ -70,3 +70,36 @@ def test_the_ledger_sets_it_right() -> None:
     backlog.is_now(3)
     assert backlog.waiting == 3
     backlog.wait_for_room(30)
+
+
+class TestLull:
+    """A worker that begins in the middle of a burst takes its time from the answers to a scanner."""
+
+    def test_a_worker_waits_until_nothing_has_come_for_a_moment(self) -> None:
+        now = [100.0]
+        backlog = Backlog(clock=lambda: now[0])
+        backlog.came()
+        _, done = in_a_thread(lambda _: backlog.wait_for_lull())
+        assert not done.wait(0.05)
+        now[0] += QUIET
+        assert done.wait(5)
+
+    @pytest.mark.parametrize("why", ["it goes on for long", "much came", "it is closed"])
+    def test_it_does_not_wait_for_ever(self, why: str) -> None:
+        now = [100.0]
+        backlog = Backlog(clock=lambda: now[0])
+        for _ in range(int(LONGEST_BURST / (QUIET / 2)) + 2 if why == "it goes on for long" else 1):
+            backlog.came()
+            now[0] += QUIET / 2
+        if why == "much came":
+            backlog.came(ENOUGH)
+        if why == "it is closed":
+            backlog.close()
+        began = time.monotonic()
+        backlog.wait_for_lull()
+        assert time.monotonic() - began < QUIET / 2
+
+    def test_it_waits_for_nothing_where_nothing_came(self) -> None:
+        began = time.monotonic()
+        Backlog(7).wait_for_lull()
+        assert time.monotonic() - began < QUIET / 2

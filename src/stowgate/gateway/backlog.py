@@ -6,11 +6,19 @@ import threading
 import time
 from collections.abc import Callable
 
-MOST = 200
+MOST = 400
 """Received objects from which on sources wait: what comes for long comes no faster than it is cleaned."""
 
 LONGEST_WAIT = 5.0
 """Seconds a source waits at most: a scanner is slowed down, never turned away for this alone."""
+
+
+QUIET, LONGEST_BURST, ENOUGH = 0.15, 3.0, 200
+"""Seconds without an arrival that end a burst; seconds and objects after which it is no burst but what comes for long.
+
+An answer to a scanner is a few milliseconds of the interpreter's; a worker that begins in the middle of a burst doubles
+them, and has nothing of it that it could not have a moment later.
+"""
 
 
 class Backlog:
@@ -20,6 +28,7 @@ class Backlog:
         self._changed = threading.Condition()
         self._waiting, self._most, self._clock = waiting, most, clock
         self._closed = False
+        self._began = self._last = float("-inf")
 
     @property
     def waiting(self) -> int:
@@ -29,6 +38,9 @@ class Backlog:
     def came(self, number: int = 1) -> None:
         """Something was received: a worker may begin."""
         with self._changed:
+            now = self._clock()
+            self._began = now if now - self._last >= QUIET else self._began
+            self._last = now
             self._waiting += number
             self._changed.notify_all()
 
@@ -53,6 +65,18 @@ class Backlog:
         """Return when the backlog is short enough, or after so many seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting < self._most or self._closed, seconds)
+
+    def wait_for_lull(self) -> None:
+        """Return when a sender has said what it had to say, for now; soon in any case."""
+        with self._changed:
+            while (seconds := self._left_of_burst()) > 0:
+                self._changed.wait(seconds)
+
+    def _left_of_burst(self) -> float:
+        """Seconds for which a burst of arrivals may still go on."""
+        if self._closed or self._waiting >= ENOUGH:
+            return 0.0
+        return min(self._last + QUIET, self._began + LONGEST_BURST) - self._clock()
 
     def close(self) -> None:
         """Nobody waits any more."""

@@ -99,6 +99,7 @@ class Workers:
     def _work(self, name: str, hands: Hands) -> None:
         station = self._station
         while not self._stop.is_set():
+            station.backlog.wait_for_lull()
             try:
                 leased = station.ledger.lease(name, GROUP)
             except StowgateError:
