@@ -22,6 +22,7 @@ from stowgate.policy import AVAILABLE, CLEAN, RETAIN
 from stowgate.reasons import REASONS
 from stowgate.store.sqlite import open_ledger
 from stowgate.vault.key import Key, load, write
+from stowgate.vault.unit_key import Keyring, load_unit_key
 from tests.builder import BASIC_TEXT_SR, US, el
 from tests.faces.conftest import Stowgate
 from tests.journeys.stage import Done, files, scan
@@ -353,6 +354,16 @@ def secret_of(path: Path) -> str:
     found = re.search(r"^key: (\S+)$", path.read_text(encoding="utf-8"), re.M)
     assert found
     return found[1]
+
+
+def test_a_units_key_is_made_for_a_credential_and_is_no_projects(stowgate: Stowgate, tmp_path: Path) -> None:
+    made = stowgate("keys", "init", "--unit", "unit.key")
+    path = tmp_path / "unit.key"
+    key = load_unit_key("systemd:unit.key", tmp_path, Keyring(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}))
+    assert made.out == f"{key.id}  unit.key\n" and stat.S_IMODE(path.stat().st_mode) == 0o600
+    is_one_line(stowgate("keys", "init", "--unit", "unit.key"), "key_exists", Exit.KEY)
+    assert stowgate("keys", "init", "--unit", "other.key", "--state", "state").code == Exit.USAGE
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["unit.key"]
 
 
 def test_keys_are_made_named_and_copied_but_never_shown(stowgate: Stowgate, tmp_path: Path) -> None:

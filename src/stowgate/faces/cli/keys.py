@@ -40,14 +40,31 @@ def _file(state: Path | None, profile: str = "") -> Path:
 def init(
     state: State = None,
     source: Annotated[Path | None, typer.Option("--from", help="Take this copy of a key instead of a new one.")] = None,
+    unit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Make a gateway's unit key there, for a systemd credential.")
+    ] = None,
 ) -> None:
     """Make a project key, or put a copy of one in its place. One that is there is never replaced."""
+    if unit:
+        _make_unit_key(unit, beside=state or source)
+        return
     path = _file(state)
     prepare(path.parent)
     key = load(f"file:{source}", private=False) if source else Key.new()
     write(key, path)
     typer.echo(f"{key.id}  {path}")
     say("Back this file up in a safe place: without it no more objects can join those already made.")
+
+
+def _make_unit_key(path: Path, beside: Path | None) -> None:
+    from stowgate.vault.unit_key import UnitKey, write_unit_key
+
+    if beside:
+        raise typer.BadParameter("a unit's key does not go together with --state and --from", param_hint="--unit")
+    key = UnitKey.new()
+    write_unit_key(key, path)
+    typer.echo(f"{key.id}  {path}")
+    say("Back this file up in a safe place: without it nothing in the spool can be read.")
 
 
 @app.command("rotate")
