@@ -98,13 +98,14 @@ def _ring(values: Values, body: Mask, scale: float) -> float:
         return float("nan")
     up, down, left, right = values[:-4:2, 2:-2], values[4::2, 2:-2], values[2:-2:2, :-4], values[2:-2:2, 4:]
     limit = np.float32(4 * scale)
-    some = body[2:-2:2, 2:-2] & (abs(up - down) < limit) & (abs(left - right) < limit)
+    beside = body[:-4:2, 2:-2] & body[4::2, 2:-2]  # a dark circle in air is cut off at the least value, as padding is
+    some = beside & (abs(up - down) < limit) & (abs(left - right) < limit)
     difference = (values[2:-2:2, 2:-2] - (up + down + left + right) * np.float32(0.25))[some]
     at = _radii((values.shape[0] - 4, values.shape[1] - 4))[::2][some]
     number = np.bincount(at)
     total = np.bincount(at, np.clip(difference, -2 * scale, 2 * scale))
     radius = np.arange(number.size)
-    enough = (number >= LEAST // 2) & (number > radius) & (radius > 3)
+    enough = (number >= LEAST // 2) & (number > radius * 0.6) & (radius > 3)
     return float((abs(total[enough]) / number[enough]).max() / (2 * scale)) if enough.any() else float("nan")
 
 
