@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -128,15 +129,28 @@ class Unit:
         self.config = root / "stowgate.toml"
         self.config.write_text(SETTINGS.format(reserve=reserve) + more)
         self.spool = root / "spool"
-        self._lives = 0
+        self._lives, self._clock = 0, Path()
+
+    def later(self, seconds: float) -> None:
+        """So much later, for all processes of this unit that begin after the first such call: see `gateway_server`."""
+        self._clock = self.root / "clock"
+        if not self._clock.exists():
+            self._clock.write_bytes(bytes(8))
+        with self._clock.open("r+b") as file:  # written over, never cut: a process looks at it
+            (before,) = struct.unpack("d", file.read(8))
+            file.seek(0)
+            file.write(struct.pack("d", before + seconds))
+
+    def _asks(self, argv: Sequence[str], err: Path, sabotage: str = "", traced: bool = False) -> int:
+        clock = str(self._clock) if self._clock.name else ""
+        told = {"argv": [*argv], "cwd": str(self.root), "err": str(err), "sabotage": sabotage, "traced": traced}
+        return self.server.asks(**told, clock=clock)
 
     def start(self, sabotage: str = "", traced: bool = False) -> Life:
         """A process that begins to be a gateway."""
         self._lives += 1
         err = self.root / f"err-{self._lives}"
-        argv = ["run", "-c", str(self.config)]
-        told = {"argv": argv, "cwd": str(self.root), "err": str(err), "sabotage": sabotage, "traced": traced}
-        return Life(self.server.asks(**told), err, self.server)
+        return Life(self._asks(["run", "-c", str(self.config)], err, sabotage, traced), err, self.server)
 
     @contextmanager
     def running(self, sabotage: str = "") -> Iterator[Life]:
@@ -152,8 +166,7 @@ class Unit:
         """Exit code and standard output of a command over this unit."""
         self._lives += 1
         err = self.root / f"err-{self._lives}"
-        line = [*map(str, argv), "-c", str(self.config)]
-        pid = self.server.asks(argv=line, cwd=str(self.root), err=str(err), sabotage="", traced=False)
+        pid = self._asks([*map(str, argv), "-c", str(self.config)], err)
         code = self.server.asks(wait=pid)
         return code, Path(f"{err}.out").read_text()
 
