@@ -42,9 +42,10 @@ def waits(way: OnItsWay, place: Destination | None, opens: float | None = None) 
     opens -- when its destination is sent to again, None where that is now, infinity where nobody knows it any more
     """
     name = way.destination
+    if way.stand == "over" and way.state is Delivery.REFUSED:
+        return f"{name}: {_said(way.code) if way.code else _STEPS[way.state]}", None, "a person"
     if way.stand == "over":
-        arrived = way.state is not Delivery.REFUSED
-        return f"{name}: {_STEPS[way.state]}", None, "nobody" if arrived else "a person"
+        return f"{name}: {_STEPS[way.state]}", None, "nobody"
     if opens == math.inf:
         return f"{name} is in the configuration no more. Put its [[dest]] back, or drop the item.", None, "a person"
     if place and place.paused:
