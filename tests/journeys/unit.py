@@ -21,6 +21,7 @@ from typing import Any
 from stowgate.api import deidentify_bytes
 from stowgate.faces.service import plan_of
 from stowgate.lifecycle import State
+from stowgate.reasons import REASONS
 from stowgate.settings import load as load_settings
 from stowgate.store.custody_view import read_custody
 from stowgate.vault.key import load as load_key
@@ -170,6 +171,17 @@ class Unit:
         code = self.server.asks(wait=pid)
         return code, Path(f"{err}.out").read_text()
 
+    def rows(self, *argv: object) -> list[dict[str, Any]]:
+        """The lines that a command says with --json."""
+        code, said = self.command(*argv, "--json")
+        assert code == 0
+        return [json.loads(line) for line in said.splitlines()]
+
+    def place(self, name: str = "pacs") -> dict[str, Any]:
+        """What `status` says of a destination."""
+        found: dict[str, Any] = self.rows("status")[0]["destinations"][name]
+        return found
+
     def status(self) -> dict[str, int]:
         """The conservation line; it adds up, whenever it is asked."""
         code, said = self.command("status", "--json")
@@ -216,6 +228,13 @@ class Unit:
     def quarantined(self) -> list[str]:
         """The code of everything in quarantine."""
         return [json.loads(self.command("quarantine", "show", id, "--json")[1])["code"] for id in self.suspects()]
+
+    def refused(self) -> dict[str, str]:
+        """What its only destination said of each that is in quarantine because of it, by id; with its sentence."""
+        ids = [row["id"] for row in self.rows("quarantine", "list") if row["code"] == "destination_refused"]
+        ways = {id: self.rows("quarantine", "show", id)[0]["deliveries"][0] for id in ids}
+        assert all(REASONS[way["code"]].sentence in way["reason"] for way in ways.values())
+        return {id: way["code"] for id, way in ways.items()}
 
     def parts(self) -> list[Path]:
         """What lies in the spool half written."""
