@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stowgate.lifecycle import NEXT, Delivery, State
+from stowgate.lifecycle import NEXT, Delivery, Evidence, State
+from stowgate.outbox.policy import Urgency
 from stowgate.questions import (
     PLACES,
     backlog_of,
@@ -25,11 +26,12 @@ from stowgate.questions import (
     study_named,
     ways_in,
 )
+from stowgate.questions_delivery import waits
 from stowgate.reasons import REASONS
 from stowgate.store.custody import Custody, Event, Row
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
-from stowgate.store.deliveries import Bound
+from stowgate.store.deliveries import Bound, OnItsWay
 from tests.store.custody_sample import KEY, Hands, bring, cleaned, coming, deliver, ended, hex32
 
 PLACE_NAMES = ["waiting", "delivered", "held", "quarantined", "rejected", "duplicates", "dropped"]
@@ -118,6 +120,14 @@ def test_each_destination_says_how_many_are_how_far_and_what_is_wrong_with_it(le
         "paused": "peer_unauthorised", "code": "", "next_try": None,
     }  # fmt: skip
     assert sum(found["later"][state] for state in Delivery) == 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("code", ["peer_takes_no_such_object", "peer_refused_object", "peer_has_other_bytes", ""])
+def test_what_a_destination_refused_says_why_and_what_to_do(code: str) -> None:
+    way = OnItsWay(hex32(1), 1, "pacs", Delivery.REFUSED, "over", code, Evidence.NONE, Urgency.LOW, 1, 1.0, 2.0, None)
+    told, next_try, who = waits(way, None)
+    meant = REASONS[code].sentence + " " + REASONS[code].advice if code else "The destination refused it."
+    assert (told, next_try, who) == (f"pacs: {meant}", None, "a person")
 
 
 def test_a_source_of_the_configuration_that_took_nothing_is_there_with_zeros(ledger: Custody) -> None:

@@ -43,10 +43,8 @@ def waits(way: OnItsWay, place: Destination | None, opens: float | None = None) 
     """
     name = way.destination
     if way.stand == "over":
-        if way.code == FORGOTTEN:
-            return f"{name}: {_said(way.code)}", None, "nobody"
-        arrived = way.state is not Delivery.REFUSED
-        return f"{name}: {_STEPS[way.state]}", None, "nobody" if arrived else "a person"
+        acts = "a person" if way.code and way.code != FORGOTTEN else "nobody"
+        return f"{name}: {_said(way.code) if way.code else _STEPS[way.state]}", None, acts
     if opens == math.inf:
         return (
             f"{name} is in the configuration no more. Put its [[dest]] back, or `stowgate dest forget {name}`.",

@@ -155,6 +155,30 @@ def test_a_link_that_carried_something_before_it_broke_is_tried_again_soon(sent:
     assert len(sent.peer.held) >= 14
 
 
+@pytest.mark.parametrize("works", [False, True])
+def test_a_place_that_is_there_and_takes_nothing_is_looked_at_ever_more_seldom(sent: Sent, works: bool) -> None:
+    """Some keep a place for half a minute for each who only looks, and have ten: looks must not take them all."""
+    sent.clean(1)
+    right, looks = sent.sink.deliver, list[float]()
+
+    def takes_nothing(*_: object) -> object:
+        if works:  # when asked for something, or with one of many
+            sent.drain._works()
+        raise Temporary("peer_busy")
+
+    def there() -> bool:
+        looks.append(sent.hands.monotonic)
+        return True
+
+    sent.sink.deliver, sent.sink.reachable = takes_nothing, there  # type: ignore[method-assign, assignment]
+    sent.go(300)
+    assert max(sum(at <= one < at + 30 for one in looks) for at in looks) <= 5
+    assert max(later - earlier for earlier, later in itertools.pairwise(looks)) <= 20
+    sent.sink.deliver = right  # type: ignore[method-assign]
+    sent.go(700)
+    assert sent.state() == VERIFIED
+
+
 def test_what_broke_off_is_asked_for_before_it_is_sent_again(sent: Sent) -> None:
     sent.clean(1, 2, 3, size=1000)
     sent.peer.breaks = 1500

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from typing import Any
 from stowgate.api import deidentify_bytes
 from stowgate.faces.service import plan_of
 from stowgate.lifecycle import State
+from stowgate.reasons import REASONS
 from stowgate.settings import load as load_settings
 from stowgate.store.custody_view import read_custody
 from stowgate.vault.key import load as load_key
@@ -128,15 +130,28 @@ class Unit:
         self.config = root / "stowgate.toml"
         self.config.write_text(SETTINGS.format(reserve=reserve) + more)
         self.spool = root / "spool"
-        self._lives = 0
+        self._lives, self._clock = 0, Path()
+
+    def later(self, seconds: float) -> None:
+        """So much later, for all processes of this unit that begin after the first such call: see `gateway_server`."""
+        self._clock = self.root / "clock"
+        if not self._clock.exists():
+            self._clock.write_bytes(bytes(8))
+        with self._clock.open("r+b") as file:  # written over, never cut: a process looks at it
+            (before,) = struct.unpack("d", file.read(8))
+            file.seek(0)
+            file.write(struct.pack("d", before + seconds))
+
+    def _asks(self, argv: Sequence[str], err: Path, sabotage: str = "", traced: bool = False) -> int:
+        clock = str(self._clock) if self._clock.name else ""
+        told = {"argv": [*argv], "cwd": str(self.root), "err": str(err), "sabotage": sabotage, "traced": traced}
+        return self.server.asks(**told, clock=clock)
 
     def start(self, sabotage: str = "", traced: bool = False) -> Life:
         """A process that begins to be a gateway."""
         self._lives += 1
         err = self.root / f"err-{self._lives}"
-        argv = ["run", "-c", str(self.config)]
-        told = {"argv": argv, "cwd": str(self.root), "err": str(err), "sabotage": sabotage, "traced": traced}
-        return Life(self.server.asks(**told), err, self.server)
+        return Life(self._asks(["run", "-c", str(self.config)], err, sabotage, traced), err, self.server)
 
     @contextmanager
     def running(self, sabotage: str = "") -> Iterator[Life]:
@@ -152,10 +167,20 @@ class Unit:
         """Exit code and standard output of a command over this unit."""
         self._lives += 1
         err = self.root / f"err-{self._lives}"
-        line = [*map(str, argv), "-c", str(self.config)]
-        pid = self.server.asks(argv=line, cwd=str(self.root), err=str(err), sabotage="", traced=False)
+        pid = self._asks([*map(str, argv), "-c", str(self.config)], err)
         code = self.server.asks(wait=pid)
         return code, Path(f"{err}.out").read_text()
+
+    def rows(self, *argv: object) -> list[dict[str, Any]]:
+        """The lines that a command says with --json."""
+        code, said = self.command(*argv, "--json")
+        assert code == 0
+        return [json.loads(line) for line in said.splitlines()]
+
+    def place(self, name: str = "pacs") -> dict[str, Any]:
+        """What `status` says of a destination."""
+        found: dict[str, Any] = self.rows("status")[0]["destinations"][name]
+        return found
 
     def status(self) -> dict[str, int]:
         """The conservation line; it adds up, whenever it is asked."""
@@ -203,6 +228,13 @@ class Unit:
     def quarantined(self) -> list[str]:
         """The code of everything in quarantine."""
         return [json.loads(self.command("quarantine", "show", id, "--json")[1])["code"] for id in self.suspects()]
+
+    def refused(self) -> dict[str, str]:
+        """What its only destination said of each that is in quarantine because of it, by id; with its sentence."""
+        ids = [row["id"] for row in self.rows("quarantine", "list") if row["code"] == "destination_refused"]
+        ways = {id: self.rows("quarantine", "show", id)[0]["deliveries"][0] for id in ids}
+        assert all(REASONS[way["code"]].sentence in way["reason"] for way in ways.values())
+        return {id: way["code"] for id, way in ways.items()}
 
     def parts(self) -> list[Path]:
         """What lies in the spool half written."""

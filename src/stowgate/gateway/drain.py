@@ -16,7 +16,7 @@ from stowgate.gateway.parcels import LedgerJournal, after_asking, after_sending,
 from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import Delivery, Evidence, State
-from stowgate.outbox.policy import Link, failed, from_below, hurried, parcel_bytes, seen
+from stowgate.outbox.policy import Link, failed, from_below, hurried, parcel_bytes, seen, until_look
 from stowgate.store.custody import Custody
 from stowgate.store.deliveries import Destination, Due, Outcome
 from stowgate.store.spool import CleanView
@@ -53,6 +53,7 @@ class Drain:
         noted = ledger.deliveries.destinations().get(way.name, Destination(way.name))
         self._paused, self._link = noted.paused, Link(noted.failures, code=noted.code)
         self._down_since, self._probed = self._times.monotonic(), float("-inf")
+        self._found = 0
         self._bucket = Bucket(lambda: way.bandwidth.at(self._times.minute()), self._times.monotonic, self._times.sleep)
         note = lambda rate: ledger.deliveries.measured(way.name, rate)  # noqa: E731
         self._pace = Pace(way.workers, lambda: self._bucket.taken, self._times.monotonic, note)
@@ -137,9 +138,10 @@ class Drain:
         with self._bell:
             if self._trying not in (None, index):
                 return LOOK
-        if not self._link.may_try(now) and now - self._probed >= PROBE:
+        if not self._link.may_try(now) and now - self._probed >= until_look(self._found, PROBE):
             self._probed = now
             reachable = sink.reachable()
+            self._found = self._found + 1 if reachable else 0
             with self._bell:
                 self._link = seen(self._link, self._times.monotonic(), reachable=reachable)
         now = self._times.monotonic()
@@ -147,7 +149,8 @@ class Drain:
             if self._link.may_try(now) and self._trying in (None, index):
                 self._trying = index
                 return 0.0
-        return min(max(_SOON, self._link.until - now), max(_SOON, self._probed + PROBE - now), LOOK)
+        look = self._probed + until_look(self._found, PROBE) - now
+        return min(max(_SOON, self._link.until - now), max(_SOON, look), LOOK)
 
     def step(self, sink: Sink, is_open: bool = True, index: int = 0) -> bool:
         """One parcel, or a rest when nothing is due; whether the sink is open afterwards."""

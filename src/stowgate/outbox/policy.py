@@ -112,6 +112,16 @@ def seen(link: Link, now: float, *, reachable: bool) -> Link:
     return replace(link, reachable=reachable, until=min(link.until, due) if back else link.until)
 
 
+_SELDOM = 10.0
+"""Seconds between two looks at a place that is there and takes nothing, at most. Some nodes take ten callers at a time,
+and keep the place of one that only looks for half a minute."""
+
+
+def until_look(found: int, least: float) -> float:
+    """Seconds until the next look, after so many that found the place there; one that is away may be back soon."""
+    return max(least, min(least * 2.0 ** min(found, 8), _SELDOM))
+
+
 def hurried(link: Link, now: float) -> Link:
     """After a person said "now"."""
     return replace(link, until=min(link.until, now))
