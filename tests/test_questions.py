@@ -122,11 +122,11 @@ def test_each_destination_says_how_many_are_how_far_and_what_is_wrong_with_it(le
     assert sum(found["later"][state] for state in Delivery) == 0  # type: ignore[index]
 
 
-@pytest.mark.parametrize("code", ["peer_takes_no_such_object", "peer_refused_object", "peer_has_other_bytes", ""])
+@pytest.mark.parametrize("code", ["peer_takes_no_such_object", "peer_refused_object", "peer_has_other_bytes"])
 def test_what_a_destination_refused_says_why_and_what_to_do(code: str) -> None:
     way = OnItsWay(hex32(1), 1, "pacs", Delivery.REFUSED, "over", code, Evidence.NONE, Urgency.LOW, 1, 1.0, 2.0, None)
     told, next_try, who = waits(way, None)
-    meant = REASONS[code].sentence + " " + REASONS[code].advice if code else "The destination refused it."
+    meant = f"{REASONS[code].sentence} {REASONS[code].advice}"
     assert (told, next_try, who) == (f"pacs: {meant}", None, "a person")
 
 
