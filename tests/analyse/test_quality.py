@@ -35,7 +35,7 @@ def codes(image: Image, of: Measured) -> tuple[str, ...]:
 def test_a_fault_that_shows_by_itself_is_found(fault: str) -> None:
     bad = [one for one in scans(HELD_OUT[0], 60, fault=fault, share=1.0) if one.fault]
     found = [ALONE[fault] in codes(_image(one), measure(one.intensity)) for one in bad]
-    least = 0.85 if fault in ("half_field", "rings") else 0.95  # of a skull full of air the fleet tells the rest
+    least = 0.9 if fault == "half_field" else 0.95  # of a skull full of air the fleet tells the rest
     assert len(found) >= 40 and sum(found) >= least * len(found)
 
 
