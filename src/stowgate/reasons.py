@@ -152,6 +152,10 @@ REASONS: dict[str, Reason] = {
         "The ledger was written by a newer version.",
         "Use that version or a later one; this one would not understand what it changed.",
     ),
+    "ledger_older": failed(
+        "The ledger was written by an older version, and nobody has brought it to this one yet.",
+        "Start the gateway once: it does that, after a copy; nothing was lost.",
+    ),
     "ledger_io": failed(
         "The disk failed while the ledger was written; what was not counted yet is done again by the next run.",
         "Check the disk, then run again.",

@@ -63,6 +63,14 @@ CUSTODY: dict[str, Reason] = {
         "A person gave this destination up after it was taken out of the configuration.",
         "It goes where the routes say now; nothing was deleted for this.",
     ),
+    "original_stopped": held(
+        "A person sends this somewhere, and what it is a copy of is held, quarantined or being deleted here.",
+        "Decide about that one first, then release this one; nothing was lost.",
+    ),
+    "copy_of_purged": quarantined(
+        "The same instance came before, was delivered and deleted here; this one is encoded otherwise.",
+        "They cannot be compared. Send it as it first came, or drop it if it is the same; nothing was lost.",
+    ),
     "peer_lost_purged": failed(
         "The destination does not have this any more, and it was deleted here after it had been verified there.",
         "It cannot be sent again from here: ask the destination for its backup, or the scanner to send it once more.",

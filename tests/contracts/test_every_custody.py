@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from stowgate.lifecycle import NEXT, State, may_move
+from stowgate.lifecycle import NEXT, Delivery, Evidence, State, may_move
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Coming, Custody, Ended, Event
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
+from stowgate.store.deliveries import Outcome
 from stowgate.store.study import Completed
 from tests.store.custody_sample import (
     CT,
@@ -357,7 +358,18 @@ class TestEnding:
         assert ledger.clean_of_instance(["2.25.1"], POLICY, KEY.id)["2.25.1"][0] == hex32(3)
         assert [way.destination for way in ledger.deliveries.of_items([hex32(1)])[hex32(1)]] == ["pacs"]
         assert [one.id for one in ledger.deliveries.made_of([hex32(1)])[hex32(1)]] == [hex32(1, 5)]
-        assert ledger.deliveries.recheck([hex32(1)]) == frozenset(), "it can still be asked for"
+        assert ledger.deliveries.recheck([hex32(1)], ["pacs"]) == frozenset(), "it can still be asked for"
+
+    def test_what_was_purged_and_lost_there_is_no_original(self, ledger: Custody) -> None:
+        bring(ledger, 1, State.PURGED)
+        one = coming(2, instance=1, content=1)
+        assert ledger.original(one.instance, one.content) == hex32(1)
+        assert not ledger.deliveries.recheck([hex32(1)], ["pacs"])
+        (due,) = ledger.deliveries.lease("pacs", 1, 1 << 30)
+        lost = Outcome(due.number, Delivery.VERIFIED, "peer_lost_purged", Evidence.STATUS, done=True)
+        assert not ledger.deliveries.record([lost])
+        assert ledger.original(one.instance, one.content) == ""
+        assert ledger.receive([one]) == [""] and state_of(ledger, 2) is State.RECEIVED
 
     def test_a_copy_is_as_far_as_its_original(self, ledger: Custody) -> None:
         bring(ledger, 1, State.WAITING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,19 @@ from stowgate.store.custody import Custody, Ended
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.deliveries import OTHER_BYTES, REFUSED, Bound, Destination, OnItsWay, Outcome
-from tests.store.custody_sample import KEY, OTHER_POLICY, POLICY, Hands, bring, clean, cleaned, coming, deliver, hex32
+from tests.store.custody_sample import (
+    KEY,
+    OTHER,
+    OTHER_POLICY,
+    POLICY,
+    Hands,
+    bring,
+    clean,
+    cleaned,
+    coming,
+    deliver,
+    hex32,
+)
 
 D, E = Delivery, Evidence
 MUCH = 1 << 30
@@ -394,7 +407,7 @@ class TestPurging:
         lease(ledger, most=1000)
         self.record(ledger, {1: E.CONTENT, 2: E.CONTENT}, many)
         assert self.purgeable(ledger, most=500) == [1, 2], "two of 201 are less than 1 %"
-        ledger.deliveries.recheck([hex32(3)])
+        ledger.deliveries.recheck([hex32(3)], ["pacs"])
         lease(ledger)
         self.record(ledger, {3: E.CONTENT}, [3])
         assert self.purgeable(ledger, most=500) == list(many)
@@ -440,7 +453,7 @@ class TestPurging:
         self.arrive(ledger, E.CONTENT, 1)
         arrived = way(ledger).updated
         assert self.purgeable(ledger, arrived - 1) == [] and self.purgeable(ledger, arrived) == [1]
-        ledger.deliveries.recheck([hex32(1)])
+        ledger.deliveries.recheck([hex32(1)], ["pacs"])
         assert self.purgeable(ledger) == []
         assert ledger.move([hex32(1)], State.PURGING) == {hex32(1)}
 
@@ -533,7 +546,7 @@ class TestPeople:
         wait(ledger, 1, 2)
         deliver(ledger, 1)
         bound(ledger, 2)
-        assert ledger.deliveries.recheck([hex32(1), hex32(2), hex32(9)]) == {hex32(2), hex32(9)}
+        assert ledger.deliveries.recheck([hex32(1), hex32(2), hex32(9)], ["pacs"]) == {hex32(2), hex32(9)}
         assert state_of(ledger, 1)[2] and counts(ledger) == {"verified": 1, "queued": 1}
         (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
         assert (due.item, due.state) == (hex32(1), D.VERIFIED)
@@ -544,11 +557,11 @@ class TestPeople:
         wait(ledger, 1)
         deliver(ledger, 1)
         for _ in range(2):
-            assert ledger.deliveries.recheck([hex32(1)]) == frozenset()
+            assert ledger.deliveries.recheck([hex32(1)], ["pacs"]) == frozenset()
             assert lease(ledger) == [1]
             assert not ledger.deliveries.record([Outcome(1, D.VERIFIED, **DONE)])  # type: ignore[arg-type]
             assert state_of(ledger, 1) == (State.WAITING, "", True)
-        ledger.deliveries.recheck([hex32(1)])
+        ledger.deliveries.recheck([hex32(1)], ["pacs"])
         for outcome in (Outcome(1, D.QUEUED, "peer_has_other_bytes"), Outcome(1, D.REFUSED, "peer_has_other_bytes")):
             lease(ledger)
             assert not ledger.deliveries.record([outcome])
@@ -585,10 +598,77 @@ class TestPeople:
         bound(ledger, 4, to="pacs")
         assert [one.item for one in ledger.deliveries.lease("pacs", 9, MUCH)] == [hex32(4)]
 
+    def test_of_two_recipients_the_one_whose_destination_is_given_up_is_decided_about_anew(
+        self, ledger: Custody
+    ) -> None:
+        wait(ledger, 1)
+        assert not ledger.clean_more([hex32(1)])
+        ledger.lease("w", 1)
+        other = replace(clean(2, instance=1), key_id=OTHER.id)
+        assert not ledger.end([Ended(hex32(1), State.CLEANED, cleans=(other,), kept=(hex32(1, 5),))])
+        ledger.deliveries.bind({hex32(1, 5): [Bound("a")], hex32(2, 5): [Bound("b")]})
+        for destination in ("a", "b"):
+            assert ledger.deliveries.forget(destination) == 1
+        assert [one.clean for one in ledger.deliveries.unbound()] == [hex32(1, 5), hex32(2, 5)]
+        bound(ledger, 2, to="c")
+        (due,) = ledger.deliveries.lease("c", 9, MUCH)
+        assert not ledger.deliveries.record([Outcome(due.number, D.VERIFIED, **DONE)])  # type: ignore[arg-type]
+        assert not state_of(ledger, 1)[2], "the first one goes somewhere, too"
+
+    def test_what_was_given_up_while_its_item_was_worked_on_is_delivered_nowhere(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1, to="gone")
+        assert not ledger.clean_more([hex32(1)])
+        ledger.lease("w", 1)
+        assert ledger.deliveries.forget("gone") == 1
+        assert not ledger.end([Ended(hex32(1), State.CLEANED, kept=(hex32(1, 5),))])
+        assert state_of(ledger, 1) == (State.WAITING, "", False)
+        assert [one.item for one in ledger.deliveries.unbound()] == [hex32(1)]
+
+    def test_what_was_refused_while_its_item_was_held_is_left_as_it_is_by_giving_up(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        bound(ledger, 1, 2, to="gone")
+        (first, _) = ledger.deliveries.lease("gone", 9, MUCH)
+        ledger.move([hex32(1)], State.HELD, "held_by_person")
+        assert not ledger.deliveries.record([Outcome(first.number, D.REFUSED, "peer_refused_object")])
+        assert [ledger.deliveries.forget("gone"), ledger.deliveries.forget("gone")] == [1, 0]
+
+    def test_one_that_was_to_be_asked_again_there_is_delivered_by_what_was_known(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        ledger.deliveries.recheck([hex32(1)], ["pacs"])
+        lease(ledger)
+        ledger.deliveries.record([Outcome(1, D.VERIFIED, wait=20.0)])
+        assert not state_of(ledger, 1)[2]
+        assert ledger.deliveries.forget("pacs") == 1
+        assert state_of(ledger, 1) == (State.WAITING, "", True)
+
+    def test_what_was_given_up_keeps_nothing_of_its_study_here(self, ledger: Custody) -> None:
+        wait(ledger, *range(1, 151))
+        bound(ledger, *range(1, 151))
+        many = [one.number for one in ledger.deliveries.lease("pacs", 90, MUCH)]
+        proof = {many[0]: E.CONTENT}
+        ledger.deliveries.record([Outcome(n, D.VERIFIED, "", proof.get(n, E.PRESENCE), done=True) for n in many])
+        assert len(ledger.deliveries.purgeable(float("inf"), most=200)) == 1, "one of 150 is less than 1 %"
+        while ledger.deliveries.forget("pacs"):
+            """Until nothing is left."""
+        assert len(ledger.deliveries.purgeable(float("inf"), most=200)) == 90
+        bound(ledger, *range(91, 151))
+        assert len(ledger.deliveries.purgeable(float("inf"), most=200)) == 1
+
+    def test_nobody_is_asked_who_is_not_there(self, ledger: Custody) -> None:
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        assert ledger.deliveries.recheck([hex32(1)], ["another"]) == {hex32(1)}
+        ledger.deliveries.note(1, "2.25.4711")
+        assert ledger.deliveries.recheck([hex32(1)], ["pacs"]) == frozenset()
+        (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
+        assert due.note == "", "what was said before is no answer"
+
     def test_what_was_verified_there_stays_so_when_its_destination_is_given_up(self, ledger: Custody) -> None:
         wait(ledger, 1)
         deliver(ledger, 1)
-        ledger.deliveries.recheck([hex32(1)])
+        ledger.deliveries.recheck([hex32(1)], ["pacs"])
         assert ledger.deliveries.forget("pacs") == 1
         assert state_of(ledger, 1) == (State.WAITING, "", True) and way(ledger).code == ""
         assert ledger.deliveries.lease("pacs", 1, MUCH) == [] and counts(ledger) == {"verified": 1}
@@ -599,12 +679,12 @@ class TestPeople:
         wait(ledger, 1)
         deliver(ledger, 1)
         assert not ledger.move([hex32(1)], State.PURGING)
-        assert ledger.deliveries.recheck([hex32(1)]) == {hex32(1)}, "not while it is being deleted"
+        assert ledger.deliveries.recheck([hex32(1)], ["pacs"]) == {hex32(1)}, "not while it is being deleted"
         ledger.forget_payload([hex32(1)], raw=True, clean=True)
         ledger.move([hex32(1)], State.PURGED)
         later, lost = Outcome(1, D.VERIFIED, wait=1.0), Outcome(1, D.VERIFIED, "peer_lost_purged", E.STATUS, done=True)
         for outcome in (later, lost, Outcome(1, D.VERIFIED, **DONE)):  # type: ignore[arg-type]
-            assert ledger.deliveries.recheck([hex32(1)]) in (frozenset(), {hex32(1)})
+            assert ledger.deliveries.recheck([hex32(1)], ["pacs"]) in (frozenset(), {hex32(1)})
             ledger.deliveries.release_all()
             (due,) = ledger.deliveries.lease("pacs", 1, MUCH)
             assert (due.state, due.purged) == (D.VERIFIED, True)
@@ -616,7 +696,7 @@ class TestPeople:
         wait(ledger, 1)
         deliver(ledger, 1)
         ledger.forget_payload([hex32(1)], raw=True, clean=True)
-        assert ledger.deliveries.recheck([hex32(1)]) == {hex32(1)}
+        assert ledger.deliveries.recheck([hex32(1)], ["pacs"]) == {hex32(1)}
 
     def test_what_is_noted_of_a_destination_is_there_for_others(self, ledger: Custody) -> None:
         ledger.deliveries.link("pacs", "peer_unreachable", 3, 99.0)

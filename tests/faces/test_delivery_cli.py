@@ -216,12 +216,12 @@ def test_what_was_purged_here_is_asked_for_as_well_and_its_loss_there_is_told(
     eventually(lambda: delivered(gateway) == 2)
     assert stowgate("queue", "purge").code == 0
     there = stowgate("verify")
-    assert there.code == 0 and there.out.splitlines()[1].split() == ["nas", "2", "0", "0", "0", "0"]
+    assert there.code == 0 and there.out.splitlines()[1].split() == ["nas", "2", "0", "0", "0", "0", "0"]
     min((tmp_path / "out").glob("*.dcm")).unlink()
     lost = stowgate("verify", "--json")
     assert lost.code == 3 and "deleted here since" in lost.err
     assert json.loads(lost.out) == {
-        "name": "nas", "there": 1, "sent_again": 0, "altered": 0, "lost": 1, "unanswered": 0
+        "name": "nas", "there": 1, "sent_again": 0, "altered": 0, "lost": 1, "unanswered": 0, "not_asked": 0,
     }  # fmt: skip
     assert '"peer_lost_purged"' in (tmp_path / "gateway.log").read_text(encoding="utf-8")
     status = json.loads(stowgate("status", "--json").out)
@@ -246,7 +246,15 @@ def test_what_is_deleted_there_is_found_by_verify_and_sent_again(
     assert first.read_bytes() == kept
     assert '"verify"' in stowgate("audit", "show", "--json").out
     (line,) = [json.loads(line) for line in stowgate("verify", "--json").out.splitlines()]
-    assert line == {"name": "nas", "there": 2, "sent_again": 0, "altered": 0, "lost": 0, "unanswered": 0}
+    assert line == {
+        "name": "nas",
+        "there": 2,
+        "sent_again": 0,
+        "altered": 0,
+        "lost": 0,
+        "unanswered": 0,
+        "not_asked": 0,
+    }
     first.write_bytes(kept + b"!!")
     altered = stowgate("verify")
     assert altered.code == 3 and "find out there whose they are" in altered.err

@@ -223,7 +223,7 @@ def test_what_is_removed_or_altered_there_later_is_found_by_the_next_question(se
         del sent.peer.held["2.25.1"]
     else:
         sent.peer.held["2.25.1"] += b"!"
-    assert sent.ledger.deliveries.recheck([sent.way(1).item, sent.way(2).item]) == frozenset()
+    assert sent.ledger.deliveries.recheck([sent.way(1).item, sent.way(2).item], ["pacs"]) == frozenset()
     sent.go()
     assert sent.state(2) == VERIFIED
     assert sent.state(1)[3] is False
@@ -249,7 +249,7 @@ def test_what_was_purged_here_is_asked_for_and_its_loss_is_told_and_so_is_that_i
     for held, code in ((None, "peer_lost_purged"), (kept, ""), (None, "peer_lost_purged")):
         sent.peer.held |= {"2.25.1": held} if held else {}
         sent.told.clear()
-        assert sent.ledger.deliveries.recheck(ids) == frozenset()
+        assert sent.ledger.deliveries.recheck(ids, ["pacs"]) == frozenset()
         sent.go(60)
         assert sent.state(1) == (S.PURGED, D.VERIFIED, code, True) and sent.state(2) == (S.PURGED, D.VERIFIED, "", True)
         assert [one.code for one in sent.events(events.Delivered)] == [code][: bool(code)]  # type: ignore[attr-defined]

@@ -125,15 +125,19 @@ def test_a_copy_of_what_was_made_for_another_recipient_becomes_an_item_of_its_ow
     assert desk.ways(said[len(ITEM) :]) == {"lab"} and desk.ways(first) == {"pacs"}
 
 
-def test_a_copy_that_is_encoded_otherwise_has_what_is_here_go_there(desk: Desk, file: Path, tmp_path: Path) -> None:
-    first = desk.send(file, "pacs")[len(ITEM) :]
-    desk.work()
-    other = tmp_path / "other.dcm"
+def otherwise(file: Path, folder: Path) -> Path:
+    """The same, encoded otherwise."""
     found = dcmread(file)
     found.decode()
     found.file_meta.TransferSyntaxUID = IMPLICIT
-    found.save_as(other, implicit_vr=True, enforce_file_format=True)
-    said = desk.send(other, "nas")
+    found.save_as(folder / "other.dcm", implicit_vr=True, enforce_file_format=True)
+    return folder / "other.dcm"
+
+
+def test_a_copy_that_is_encoded_otherwise_has_what_is_here_go_there(desk: Desk, file: Path, tmp_path: Path) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    said = desk.send(otherwise(file, tmp_path), "nas")
     assert said.startswith(ITEM)
     assert desk.ways(said[len(ITEM) :]) == set(), "nobody knows yet what it is"
     desk.work()
@@ -155,7 +159,71 @@ def test_what_is_sent_again_after_it_was_purged_goes_there(desk: Desk, file: Pat
     assert said.startswith(ITEM) and desk.ways(said[len(ITEM) :]) == {"nas"}
     assert desk.ways(first) == {"pacs"} and desk.parts.counts() == {"purged": 1, "duplicate": 1, "waiting": 1}
     (made,) = desk.parts.ledger.deliveries.made_of([first])[first]
-    assert desk.parts.ledger.deliveries.recheck([first]) == frozenset() and made.digest
+    assert desk.parts.ledger.deliveries.recheck([first], ["pacs"]) == frozenset() and made.digest
+
+
+def gone(desk: Desk, id: str, to: str = "pacs") -> None:
+    """It arrived there, and was deleted here."""
+    (due,) = desk.parts.ledger.deliveries.lease(to, 1, 1 << 20)
+    desk.parts.ledger.deliveries.record([Outcome(due.number, Delivery.VERIFIED, "", Evidence.CONTENT, done=True)])
+    assert Purge(Keeping(), desk.parts.ledger, desk.parts.spool).now([id]) == [id]
+
+
+@pytest.mark.parametrize("by", ["a person", "a scanner"])
+def test_what_was_lost_there_after_it_was_purged_here_is_taken_and_goes_there_again(
+    desk: Desk, file: Path, by: str
+) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    gone(desk, first)
+    deliveries = desk.parts.ledger.deliveries
+    deliveries.recheck([first], ["pacs"])
+    (due,) = deliveries.lease("pacs", 1, 1 << 20)
+    deliveries.record([Outcome(due.number, Delivery.VERIFIED, "peer_lost_purged", Evidence.STATUS, done=True)])
+    again = desk.send(file, "pacs")[len(ITEM) :] if by == "a person" else desk.parts.accept(file.read_bytes())
+    desk.work()
+    assert desk.parts.state(again)[0] is State.WAITING
+    assert desk.ways(again) == ({"pacs"} if by == "a person" else {"pacs", "lab"})
+    assert [one.item for one in deliveries.lease("pacs", 9, 1 << 20)] == [again]
+
+
+def test_a_copy_that_cannot_be_compared_with_what_was_purged_is_for_a_person(
+    desk: Desk, file: Path, tmp_path: Path
+) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    gone(desk, first)
+    said = desk.send(otherwise(file, tmp_path), "nas")
+    desk.work()
+    assert desk.parts.state(said[len(ITEM) :]) == (State.QUARANTINED, "copy_of_purged")
+
+
+@pytest.mark.parametrize("why", ["held", "refused"])
+def test_a_copy_of_what_is_stopped_here_is_held_until_that_was_decided(desk: Desk, file: Path, why: str) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    if why == "held":
+        desk.parts.ledger.move([first], State.HELD, "held_by_person")
+    else:
+        (due,) = desk.parts.ledger.deliveries.lease("pacs", 1, 1 << 20)
+        desk.parts.ledger.deliveries.record([Outcome(due.number, Delivery.REFUSED, "peer_refused_object")])
+    said = desk.send(file, "nas")
+    desk.work()
+    copy = said[len(ITEM) :]
+    assert desk.parts.state(copy) == (State.HELD, "original_stopped")
+    desk.parts.ledger.move([first], State.RECEIVED)
+    desk.work()
+    desk.parts.ledger.move([copy], State.RECEIVED)
+    desk.work()
+    assert desk.parts.state(copy)[0] is State.DUPLICATE and desk.ways(first) == {"pacs", "nas"}
+
+
+def test_a_destination_that_was_given_up_and_is_back_gets_what_is_sent_there(desk: Desk, file: Path) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    assert desk.parts.ledger.deliveries.forget("pacs") == 1
+    assert desk.send(file, "pacs") == COPY + first
+    assert [one.item for one in desk.parts.ledger.deliveries.lease("pacs", 9, 1 << 20)] == [first]
 
 
 def test_what_is_none_is_said_to_be_none_and_the_rest_goes_on(desk: Desk, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ class Ledgers(RuleBasedStateMachine):
 
     @rule(ids=IDS)
     def recheck(self, ids: list[int]) -> None:
-        self.both("recheck", [hex32(n) for n in ids], of="deliveries")
+        self.both("recheck", [hex32(n) for n in ids], ["pacs", "nas"], of="deliveries")
 
     @rule(destination=st.sampled_from(["pacs", "nas"]), most=st.integers(1, 3))
     def forget_destination(self, destination: str, most: int) -> None:

@@ -144,15 +144,17 @@ def test_looking_needs_no_key_and_cannot_write(path: Path) -> None:
             db.execute("DELETE FROM events")
 
 
-@pytest.mark.parametrize("what", ["nothing", "folder", "text", "empty", "newer", "other"])
+@pytest.mark.parametrize("what", ["nothing", "folder", "text", "empty", "newer", "older", "other"])
 def test_what_is_no_ledger_is_said(path: Path, what: str) -> None:
-    codes = {"nothing": "state_unwritable", "folder": "state_unwritable", "newer": "ledger_newer"}
+    codes = {"nothing": "state_unwritable", "folder": "state_unwritable"} | {
+        age: f"ledger_{age}" for age in ("newer", "older")
+    }
     if what == "folder":
         path.mkdir()
-    elif what == "newer":
+    elif what in ("newer", "older"):
         open_custody(path, KEY).close()
         with closing(sqlite3.connect(path)) as db:
-            db.execute("PRAGMA user_version = 99")
+            db.execute(f"PRAGMA user_version = {99 if what == 'newer' else 7}")
     elif what == "other":
         with closing(sqlite3.connect(path)) as db:
             db.execute("CREATE TABLE theirs (a)")

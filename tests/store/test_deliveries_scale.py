@@ -17,6 +17,8 @@ from stowgate.store import deliveries_steps as steps
 from stowgate.store.clocks import Moment
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.custody_view import read_custody
+from stowgate.store.deliveries_view import SQL
+from stowgate.store.queries import queries
 from tests.store.custody_sample import KEY, Hands
 from tests.store.test_custody_scale import seconds
 
@@ -74,3 +76,15 @@ def test_what_people_ask_costs_the_same_with_many(large: Path) -> None:
             assert view.deliveries.bytes_left() == {"pacs": WAITING * 500_000}
 
     assert seconds(look) <= 0.3
+
+
+def test_what_never_went_somewhere_is_found_without_reading_all_that_did(large: Path) -> None:
+    """Each item by its own few rows: with all of the destination's for each, this takes minutes."""
+    with read_custody(large) as view, view._lend_one() as db:
+        plan = db.execute(
+            f"EXPLAIN QUERY PLAN {queries(SQL)['never_to']}", {"destination": "pacs", "after": 0, "most": 500}
+        )
+        steps_ = [step[-1] for step in plan.fetchall()]
+        assert any("deliveries USING" in step and "clean=?" in step for step in steps_), steps_
+        took = seconds(lambda: db.execute(queries(SQL)["never_to"], {"destination": "pacs", "after": 0, "most": 500}))
+    assert took < 5

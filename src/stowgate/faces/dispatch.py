@@ -92,7 +92,7 @@ class Dispatch:
         if self._is_stopped(row, way) or (way and way.state is Delivery.REFUSED):
             return 4
         if way and way.stand == "over":
-            return 3
+            return 4 if way.code else 3
         return 2 if way and way.state in (Delivery.ACKNOWLEDGED, Delivery.VERIFIED) else 1
 
     def _is_stopped(self, row: Row, way: OnItsWay | None) -> bool:
@@ -106,10 +106,13 @@ class Dispatch:
     @property
     def is_partly(self) -> bool:
         """Whether something will not arrive, though it may be DICOM."""
-        stopped = any(self._far(id) == 4 and self._rows[id].state is not State.DUPLICATE for id in self.items)
+        stopped = any(self._far(id) == 4 and not self._is_done_already(id) for id in self.items)
         return stopped or any(
             said.startswith(CODE) and not REASONS[said[len(CODE) :]].not_dicom for _, said in self.answers
         )
+
+    def _is_done_already(self, id: str) -> bool:
+        return self._rows[id].state is State.DUPLICATE and id not in self._ways
 
     def words(self) -> str:
         """How far it is, in a line."""

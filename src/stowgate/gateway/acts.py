@@ -122,7 +122,8 @@ def retry(hands: Hands, ids: Sequence[str], actor: str, now: bool = False) -> Do
 def verify(hands: Hands, ids: Sequence[str], actor: str) -> Done:
     """Have destinations asked again for what was delivered to them."""
     _note(hands, "verify", ids, actor)
-    done = _done(ids, hands.ledger.deliveries.recheck(ids))
+    there = hands.outbox.drains if hands.outbox else {}
+    done = _done(ids, hands.ledger.deliveries.recheck(ids, there))
     for drain in hands.outbox.drains.values() if hands.outbox else ():
         drain.ring()
     return done
@@ -150,9 +151,11 @@ def catch_up(hands: Hands, names: Sequence[str], actor: str) -> Done:
 
 
 def forget(hands: Hands, names: Sequence[str], actor: str) -> Done:
-    """Give up destinations, by name, that the configuration has no more; those that it has are left as they are."""
+    """Give up destinations, by name, that the configuration has no more; Misconfigured("bad_setting") where it has."""
+    if still := [name for name in names if hands.outbox and name in hands.outbox.drains]:
+        raise Misconfigured("bad_setting", f"the gateway that runs still sends to {still[0]}; start it anew first")
     there = hands.ledger.deliveries.counts()
-    done = [name for name in names if hands.outbox and name in there and name not in hands.outbox.drains]
+    done = [name for name in names if name in there]
     for name in done:
         hands.audit.append(Entry("dest_forget", actor, name))
         if hands.outbox:

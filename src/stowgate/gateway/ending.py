@@ -16,7 +16,7 @@ from stowgate.lifecycle import State
 from stowgate.objects import CleanRef
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Custody, Ended
-from stowgate.store.deliveries import Bound
+from stowgate.store.deliveries import FORGOTTEN, LOST, Bound
 from stowgate.store.spool import CleanShelf, RawShelf
 from stowgate.way import Passed
 
@@ -92,18 +92,14 @@ class Desk:
         modality = next((passed.ref.names.modality for _, passed in worked.passed if passed.ref), "")
         for clean in cleans:
             before = self.ledger.clean_of_instance([clean.instance], clean.policy, clean.key_id).get(clean.instance)
-            if before is None or before[0] == worked.id or (worked.sent and self._was_purged(clean, *before)):
+            if before is None or before[0] == worked.id or self._goes_anew(worked, clean, *before):
                 fresh.append(clean)
-            elif clean.digest != before[1].digest and not self._same(clean.id, before[1].id):
-                return Ended(worked.id, State.QUARANTINED, "uid_reuse", modality=modality)
+            elif code := self._differs(clean, *before):
+                return Ended(worked.id, State.QUARANTINED, code, modality=modality)
             else:
                 there.append(before)
-        if not (fresh or worked.kept):  # each recipient has it already, or is to get what is here
-            self.ledger.deliveries.bind(
-                {clean.id: worked.sent.get((clean.policy, clean.key_id), ()) for _, clean in there}
-            )
-            original = next((item for item, _ in there), "")
-            return Ended(worked.id, State.DUPLICATE, modality=modality, original=original)
+        if not (fresh or worked.kept):
+            return self._copy(worked, there, modality)
         findings = tuple(dict.fromkeys(code for _, passed in worked.passed for code in passed.item.findings))
         return Ended(worked.id, State.CLEANED, "", "", findings, modality, tuple(fresh), worked.kept)
 
@@ -138,10 +134,35 @@ class Desk:
             self.ledger.release(later)
         return result
 
-    def _was_purged(self, clean: CleanObject, item: str, before: CleanObject) -> bool:
-        """Whether the same was here, arrived where it was to go, and was deleted: it goes elsewhere only from anew."""
+    def _copy(self, worked: Worked, there: Sequence[tuple[str, CleanObject]], modality: str) -> Ended:
+        """Each recipient has it already. Where a person sends it, what is here goes; what cannot is for a person."""
+        for item, clean in there:
+            wanted = worked.sent.get((clean.policy, clean.key_id), ())
+            self.ledger.deliveries.bind({clean.id: wanted})
+            ways = self.ledger.deliveries.of_items([item]).get(item, ()) if wanted else ()
+            if not {one.destination for one in wanted} <= {one.destination for one in ways if one.code != FORGOTTEN}:
+                return Ended(worked.id, State.HELD, "original_stopped", modality=modality)
+        return Ended(
+            worked.id, State.DUPLICATE, modality=modality, original=next((item for item, _ in there), "")
+        )  # fmt: skip
+
+    def _goes_anew(self, worked: Worked, clean: CleanObject, item: str, before: CleanObject) -> bool:
+        """Whether the same was here and was deleted, and a person sends it once more or its destination has lost it."""
+        if clean.digest != before.digest or not self._was_purged(item):
+            return False
+        return bool(worked.sent) or any(
+            one.code in LOST for one in self.ledger.deliveries.of_items([item]).get(item, ())
+        )
+
+    def _differs(self, clean: CleanObject, item: str, before: CleanObject) -> str:
+        """Why two are not the same, "" where they are."""
+        if clean.digest == before.digest or self._same(clean.id, before.id):
+            return ""
+        return "copy_of_purged" if self._was_purged(item) else "uid_reuse"
+
+    def _was_purged(self, item: str) -> bool:
         row = self.ledger.row(item)
-        return row is not None and row.state is State.PURGED and clean.digest == before.digest
+        return row is not None and row.state is State.PURGED
 
     def _same(self, one: str, other: str) -> bool:
         """Whether two clean objects say the same; one that was damaged since cannot be asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from threading import Lock
 from time import monotonic, sleep
 
 from stowgate import events
@@ -16,7 +17,7 @@ from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import State
 from stowgate.outbox.routing import SEND
 from stowgate.store.custody import Custody
-from stowgate.store.deliveries import Bound, Unbound
+from stowgate.store.deliveries import FORGOTTEN, Bound, Unbound
 from stowgate.store.spool import CleanView
 
 _BEING_CLEANED, _SOON = 60.0, 0.05
@@ -37,7 +38,7 @@ class Outbox:
     ) -> None:
         self._ledger, self._profiles = ledger, profiles
         self.drains: Mapping[str, Drain] = {way.name: Drain(way, ledger, shelf, tell, times) for way in ways}
-        self._seen = 0
+        self._seen, self._turn = 0, Lock()
         self._rounds = Rounds("routes", self._round)
 
     def start(self) -> None:
@@ -65,6 +66,10 @@ class Outbox:
 
     def route(self) -> int:
         """Decide where everything goes that nobody has decided about yet; how many go somewhere."""
+        with self._turn:
+            return self._routed()
+
+    def _routed(self) -> int:
         number = 0
         while page := self._ledger.deliveries.unbound(self._seen):
             group = {one.clean: self._profiles.places(facts_of(one), one) for one in page}
@@ -100,7 +105,8 @@ class Outbox:
         number = 0
         while more := self._ledger.deliveries.forget(destination):
             number += more
-        self._seen = 0
+        with self._turn:
+            self._seen = 0
         self.route()
         return number
 
@@ -112,15 +118,23 @@ class Outbox:
         until = monotonic() + _BEING_CLEANED
         while (row := self._ledger.row(item)) and row.state is State.RECEIVED and monotonic() < until:
             sleep(_SOON)
-        ways = self._ledger.deliveries.of_items([item]).get(item, ())
-        if any(way.destination == destination for way in ways):
+        if self._goes(item, destination):
             return True
         clean = self._profiles.fitting(destination, self._ledger.cleans_of_item(item))
         if clean is None:
             return False
         self._ledger.deliveries.bind({clean.id: [Bound(destination)]})
         self.drains[destination].ring()
-        return any(way.destination == destination for way in self._ledger.deliveries.of_items([item]).get(item, ()))
+        return self._goes(item, destination)
+
+    def _goes(self, item: str, destination: str) -> bool:
+        """Whether it is on its way there or has arrived, and was not lost there after it was deleted here."""
+        row = self._ledger.row(item)
+        is_gone = row is not None and row.state is State.PURGED
+        ways = self._ledger.deliveries.of_items([item]).get(item, ())
+        return any(
+            way.destination == destination and way.code != FORGOTTEN and not (is_gone and way.code) for way in ways
+        )
 
     def _bind(self, group: Mapping[str, list[Bound]]) -> int:
         """How many go somewhere."""

@@ -12,7 +12,7 @@ from stowgate.outbox.routing import SEND, Facts, Rule, profiles_of, routed, wish
 from stowgate.policy import Policy
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Custody, Leased
-from stowgate.store.deliveries import Bound, Unbound
+from stowgate.store.deliveries import FORGOTTEN, Bound, Unbound
 from stowgate.vault.key import Key
 
 
@@ -120,7 +120,7 @@ class Profiles:
 
     def left_of(self, facts: Facts, item: str, ledger: Custody) -> Left:
         """The same of an item in the ledger."""
-        ways = ledger.deliveries.of_items([item]).get(item, ())
+        ways = [way for way in ledger.deliveries.of_items([item]).get(item, ()) if way.code != FORGOTTEN]
         return self.left(facts, ledger.cleans_of_item(item), {way.destination: way.clean for way in ways})
 
     def fitting(self, destination: str, cleans: Sequence[CleanObject]) -> CleanObject | None:

@@ -21,6 +21,11 @@ SELECT id FROM items
 WHERE instance = :instance AND instance <> '' AND content = :content
     AND state NOT IN ('rejected', 'duplicate', 'dropped') AND given_up = 0
     AND (has_raw = 1 OR has_clean = 1 OR state IN ('purging', 'purged'))
+    AND NOT (state = 'purged' AND EXISTS (
+        SELECT 1 FROM cleans CROSS JOIN deliveries ON deliveries.clean = cleans.number
+        WHERE cleans.item = items.number AND deliveries.stand <> 'parked'
+            AND deliveries.code IN ('peer_lost_purged', 'peer_has_other_bytes')
+    ))
 ORDER BY number LIMIT 1;
 
 -- name: arrive -- give an arrival its row

@@ -81,6 +81,7 @@ class MemoryCustody(MemoryView):
             and item.state not in _NO_ORIGINAL
             and not item.given_up
             and (item.has_raw or item.has_clean or item.state in GONE)
+            and not (item.state is State.PURGED and self._deliveries.is_lost(item))
         )
         return next(same, "")
 

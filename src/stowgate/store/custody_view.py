@@ -19,7 +19,7 @@ from stowgate.store.custody import Caller, Event, Row
 from stowgate.store.custody_rows import caller_row, clean_row, every_state, is_beginning, item_row, study_row
 from stowgate.store.deliveries_view import SqliteDeliveriesView
 from stowgate.store.looks_sqlite import SqliteLooksView
-from stowgate.store.migrate import check, shipped
+from stowgate.store.migrate import check_whole, shipped
 from stowgate.store.plain import plain_errors
 from stowgate.store.queries import queries
 from stowgate.store.study import Study
@@ -35,13 +35,13 @@ _PAGE = 1_000
 def read_custody(path: Path) -> Iterator[CustodyView]:
     """The ledger at `path` as it stands, whether the gateway runs or not; nothing is written, locked or waited for.
 
-    Misconfigured: "state_unwritable" where there is none, "ledger_newer", "ledger_damaged". Open it anew for each look.
+    Misconfigured: "state_unwritable" where there is none, "ledger_newer", "ledger_older", "ledger_damaged".
+    Open it anew for each look.
     """
     if not path.is_file():
         raise Misconfigured("state_unwritable", str(path))
     with plain_errors(path.parent), untouched(path) as db:
-        check(db, str(path), shipped(MIGRATIONS), APPLICATION)
-
+        check_whole(db, str(path), shipped(MIGRATIONS), APPLICATION)
         yield CustodyView(lambda: snapshot(db))
 
 

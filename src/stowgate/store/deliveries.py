@@ -22,6 +22,10 @@ OTHER_BYTES = "peer_has_other_bytes"
 for what was read again of the rest."""
 
 
+LOST = frozenset(("peer_lost_purged", OTHER_BYTES))
+"""Of what was purged here: it is at its destination no more, so the same that comes again is no duplicate."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """One place a clean object goes to."""
@@ -209,8 +213,8 @@ class Deliveries(DeliveriesView, Links, Protocol):
         Returns the ids that nothing could be done for.
         """
 
-    def recheck(self, ids: Collection[str]) -> frozenset[str]:
-        """Have destinations asked again for what was verified there; what is gone is then queued again.
+    def recheck(self, ids: Collection[str], there: Collection[str]) -> frozenset[str]:
+        """Have these destinations asked again for what was verified there; what is gone is then queued again.
 
         Until the answer an item counts as what it was; one that was purged does so whatever the answer is. Returns the
         ids of which nothing was verified, or that neither wait nor were purged.
@@ -219,8 +223,8 @@ class Deliveries(DeliveriesView, Links, Protocol):
     def forget(self, destination: str, most: int = 500) -> int:
         """Give up a page of what is still to go to a destination that is there no more; how many that were.
 
-        What is on its way elsewhere, or has arrived there, is delivered by that; the rest is `unbound` again. Bound for
-        that destination once more, it goes there.
+        A clean object that is on its way elsewhere, or has arrived there, stays bound by that; the others are `unbound`
+        again. Bound for that destination once more, it goes there.
         """
 
     def note(self, number: int, text: str) -> None:

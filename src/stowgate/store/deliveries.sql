@@ -10,13 +10,17 @@ SELECT :clean, number, destination, :now, :now FROM lines
 WHERE destination = :destination AND urgency = :urgency AND study = :study AND NOT EXISTS (
     SELECT 1 FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
     WHERE cleans.item = (SELECT item FROM cleans AS this WHERE this.number = :clean) AND cleans.stands = 1
-        AND deliveries.destination = :destination
+        AND deliveries.destination = :destination AND deliveries.code <> 'destination_forgotten'
 )
 ON CONFLICT (clean, destination) DO NOTHING;
 
 -- name: bind_again -- what was given up with its destination is queued again, because that is there again
 UPDATE deliveries SET state = 'queued', stand = 'ready', code = '', evidence = '', updated = :now
 WHERE clean = :clean AND destination = :destination AND state = 'refused' AND code = 'destination_forgotten';
+
+-- name: counts_again -- it is one of those of its line that proof is asked of
+UPDATE lines SET bound = bound + 1
+WHERE number = (SELECT line FROM deliveries WHERE clean = :clean AND destination = :destination);
 
 -- name: bound -- note that it was decided where a clean object goes
 UPDATE cleans SET bound = 1 WHERE number = :clean;
@@ -63,7 +67,7 @@ SELECT cleans.number, cleans.id, items.source, items.modality, items.sop_class, 
 FROM cleans JOIN items ON items.number = cleans.item
 WHERE cleans.number > :after AND cleans.stands = 1 AND items.state = 'waiting' AND items.has_clean = 1
     AND NOT EXISTS (
-        SELECT 1 FROM cleans AS other JOIN deliveries ON deliveries.clean = other.number
+        SELECT 1 FROM cleans AS other CROSS JOIN deliveries ON deliveries.clean = other.number
         WHERE other.item = cleans.item AND other.stands = 1 AND deliveries.destination = :destination
             AND deliveries.code <> 'destination_forgotten'
     )
@@ -160,8 +164,8 @@ WHERE stand IN ('ready', 'later') AND clean IN (
 );
 
 -- name: recheck -- what was verified of an item is asked for again
-UPDATE deliveries SET stand = 'ready'
-WHERE stand = 'over' AND state = 'verified' AND clean IN (
+UPDATE deliveries SET stand = 'ready', note = '', code = ''
+WHERE stand = 'over' AND state = 'verified' AND destination IN (SELECT value FROM json_each(:there)) AND clean IN (
     SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item
     WHERE items.id = :id
         AND (items.state = 'waiting' AND items.has_clean = 1 AND cleans.stands = 1 OR items.state = 'purged')
@@ -177,7 +181,9 @@ WHERE items.id = :id AND items.state = 'waiting' AND deliveries.state = 'refused
 -- name: still_to_go -- a page of what is still to go to a destination, or to be asked for there
 SELECT deliveries.number, cleans.number, cleans.item, items.id, cleans.stands, items.state
 FROM deliveries JOIN cleans ON cleans.number = deliveries.clean JOIN items ON items.number = cleans.item
-WHERE deliveries.destination = :destination AND deliveries.stand <> 'over' ORDER BY deliveries.number LIMIT :most;
+WHERE deliveries.destination = :destination AND deliveries.stand <> 'over'
+    AND deliveries.state IN ('queued', 'sent', 'acknowledged', 'verified')
+LIMIT :most;
 
 -- name: rest -- what was verified is not asked for any more
 UPDATE deliveries SET stand = 'over', due = 0, next_try = NULL WHERE number = :number AND state = 'verified';
@@ -188,10 +194,12 @@ SET state = 'refused', stand = 'over', code = 'destination_forgotten', evidence 
     updated = :now
 WHERE number = :number;
 
--- name: unbind -- what goes nowhere any more is decided about anew
+-- name: counts_no_more -- nothing of it is proved or to be proved there
+UPDATE lines SET bound = bound - 1 WHERE number = (SELECT line FROM deliveries WHERE number = :number);
+
+-- name: unbind -- about what goes nowhere any more is decided anew
 UPDATE cleans SET bound = 0 WHERE number = :clean AND NOT EXISTS (
-    SELECT 1 FROM cleans AS other JOIN deliveries ON deliveries.clean = other.number
-    WHERE other.item = cleans.item AND other.stands = 1 AND deliveries.code <> 'destination_forgotten'
+    SELECT 1 FROM deliveries WHERE deliveries.clean = cleans.number AND deliveries.code <> 'destination_forgotten'
 );
 
 -- name: requeue -- a refused delivery is tried again

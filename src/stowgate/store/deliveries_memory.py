@@ -47,7 +47,8 @@ class MemoryDeliveries(MemoryDeliveriesView):
                 one.state, one.code, one.evidence, one.updated = Delivery.QUEUED, "", Evidence.NONE, now
                 item.delivered = False
                 self._stand(one, "ready")
-        if any(one.clean.id == clean.id or (one.item is item and self._stands(one)) for one in there):
+        mine = (one for one in there if one.item is item and self._stands(one) and one.code != FORGOTTEN)
+        if any(mine) or any(one.clean.id == clean.id for one in there):
             return
         one = Sending(len(self._all) + 1, item, clean, place.destination, key, now, now, stand="")
         self._all[one.number] = one
@@ -221,38 +222,38 @@ class MemoryDeliveries(MemoryDeliveriesView):
                 self._stand(one, "ready")
         return done
 
-    def recheck(self, ids: Collection[str]) -> frozenset[str]:
+    def recheck(self, ids: Collection[str], there: Collection[str]) -> frozenset[str]:
         """One after the other."""
         with self.ledger._turn:
-            return frozenset(id for id in ids if not self._rechecked(id))
+            return frozenset(id for id in ids if not self._rechecked(id, there))
 
-    def _rechecked(self, id: str) -> bool:
+    def _rechecked(self, id: str, there: Collection[str]) -> bool:
         found = [
             one
             for one in self._all.values()
             if one.item.coming.id == id and self._stands(one) and (one.state, one.stand) == (Delivery.VERIFIED, "over")
+            if one.destination in there
             if (one.item.state is State.WAITING and one.item.has_clean) or one.item.state is State.PURGED
         ]
         for one in found:
+            one.note = one.code = ""
             self._stand(one, "ready")
         return bool(found)
 
     def forget(self, destination: str, most: int = 500) -> int:
         """One after the other."""
         with self.ledger._turn:
-            found = [one for one in self._to(destination) if one.stand != "over"][:most]
+            left = (one for one in self._to(destination) if one.stand != "over" and one.state is not Delivery.REFUSED)
+            found = list(left)[:most]
             for one in found:
                 self._stand(one, "over")
                 one.due, one.next_try = 0.0, None
-                if one.state is Delivery.VERIFIED:
-                    continue
-                one.state, one.code, one.evidence = Delivery.REFUSED, FORGOTTEN, Evidence.NONE
-                one.updated = self.ledger._clocks.wall()
-                if not self._stands(one) or one.item.state is not State.WAITING:
-                    continue
-                if all(way.code == FORGOTTEN for way in self._ways(one.item)):
-                    self._bound.discard(one.clean.id)
-                else:
+                if one.state is not Delivery.VERIFIED:
+                    one.state, one.code, one.evidence = Delivery.REFUSED, FORGOTTEN, Evidence.NONE
+                    one.updated = self.ledger._clocks.wall()
+                    if all(way.code == FORGOTTEN for way in self._all.values() if way.clean.id == one.clean.id):
+                        self._bound.discard(one.clean.id)
+                if self._stands(one) and one.item.state is State.WAITING:
                     self.settle(one.item, over=True)
             return len(found)
 

@@ -12,7 +12,7 @@ from stowgate.outbox.policy import Urgency
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.clocks import Clocks
 from stowgate.store.custody_memory_view import Item
-from stowgate.store.deliveries import FORGOTTEN, OTHER_BYTES, Destination, OnItsWay
+from stowgate.store.deliveries import FORGOTTEN, LOST, OTHER_BYTES, Destination, OnItsWay
 from stowgate.store.links import Outage
 from stowgate.store.links_memory import MemoryLinks, sums
 
@@ -115,6 +115,10 @@ class MemoryDeliveriesView:
             found = [item for item in self.ledger._items.values() if item.state is State.PURGING]
             return [(item.number, item.coming.id) for item in found if item.number > after][: max(most, 0)]
 
+    def is_lost(self, item: Item) -> bool:
+        """Whether one of its destinations has what was purged no more."""
+        return any(one.code in LOST for one in self._ways(item))
+
     def is_proved(self, item: Item) -> bool:
         """Whether there is evidence enough at each of its destinations to delete it here."""
         return all(self._is_proved(one) for one in self._ways(item) if one.code != FORGOTTEN)
@@ -124,7 +128,8 @@ class MemoryDeliveriesView:
             return False
         if one.evidence is not Evidence.PRESENCE:
             return one.evidence is Evidence.CONTENT
-        study = [other for other in self._all.values() if (other.line[0], other.line[2]) == (one.line[0], one.line[2])]
+        others = (other for other in self._all.values() if other.code != FORGOTTEN)
+        study = [other for other in others if (other.line[0], other.line[2]) == (one.line[0], one.line[2])]
         same = sum(other.evidence is Evidence.CONTENT for other in study)
         return same * 100 >= len(study) and all(other.code != OTHER_BYTES for other in study)
 

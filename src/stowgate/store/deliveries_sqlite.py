@@ -72,9 +72,9 @@ class SqliteDeliveries(SqliteDeliveriesView):
         """One commit."""
         return self._writer.run(lambda db: steps.retry(db, ids, self._clocks.wall()))
 
-    def recheck(self, ids: Collection[str]) -> frozenset[str]:
+    def recheck(self, ids: Collection[str], there: Collection[str]) -> frozenset[str]:
         """One commit."""
-        return self._writer.run(lambda db: steps.recheck(db, ids))
+        return self._writer.run(lambda db: steps.recheck(db, ids, there))
 
     def forget(self, destination: str, most: int = 500) -> int:
         """One commit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -40,6 +41,7 @@ def bind(db: sqlite3.Connection, group: Mapping[str, Sequence[Bound]], now: floa
                 _tell(db, "begin_line", **line)
                 _tell(db, "bind", clean=number, **line, now=now)
                 if _tell(db, "bind_again", clean=number, destination=place.destination, now=now):
+                    _tell(db, "counts_again", clean=number, destination=place.destination)
                     _tell(db, "not_arrived", item=item)
             if places:
                 _tell(db, "bound", clean=number)
@@ -175,19 +177,20 @@ def _retried(db: sqlite3.Connection, id: str, now: float) -> bool:
     )
 
 
-def recheck(db: sqlite3.Connection, ids: Collection[str]) -> frozenset[str]:
+def recheck(db: sqlite3.Connection, ids: Collection[str], there: Collection[str]) -> frozenset[str]:
     """See `store.deliveries.Deliveries.recheck`."""
-    return frozenset(id for id in ids if not _tell(db, "recheck", id=id))
+    return frozenset(id for id in ids if not _tell(db, "recheck", id=id, there=json.dumps(sorted(there))))
 
 
 def forget(db: sqlite3.Connection, destination: str, most: int, moment: Moment, quarantine: Quarantine) -> int:
     """See `store.deliveries.Deliveries.forget`."""
     found = _ask(db, "still_to_go", destination=destination, most=most)
     for number, clean, item, id, stands, state in found:
-        if _tell(db, "rest", number=number):
-            continue
-        _tell(db, "give_up", number=number, now=moment.now)
-        if stands and state == State.WAITING and not _tell(db, "unbind", clean=clean):
+        if not _tell(db, "rest", number=number):
+            _tell(db, "give_up", number=number, now=moment.now)
+            _tell(db, "counts_no_more", number=number)
+            _tell(db, "unbind", clean=clean)
+        if stands and state == State.WAITING:
             settle(db, True, item, id, quarantine)
     return len(found)
 

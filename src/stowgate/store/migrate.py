@@ -56,6 +56,13 @@ def check(db: sqlite3.Connection, place: str, steps: Sequence[Migration], applic
         raise Misconfigured("ledger_newer", f"schema {version}, this version knows {steps[-1].number}")
 
 
+def check_whole(db: sqlite3.Connection, place: str, steps: Sequence[Migration], application: int) -> None:
+    """The same, and Misconfigured("ledger_older") for one that lacks steps: for who only looks, and changes nothing."""
+    check(db, place, steps, application)
+    if 0 < (version := _number(db, "user_version")) < steps[-1].number:
+        raise Misconfigured("ledger_older", f"schema {version}, this version needs {steps[-1].number}")
+
+
 def _apply(db: sqlite3.Connection, step: Migration, application: int) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:

@@ -14,13 +14,21 @@ from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, settings_of, show, span_of, spool_of, view_of
 from stowgate.lifecycle import Delivery, State
-from stowgate.store.deliveries import OTHER_BYTES
+from stowgate.store.deliveries import FORGOTTEN, OTHER_BYTES
 
 if TYPE_CHECKING:
     from stowgate.settings import Settings
     from stowgate.store.deliveries import OnItsWay
 
-_COLUMNS = (("name", 16), ("there", 8), ("sent_again", 11), ("altered", 8), ("lost", 8), ("unanswered", 0))
+_COLUMNS = (
+    ("name", 16),
+    ("there", 8),
+    ("sent_again", 11),
+    ("altered", 8),
+    ("lost", 8),
+    ("unanswered", 12),
+    ("not_asked", 0),
+)
 _EVERY, _PAGE = 0.5, 500
 
 
@@ -56,7 +64,8 @@ def verify(
         time.sleep(_EVERY)
     show([{"name": name, **counts} for name, counts in found.items()], as_json, _COLUMNS, "")
     _explain(found.values())
-    return Exit.DONE if all(one["there"] == sum(one.values()) for one in found.values()) else Exit.PARTLY
+    as_it_was = all(one["there"] + one["not_asked"] == sum(one.values()) for one in found.values())
+    return Exit.DONE if as_it_was else Exit.PARTLY
 
 
 def _delivered(settings: Settings, first: float, dest: str) -> list[str]:
@@ -66,10 +75,16 @@ def _delivered(settings: Settings, first: float, dest: str) -> list[str]:
     with view_of(settings) as view:
         rows = pages(view, (State.WAITING, State.PURGED))
         ids = [row.id for row in rows if row.delivered and row.arrived >= first]
-        if not dest:
-            return ids
-        pairs = ((id, view.deliveries.of_items([id]).get(id, ())) for id in ids)
-        return [id for id, ways in pairs if any(way.destination == dest for way in ways)]
+        found: list[str] = []
+        for at in range(0, len(ids), _PAGE):
+            ways = view.deliveries.of_items(ids[at : at + _PAGE])
+            found += [id for id in ids[at : at + _PAGE] if any(_is_asked(way, dest) for way in ways.get(id, ()))]
+        return found
+
+
+def _is_asked(way: OnItsWay, dest: str) -> bool:
+    """Whether it was verified there; where a destination's word is enough nobody is asked."""
+    return way.state is Delivery.VERIFIED and dest in ("", way.destination)
 
 
 def _answers(settings: Settings, ids: list[str], dest: str) -> dict[str, Counter[str]]:
@@ -79,7 +94,7 @@ def _answers(settings: Settings, ids: list[str], dest: str) -> dict[str, Counter
         for at in range(0, len(ids), _PAGE):
             for ways in view.deliveries.of_items(ids[at : at + _PAGE]).values():
                 for way in ways:
-                    if dest in ("", way.destination):
+                    if dest in ("", way.destination) and way.code != FORGOTTEN:
                         counts = Counter(dict.fromkeys((name for name, _ in _COLUMNS[1:]), 0))
                         found.setdefault(way.destination, counts)[_stands(way)] += 1
     return found
@@ -88,6 +103,8 @@ def _answers(settings: Settings, ids: list[str], dest: str) -> dict[str, Counter
 def _stands(way: OnItsWay) -> str:
     if way.code == OTHER_BYTES:
         return "altered"
+    if way.state is Delivery.ACKNOWLEDGED and way.stand == "over":
+        return "not_asked"
     if way.stand == "over":
         return "lost" if way.code else "there"
     return "unanswered" if way.state is Delivery.VERIFIED else "sent_again"
@@ -101,5 +118,7 @@ def _explain(found: Iterable[Counter[str]]) -> None:
         say("What is altered is other bytes there than were sent: find out there whose they are.")
     if total["lost"]:
         say("What is lost was verified there and deleted here since; the log and `study certificate` name each.")
+    if total["not_asked"]:
+        say("What is not asked went where the destination's own word is enough.")
     if total["unanswered"]:
         say("The rest is asked for as soon as its destination answers; do it again then.")
