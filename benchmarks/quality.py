@@ -97,11 +97,12 @@ def decoded(paths: list[Path]) -> float:
 
 
 def by_pydicom(paths: list[Path]) -> float:
-    """The same by pydicom alone."""
+    """The same by pydicom alone, of a thousand at most and reckoned for all."""
+    some = paths[:1000]
     began = time.perf_counter()
-    for path in paths:
+    for path in some:
         dcmread(BytesIO(path.read_bytes())).pixel_array.max()
-    return time.perf_counter() - began
+    return (time.perf_counter() - began) * len(paths) / len(some)
 
 
 def controlled(paths: list[Path]) -> float:
