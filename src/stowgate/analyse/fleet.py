@@ -125,7 +125,7 @@ def _verdict(
     drifts = [one for name, own in series.items() for one in drifts_of(name, own)]
     scanners = _scanners(images, of_scanner, shifts, drifts)
     small = any(scan.protocol not in centres for scan in ordered)
-    alone = len(of_scanner) < 2
+    alone = len(of_scanner) == 1
     cannot = [code for code, is_so in (("fleet_small", small), ("fleet_of_one", alone)) if is_so]
     return Verdict(
         images, tuple(scanners), groups_of(shifts), tuple(drifts), tuple(cannot),
