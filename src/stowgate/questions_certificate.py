@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -42,14 +42,15 @@ def certificate_of(
         cleans = {id: [one for one in ones if one.key_id == key] for id, ones in cleans.items()}
         theirs = {one.id for ones in cleans.values() for one in ones}
         ways = {id: [one for one in ones if one.clean in theirs] for id, ones in ways.items()}
-    instances = [_instance(row, cleans.get(row.id, []), ways.get(row.id, []), shared=not key) for row in kept]
+    lost = frozenset(id for id, ones in ways.items() if any(map(_was_lost, ones)))
+    instances = [_instance(row, cleans.get(row.id, []), ways.get(row.id, []), lost, shared=not key) for row in kept]
     made_with = dict.fromkeys((clean.policy, clean.key_id) for ones in cleans.values() for clean in ones)
     sources = [_source(one) for one in sources_of(view, alias)]
     new = sorted({clean.study for ones in cleans.values() for clean in ones})
     return {
         "kind": KIND, "version": VERSION, "unit": unit, "made": when(made),
         "study": {"alias": "" if key else alias, "new_uids": new, "sources": sources},
-        "counts": _counts(rows), "instances_of_the_study": len(kept),
+        "counts": _counts(rows, lost), "instances_of_the_study": len(kept),
         "delivered_everywhere": bool(instances) and all(one["delivered"] for one in instances),
         "destinations": _destinations(way for ones in ways.values() for way in ones),
         "made_with": [_recipe(policy, key, policies.get(key)) for policy, key in made_with],
@@ -74,10 +75,13 @@ def _source(study: Study) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _counts(rows: Sequence[Row]) -> dict[str, int]:
-    """The places of the conservation line; what was deleted here after it was delivered counts as delivered."""
-    places = Counter(_place(row) for row in rows)
-    names = ("delivered", "waiting", "held", "quarantined", "rejected", "duplicates", "dropped")
+def _counts(rows: Sequence[Row], lost: Container[str]) -> dict[str, int]:
+    """The places of the conservation line; what was deleted here after it was delivered counts as delivered.
+
+    Unless a destination lost it since: that is in a place of its own.
+    """
+    places = Counter("lost" if row.delivered and row.id in lost else _place(row) for row in rows)
+    names = ("delivered", "lost", "waiting", "held", "quarantined", "rejected", "duplicates", "dropped")
     return {"received": len(rows), **{name: places[name] for name in names}}
 
 
@@ -111,6 +115,11 @@ def _has_arrived(way: OnItsWay) -> bool:
     return way.stand == "over" and way.state is not Delivery.REFUSED and not way.code
 
 
+def _was_lost(way: OnItsWay) -> bool:
+    """Whether it was verified there and purged here, and then they lost it."""
+    return way.stand == "over" and way.code not in ("", FORGOTTEN) and way.state is not Delivery.REFUSED
+
+
 def _recipe(policy: str, key: str, known: tuple[str, Policy] | None) -> dict[str, Any]:
     """By what it was made; in words where the configuration still says so."""
     told: dict[str, Any] = {"policy": policy, "key": key, "recipient": known[0] if known else ""}
@@ -123,11 +132,12 @@ def _recipe(policy: str, key: str, known: tuple[str, Policy] | None) -> dict[str
     }  # fmt: skip
 
 
-def _instance(row: Row, cleans: Sequence[CleanObject], ways: Sequence[OnItsWay], *, shared: bool) -> dict[str, Any]:
+def _instance(
+    row: Row, cleans: Sequence[CleanObject], ways: Sequence[OnItsWay], lost: Container[str], *, shared: bool
+) -> dict[str, Any]:
     """Of all destinations, or of one recipient's: who compares two certificates must not find the same id in both."""
     goes = [way for way in ways if way.code != FORGOTTEN]
-    lost = any(way.code and way.stand == "over" for way in goes)  # it was verified and purged, and then they lost it
-    arrived = row.delivered and not lost if shared else bool(goes) and all(map(_has_arrived, goes))
+    arrived = row.delivered and row.id not in lost if shared else bool(goes) and all(map(_has_arrived, goes))
     return {
         "item": row.id if shared else "", "state": str(row.state), "code": row.code, "arrived": when(row.arrived),
         "delivered": arrived, "still_here": row.has_clean,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,7 +184,24 @@ def test_after_the_gateway_stopped_and_the_objects_went_it_says_the_same(
     ]
     assert [(one["state"], one["still_here"]) for one in after["instances"]] == [("purged", False)]
     assert after["signature"]["fingerprint"] == before["signature"]["fingerprint"]
-    shutil.rmtree(tmp_path / "out")
+
+
+def test_what_was_purged_here_and_is_lost_there_counts_as_lost(
+    config: Path, stowgate: Stowgate, tmp_path: Path
+) -> None:
+    with running(load(config, environ={}), config.parent) as now:
+        sent(now, tmp_path / "in", identified(1), identified(2))
+        delivered(stowgate, 2)
+    assert stowgate("queue", "purge").code == 0
+    sorted((tmp_path / "out").glob("*.dcm"))[0].unlink()
+    with running(load(config, environ={}), config.parent):
+        assert stowgate("verify", "--dest", "nas").code == Exit.PARTLY
+    data = of(stowgate)
+    assert (data["counts"]["delivered"], data["counts"]["lost"]) == (1, 1)
+    assert sorted(one["delivered"] for one in data["instances"]) == [False, True]
+    done = stowgate("study", "certificate", alias(stowgate), "-o", "cert.html")
+    assert done.err.startswith("Not all delivered. 1 of 2 objects is everywhere they go; 1 is not.")
+    assert "lost" in (tmp_path / "cert.html").read_text()
 
 
 def test_a_study_that_nobody_knows_is_unknown(gateway: Running, stowgate: Stowgate) -> None:

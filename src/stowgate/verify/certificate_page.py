@@ -15,8 +15,8 @@ EVIDENCE = {
     "status": "it said that it stored it",
     "": "nothing is known yet",
 }
-_PLACES = ("delivered", "waiting", "held", "quarantined", "rejected", "duplicates", "dropped")
-_TONES = {"delivered": "good", "waiting": "wait", "held": "wait", "quarantined": "alarm", "rejected": "calm"}
+_PLACES = ("delivered", "lost", "waiting", "held", "quarantined", "rejected", "duplicates", "dropped")
+_TONES = {"delivered": "good", "lost": "alarm", "waiting": "wait", "held": "wait", "quarantined": "alarm", "rejected": "calm"}
 
 
 def certificate_page(data: Mapping[str, Any], fingerprint: str) -> str:
@@ -25,13 +25,18 @@ def certificate_page(data: Mapping[str, Any], fingerprint: str) -> str:
     return template("certificate.html").render(
         data=data,
         state=verdict(data),
-        places=[(name, data["counts"][name], _TONES.get(name, "calm")) for name in _PLACES],
+        places=[(name, number, _TONES.get(name, "calm")) for name, number in _places(data["counts"])],
         missing=[one for one in instances if not one["delivered"]],
         objects=[(one, made) for one in instances for made in one["objects"]],
         evidence=EVIDENCE,
         sentence_of=lambda code: REASONS[code].sentence if code in REASONS else "",
         fingerprint=" ".join(fingerprint[at : at + 8] for at in range(0, len(fingerprint), 8)),
     )
+
+
+def _places(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """What was lost is a place where something was lost."""
+    return [(name, counts[name]) for name in _PLACES if name != "lost" or counts.get(name)]
 
 
 def verdict(data: Mapping[str, Any]) -> Verdict:
@@ -44,5 +49,6 @@ def verdict(data: Mapping[str, Any]) -> Verdict:
     if arrived == whole:
         some = "Its one object is" if whole == 1 else f"All {whole:,} objects are"
         return Verdict("Delivered", "good", f"{some} at {names}, by the evidence that was asked for.")
-    left = f"{arrived:,} of {whole:,} objects are everywhere they go; {whole - arrived:,} are not."
-    return Verdict("Not all delivered", "wait", left)
+    left = whole - arrived
+    told = f"{arrived:,} of {whole:,} objects {'is' if arrived == 1 else 'are'} everywhere they go"
+    return Verdict("Not all delivered", "wait", f"{told}; {left:,} {'is' if left == 1 else 'are'} not.")
