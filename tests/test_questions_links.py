@@ -8,7 +8,8 @@ from stowgate.lifecycle import Delivery
 from stowgate.questions_links import Left, left_of, links, span, speed
 from stowgate.store.custody import Custody
 from stowgate.store.deliveries import Bound, Outcome
-from tests.contracts.test_every_deliveries import MUCH, bound, hands, ledger, wait
+from tests.contracts.conftest import hands, ledger
+from tests.contracts.test_every_deliveries import MUCH, bound, wait
 from tests.store.custody_sample import Hands, coming, hex32
 
 __all__ = ["hands", "ledger"]

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from stowgate.lifecycle import NEXT, Delivery, Evidence, State, may_move
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Coming, Custody, Ended, Event
-from stowgate.store.custody_memory import MemoryCustody
-from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.deliveries import Outcome
 from stowgate.store.study import Completed
 from tests.store.custody_sample import (
@@ -36,21 +33,10 @@ from tests.store.custody_sample import (
 ENDS = sorted(NEXT[State.RECEIVED] - {State.CLEANED})
 
 
-@pytest.fixture
-def hands() -> Hands:
-    return Hands()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) -> Iterator[Custody]:
-    made: Custody
-    if request.param == "memory":
-        made = MemoryCustody(hands.clocks, longest_lease=60)
-    else:
-        made = open_custody(tmp_path / "ledger.db", KEY, hands.clocks, longest_lease=60)
-    with made:
-        yield made
-        adds_up(made)
+@pytest.fixture(autouse=True)
+def after_each_it_adds_up(ledger: Custody) -> Iterator[None]:
+    yield
+    adds_up(ledger)
 
 
 def adds_up(ledger: Custody) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from stowgate.lifecycle import NEXT_DELIVERY, Delivery, Evidence, State, delivery_way
 from stowgate.outbox.policy import Urgency
 from stowgate.store.custody import Custody, Ended
-from stowgate.store.custody_memory import MemoryCustody
-from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.deliveries import OTHER_BYTES, REFUSED, Bound, Destination, OnItsWay, Outcome
 from tests.store.custody_sample import (
     KEY,
@@ -32,22 +29,6 @@ from tests.store.custody_sample import (
 D, E = Delivery, Evidence
 MUCH = 1 << 30
 DONE = {"evidence": E.CONTENT, "done": True}
-
-
-@pytest.fixture
-def hands() -> Hands:
-    return Hands()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) -> Iterator[Custody]:
-    made: Custody
-    if request.param == "memory":
-        made = MemoryCustody(hands.clocks)
-    else:
-        made = open_custody(tmp_path / "ledger.db", KEY, hands.clocks)
-    with made:
-        yield made
 
 
 def wait(ledger: Custody, *numbers: int, study: str = "2.25.9") -> None:
@@ -360,6 +341,27 @@ class TestArriving:
         ledger.deliveries.record([Outcome(2, D.VERIFIED, **DONE)])  # type: ignore[arg-type]
         assert state_of(ledger, 1) == (State.QUARANTINED, REFUSED, False)
         assert [event.kind for event in ledger.events(hex32(1))] == ["waiting"]
+
+    @pytest.mark.parametrize("released", [True, False])
+    def test_what_was_refused_counts_until_it_is_made_anew_or_dropped(self, ledger: Custody, released: bool) -> None:
+        wait(ledger, 1)
+        bound(ledger, 1)
+        lease(ledger)
+        ledger.deliveries.record([Outcome(1, D.REFUSED, "peer_refused_object")])
+        assert counts(ledger) == {"refused": 1}
+        assert not ledger.move([hex32(1)], State.RECEIVED if released else State.DROPPED)
+        if released:
+            assert counts(ledger) == {"refused": 1}, "that is what is known until then"
+            ledger.lease("w", 1)
+            assert not ledger.end([Ended(hex32(1), State.CLEANED, cleans=(clean(2, instance=1),))])
+            assert counts(ledger) == {}
+            ledger.deliveries.bind({hex32(2, 5): [Bound("pacs")]})
+            assert counts(ledger) == {"queued": 1}
+            lease(ledger)
+            ledger.deliveries.record([Outcome(2, D.VERIFIED, **DONE)])  # type: ignore[arg-type]
+            assert counts(ledger) == {"verified": 1}
+        else:
+            assert counts(ledger) == {}
 
     def test_only_evidence_or_a_drop_lets_an_item_be_purged(self, ledger: Custody) -> None:
         wait(ledger, 1, 2)

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from stowgate.lifecycle import State
 from stowgate.store.custody import Custody
-from stowgate.store.custody_memory import MemoryCustody
-from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.expected import MOST, MOST_SERIES, Told
 from stowgate.store.study import Completed
-from tests.store.custody_sample import KEY, Hands, coming, ended, hex32
+from tests.store.custody_sample import Hands, coming, ended, hex32
 
 STUDY = hex32(1, 4)
 IDLE = {"ct": 30.0, "drop": 60.0}
-
-
-@pytest.fixture
-def hands() -> Hands:
-    return Hands()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path, hands: Hands) -> Iterator[Custody]:
-    made: Custody
-    if request.param == "memory":
-        made = MemoryCustody(hands.clocks)
-    else:
-        made = open_custody(tmp_path / "ledger.db", KEY, hands.clocks)
-    with made:
-        yield made
 
 
 def known(ledger: Custody) -> list[tuple[int | None, int, bool]]:
@@ -65,6 +44,19 @@ def test_one_that_came_to_rest_with_less_is_complete_and_its_shortage_is_told(le
     assert ledger.complete_studies(IDLE) == [Completed(STUDY, "ct", 3)]
     assert known(ledger) == [(5, 3, True)]
     assert ledger.complete_studies(IDLE) == [], "told once"
+
+
+def test_a_shortage_is_known_until_somebody_was_told_whatever_happens_between(ledger: Custody, hands: Hands) -> None:
+    ledger.receive([coming(1, told=Told(5)), coming(2, study=hex32(2, 4), told=Told(3)), coming(3, study=hex32(3, 4))])
+    assert ledger.shortages() == []
+    hands.monotonic += 30
+    ledger.complete_studies(IDLE)
+    assert ledger.shortages() == [Completed(STUDY, "ct", 4), Completed(hex32(2, 4), "ct", 2)]
+    ledger.shortages_told([STUDY, hex32(9, 4)])
+    assert ledger.shortages() == [Completed(hex32(2, 4), "ct", 2)]
+    ledger.shortages_told([])
+    ledger.receive([coming(4, study=hex32(2, 4))])
+    assert ledger.shortages() == [], "one more came, so that is not true any more"
 
 
 def test_what_comes_later_is_taken_opens_it_again_and_makes_it_whole(ledger: Custody, hands: Hands) -> None:

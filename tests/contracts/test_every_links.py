@@ -8,10 +8,9 @@ from stowgate.lifecycle import Delivery, State
 from stowgate.store import links, links_memory, links_sqlite
 from stowgate.store.custody import Custody
 from stowgate.store.deliveries import Outcome
-from tests.contracts.test_every_deliveries import MUCH, bound, hands, lease, ledger, wait
+from tests.contracts.test_every_deliveries import MUCH, bound, lease, wait
 from tests.store.custody_sample import Hands, coming, hex32
 
-__all__ = ["hands", "ledger"]
 DOWN = ("pacs", "peer_unreachable", 1, 9.0)
 STUDY = coming(1).study
 

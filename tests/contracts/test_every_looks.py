@@ -11,10 +11,9 @@ from stowgate.store.custody import Custody
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.custody_view import read_custody
 from stowgate.store.looks import Look, Scanned
-from tests.contracts.test_every_deliveries import hands, ledger, wait
+from tests.contracts.test_every_deliveries import wait
 from tests.store.custody_sample import KEY, cleaned, coming, hex32
 
-__all__ = ["hands", "ledger"]
 STUDY, OTHER = hex32(1, 4), hex32(2, 4)
 SEEN = Look(hex32(1), 3, ("truncated",), {"density": 12.5, "noise": -1.0})
 

@@ -12,10 +12,9 @@ from stowgate.store.custody import Custody
 from stowgate.store.custody_memory import MemoryCustody
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.deliveries import Bound, Outcome
-from tests.contracts.test_every_deliveries import MUCH, bound, hands, lease, ledger, way
+from tests.contracts.test_every_deliveries import MUCH, bound, lease, way
 from tests.store.custody_sample import KEY, Hands, cleaned, coming, hex32
 
-__all__ = ["hands", "ledger"]
 STUDY, OTHER = hex32(1, 4), hex32(2, 4)
 HIGH, MEDIUM, LOW = Urgency.HIGH, Urgency.MEDIUM, Urgency.LOW
 

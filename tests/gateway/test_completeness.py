@@ -28,6 +28,13 @@ def plan(tmp_path: Path, complete_after: float = LONG) -> Plan:
     return Plan(tmp_path / "spool", POLICY, base=tmp_path, reserve=1, complete_after={"ct": complete_after})
 
 
+def listening() -> tuple[Ears, list[events.GatewayEvent]]:
+    """Ears, and what they hear."""
+    ears, told = Ears(), list[events.GatewayEvent]()
+    ears.add(told.append)
+    return ears, told
+
+
 def short(told: list[events.GatewayEvent]) -> list[tuple[str, int | None]]:
     return [(one.code, one.count) for one in told if isinstance(one, events.Noticed)]
 
@@ -42,9 +49,7 @@ def pseudonyms(gateway: Gateway) -> set[tuple[str, str]]:
 
 
 def test_a_study_with_a_number_is_complete_at_once_and_what_comes_later_still_belongs_to_it(tmp_path: Path) -> None:
-    told: list[events.GatewayEvent] = []
-    ears = Ears()
-    ears.add(told.append)
+    ears, told = listening()
     with opened(plan(tmp_path), ears) as gateway:
         for n in (1, 2):
             assert gateway.note_completeness() == []
@@ -64,9 +69,7 @@ def test_a_study_with_a_number_is_complete_at_once_and_what_comes_later_still_be
 
 
 def test_a_study_that_came_to_rest_with_less_is_complete_and_told_of_once(tmp_path: Path) -> None:
-    told: list[events.GatewayEvent] = []
-    ears = Ears()
-    ears.add(told.append)
+    ears, told = listening()
     with opened(plan(tmp_path, 0.01), ears) as gateway:
         gateway.intake.receive(arrival(told_number(3, "1.2.1")))
         eventually(gateway.note_completeness)
@@ -79,10 +82,20 @@ def test_a_study_that_came_to_rest_with_less_is_complete_and_told_of_once(tmp_pa
         assert short(told) == [("study_short", 2)]
 
 
+def test_what_was_found_short_and_not_told_before_a_death_is_told_after_it_once(tmp_path: Path) -> None:
+    with opened(plan(tmp_path, 0.01)) as gateway:
+        gateway.intake.receive(arrival(told_number(3, "1.2.1")))
+        eventually(lambda: gateway.ledger.complete_studies({"ct": 0.01}))  # committed, and then it dies
+    for expected in ([("study_short", 2)], []):
+        ears, told = listening()
+        with opened(plan(tmp_path, 0.01), ears) as gateway:
+            assert gateway.note_completeness() == []
+            assert gateway.note_completeness() == []
+        assert short(told) == expected
+
+
 def test_without_a_number_it_waits_and_nothing_is_told(tmp_path: Path) -> None:
-    told: list[events.GatewayEvent] = []
-    ears = Ears()
-    ears.add(told.append)
+    ears, told = listening()
     with opened(plan(tmp_path), ears) as gateway:
         for n in (1, 2):
             gateway.intake.receive(arrival(small(uid=f"1.2.{n}")))

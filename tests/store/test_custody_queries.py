@@ -175,7 +175,7 @@ def test_no_query_reads_a_whole_table_or_sorts_one(db: sqlite3.Connection, name:
     plan = [line[3] for line in db.execute(f"EXPLAIN QUERY PLAN {sql}", wanted)]
     in_order = (
         r"SCAN (items USING (COVERING )?INDEX items_(ready|leased|on_their_way|adding)"
-        r"|studies USING INDEX studies_open|events$"
+        r"|studies USING INDEX studies_open|announced USING INDEX announced_short|events$"
         r"|deliveries USING (COVERING )?INDEX deliveries_(out|later)$|cleans USING INDEX cleans_unbound$)"
     )
     scans = [line for line in plan if line.startswith("SCAN") and "VIRTUAL TABLE" not in line]

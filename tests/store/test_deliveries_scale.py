@@ -78,6 +78,16 @@ def test_what_people_ask_costs_the_same_with_many(large: Path) -> None:
     assert seconds(look) <= 0.3
 
 
+def test_what_is_still_to_go_is_found_without_reading_all_that_arrived(large: Path) -> None:
+    with read_custody(large) as view, view._lend_one() as db:
+        plan = db.execute(f"EXPLAIN QUERY PLAN {queries(SQL)['still_to_go']}", {"destination": "pacs", "most": 500})
+        indexes = [step[-1] for step in plan.fetchall() if "INDEX deliveries_" in step[-1]]
+    assert [one.split("INDEX ")[1] for one in indexes] == [
+        "deliveries_listed (destination=? AND state=?)",
+        "deliveries_asked_again (destination=?)",
+    ]
+
+
 def test_what_never_went_somewhere_is_found_without_reading_all_that_did(large: Path) -> None:
     """Each item by its own few rows: with all of the destination's for each, this takes minutes."""
     with read_custody(large) as view, view._lend_one() as db:

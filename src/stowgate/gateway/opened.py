@@ -100,9 +100,10 @@ class Gateway:
     def note_completeness(self) -> list[Completed]:
         """Mark studies that all came of, or nothing for long enough, and tell which of them lack something."""
         done = self.ledger.complete_studies(self.plan.complete_after)
-        for one in done:
-            if one.missing:
-                self.ears.tell(events.Noticed("study_short", one.source, study=one.alias, count=one.missing))
+        short = self.ledger.shortages()  # those, too, that were found before a death and told to nobody
+        for one in short:
+            self.ears.tell(events.Noticed("study_short", one.source, study=one.alias, count=one.missing))
+        self.ledger.shortages_told([one.alias for one in short])
         return done
 
 

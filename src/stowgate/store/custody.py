@@ -262,6 +262,12 @@ class Custody(Protocol):
         count nor keep a study open; a new arrival opens it again. Time is monotonic, after a reboot that since then.
         """
 
+    def shortages(self) -> list[Completed]:
+        """The studies that became complete with less than headers tell of, until it was told; by alias."""
+
+    def shortages_told(self, studies: Collection[str]) -> None:
+        """Somebody was told of what they lack; a new instance makes it untrue before that, too."""
+
     def turned_away(self, source: str, calling: str, address: str) -> None:
         """Count a caller that is not allowed; at most 1,000 are remembered."""
 

@@ -156,7 +156,8 @@ UPDATE items SET counted = 1 WHERE id = :id;
 
 -- name: count_study -- one more instance of a study, and the highest numbers that headers gave for it
 UPDATE announced
-SET there = there + 1, instances = max(coalesce(instances, :instances), coalesce(:instances, instances)),
+SET there = there + 1, short_at = '',
+    instances = max(coalesce(instances, :instances), coalesce(:instances, instances)),
     series = max(coalesce(series, :series), coalesce(:series, series))
 WHERE study = :study
 RETURNING there, instances, series, least;
@@ -179,6 +180,15 @@ WHERE study = :study AND least > there AND NOT EXISTS (
     SELECT 1 FROM studies JOIN json_each(:idle) AS idle ON idle.key = studies.source
     WHERE studies.alias = :study AND complete = 0
 );
+
+-- name: note_short -- a study came to rest at a source with less than headers tell of, and nobody was told yet
+UPDATE announced SET short_at = :source WHERE study = :study;
+
+-- name: shortages -- the studies that came to rest with less, of which nobody was told yet
+SELECT study, short_at, least - there FROM announced WHERE short_at <> '' ORDER BY study;
+
+-- name: shortage_told -- somebody was told of it
+UPDATE announced SET short_at = '' WHERE study = :study AND short_at <> '';
 
 -- name: complete -- mark the studies that nothing came to for their source's idle time, or that are all there
 UPDATE studies SET complete = 1

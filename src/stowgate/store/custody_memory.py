@@ -153,7 +153,9 @@ class MemoryCustody(MemoryView):
         for clean in ended.cleans:
             item.made.append(replace(clean, names=dict(clean.names)))
             self._cleans[clean.id] = item
-            self._standing[clean.instance, clean.policy, clean.key_id] = (ended.id, item.made[-1])
+            if fallen := self._standing.get(key := (clean.instance, clean.policy, clean.key_id)):
+                self._deliveries.falls(fallen[1].id)
+            self._standing[key] = (ended.id, item.made[-1])
         if ended.state is State.CLEANED:
             self._deliveries.item_moves(item, State.WAITING)
             item.state = State.WAITING
@@ -170,7 +172,7 @@ class MemoryCustody(MemoryView):
     def _retire(self, item: Item, kept: Collection[str] = ()) -> None:
         id = item.coming.id
         for key in [key for key, (of, one) in self._standing.items() if of == id and one.id not in kept]:
-            del self._standing[key]
+            self._deliveries.falls(self._standing.pop(key)[1].id)
 
     def release(self, ids: Collection[str]) -> None:
         """Only what is leased has a start to take back."""
@@ -255,12 +257,17 @@ class MemoryCustody(MemoryView):
                 self._studies[key].complete = True
             first = dict(sorted(done, reverse=True))
             waits = {source for source, seconds in idle.items() if math.isfinite(seconds)}
-            return [Completed(alias, first[alias], self._lacks(alias, waits)) for alias in sorted(first)]
+            found = [Completed(alias, first[alias], self._lacks(alias, waits)) for alias in sorted(first)]
+            for one in found:
+                if one.missing:
+                    self._tallies[one.alias].short_at = one.source
+            return found
 
-    def _lacks(self, alias: str, waits: Collection[str]) -> int:
-        known = self._studies.items()
-        is_open = any(of == alias and source in waits and not study.complete for (of, source), study in known)
-        return 0 if is_open else self._tallies[alias].missing()
+    def shortages_told(self, studies: Collection[str]) -> None:
+        """Beside the numbers."""
+        with self._turn:
+            for tally in (self._tallies[alias] for alias in studies if alias in self._tallies):
+                tally.short_at = ""
 
     def _is_complete(self, alias: str, source: str, idle: float) -> bool:
         study, tally, now = self._studies[alias, source], self._tallies[alias], self._clocks.monotonic()

@@ -14,7 +14,7 @@ from stowgate.store.clocks import Moment
 from stowgate.store.custody import Caller, Coming, Event, Row
 from stowgate.store.custody_rows import every_state, is_beginning
 from stowgate.store.expected import NOTHING, Expected, Series, Told, expected, higher
-from stowgate.store.study import Study
+from stowgate.store.study import Completed, Study
 
 GONE = (State.PURGING, State.PURGED)
 """States in which the payload need not be there."""
@@ -71,12 +71,15 @@ class Tally:
     instances: set[str] = field(default_factory=set)
     told: Told = NOTHING
     each: dict[str, Series] = field(default_factory=dict)
+    short_at: str = ""
+    """The source at which it came to rest with less, until somebody was told."""
 
     def count(self, coming: Coming) -> None:
         """An arrival that is no copy."""
         if not coming.instance or coming.instance in self.instances:
             return
         self.instances.add(coming.instance)
+        self.short_at = ""
         new, before = coming.told, self.each.get(coming.series, Series(0))
         self.told = Told(higher(self.told.instances, new.instances), higher(self.told.series, new.series))
         self.each[coming.series] = Series(before.there + 1, higher(before.told, new.in_series))
@@ -116,6 +119,17 @@ class MemoryView:
         """By its name."""
         with self._turn:
             return self._keys.get(name, "")
+
+    def shortages(self) -> list[Completed]:
+        """Looks at every study."""
+        with self._turn:
+            short = [(alias, tally) for alias, tally in sorted(self._tallies.items()) if tally.short_at]
+            return [Completed(alias, tally.short_at, tally.missing()) for alias, tally in short]
+
+    def _lacks(self, alias: str, waits: Collection[str]) -> int:
+        known = self._studies.items()
+        is_open = any(of == alias and source in waits and not study.complete for (of, source), study in known)
+        return 0 if is_open else self._tallies[alias].missing()
 
     def clean_of_instance(
         self, instances: Collection[str], policy: str, key_id: str

@@ -165,6 +165,11 @@ class SqliteCustody(CustodyView):
         wanted = json.dumps({source: seconds for source, seconds in idle.items() if math.isfinite(seconds)})
         return self._writer.run(lambda db: steps.complete_studies(db, wanted, self._now()))
 
+    def shortages_told(self, studies: Collection[str]) -> None:
+        """One commit; none where there is nothing to note."""
+        if studies:
+            self._writer.run(lambda db: steps.shortages_told(db, studies))
+
     def turned_away(self, source: str, calling: str, address: str) -> None:
         """One commit for all who wait, so a flood of callers costs what the disk gives."""
         caller = {"source": source, "calling": calling, "address": address}

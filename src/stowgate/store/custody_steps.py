@@ -241,7 +241,17 @@ def complete_studies(db: sqlite3.Connection, idle: str, moment: Moment) -> list[
     """See `store.custody.Custody.complete_studies`; `idle` as JSON."""
     found = sorted(_ask(db, "complete", idle=idle, boot=moment.boot, monotonic=moment.monotonic), reverse=True)
     first = {str(alias): str(source) for alias, source in found}
-    return [Completed(alias, first[alias], missing_of(db, alias, idle)) for alias in sorted(first)]
+    done = [Completed(alias, first[alias], missing_of(db, alias, idle)) for alias in sorted(first)]
+    for one in done:
+        if one.missing:
+            _tell(db, "note_short", study=one.alias, source=one.source)
+    return done
+
+
+def shortages_told(db: sqlite3.Connection, studies: Collection[str]) -> None:
+    """See `store.custody.Custody.shortages_told`."""
+    for study in studies:
+        _tell(db, "shortage_told", study=study)
 
 
 def turned_away(db: sqlite3.Connection, caller: Mapping[str, str], most: int, moment: Moment) -> None:

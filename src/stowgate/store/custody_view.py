@@ -22,7 +22,7 @@ from stowgate.store.looks_sqlite import SqliteLooksView
 from stowgate.store.migrate import check_whole, shipped
 from stowgate.store.plain import plain_errors
 from stowgate.store.queries import queries
-from stowgate.store.study import Study
+from stowgate.store.study import Completed, Study
 
 APPLICATION = int.from_bytes(b"STWC", "big")
 """PRAGMA application_id of a gateway's ledger, so that no batch ledger is taken for one."""
@@ -159,6 +159,10 @@ class CustodyView:
     def studies(self, after: str = "", most: int = 100) -> list[Study]:
         """A page is as much longer as its last alias has further sources, so that the next one misses none."""
         return [study_row(row) for row in self._ask("studies", after=after, most=most)] if most > 0 else []
+
+    def shortages(self) -> list[Completed]:
+        """By an index that holds nothing else."""
+        return [Completed(*row) for row in self._ask("shortages")]
 
     def callers(self) -> list[Caller]:
         """All of them: they are few."""

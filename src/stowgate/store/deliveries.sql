@@ -160,7 +160,8 @@ WHERE number = :item AND state = 'waiting' AND delivered = 0 AND NOT EXISTS (
 -- name: retry -- what waits of an item is ready now, but for what was refused
 UPDATE deliveries SET stand = 'ready', due = 0, next_try = NULL, updated = :now
 WHERE stand IN ('ready', 'later') AND clean IN (
-    SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item WHERE items.id = :id AND cleans.stands = 1
+    SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item
+    WHERE items.id = :id AND (cleans.stands = 1 OR items.state = 'purged')
 );
 
 -- name: recheck -- what was verified of an item is asked for again
@@ -180,9 +181,13 @@ WHERE items.id = :id AND items.state = 'waiting' AND deliveries.state = 'refused
 
 -- name: still_to_go -- a page of what is still to go to a destination, or to be asked for there
 SELECT deliveries.number, cleans.number, cleans.item, items.id, cleans.stands, items.state
-FROM deliveries JOIN cleans ON cleans.number = deliveries.clean JOIN items ON items.number = cleans.item
-WHERE deliveries.destination = :destination AND deliveries.stand <> 'over'
-    AND deliveries.state IN ('queued', 'sent', 'acknowledged', 'verified')
+FROM (
+    SELECT number, clean FROM deliveries
+    WHERE destination = :destination AND state IN ('queued', 'sent', 'acknowledged') AND stand <> 'over'
+    UNION ALL
+    SELECT number, clean FROM deliveries INDEXED BY deliveries_asked_again
+    WHERE destination = :destination AND state = 'verified' AND stand <> 'over'
+) AS deliveries JOIN cleans ON cleans.number = deliveries.clean JOIN items ON items.number = cleans.item
 LIMIT :most;
 
 -- name: rest -- what was verified is not asked for any more

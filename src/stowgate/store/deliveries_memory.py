@@ -106,18 +106,9 @@ class MemoryDeliveries(MemoryDeliveriesView):
             if n > after and id in standing and item.state is State.WAITING and item.has_clean:
                 c, clean = item.coming, standing[id]
                 yield Unbound(
-                    n,
-                    id,
-                    c.source,
-                    item.modality,
-                    c.sop_class,
-                    c.marks,
-                    c.id,
-                    clean.policy,
-                    clean.key_id,
-                    c.priority,
+                    n, id, c.source, item.modality, c.sop_class, c.marks, c.id, clean.policy, clean.key_id, c.priority,
                     c.triage,
-                )
+                )  # fmt: skip
 
     def lease(self, destination: str, most: int, size: int, below: bool = False) -> list[Due]:
         """Looks at every line."""
@@ -184,6 +175,12 @@ class MemoryDeliveries(MemoryDeliveriesView):
                 self._stand(one, "parked")
             elif to is State.WAITING and one.stand == "parked" and self._stands(one):
                 self._stand(one, "ready")
+
+    def falls(self, clean: str) -> None:
+        """What is told when a clean object stands for nothing any more: its refusals count nowhere."""
+        for one in self._all.values():
+            if one.clean.id == clean and one.state is Delivery.REFUSED:
+                self._stand(one, "parked")
 
     def release(self, numbers: Collection[int]) -> None:
         """Only what was given out has a try to take back."""

@@ -16,7 +16,14 @@ EVIDENCE = {
     "": "nothing is known yet",
 }
 _PLACES = ("delivered", "lost", "waiting", "held", "quarantined", "rejected", "duplicates", "dropped")
-_TONES = {"delivered": "good", "lost": "alarm", "waiting": "wait", "held": "wait", "quarantined": "alarm", "rejected": "calm"}
+_TONES = {
+    "delivered": "good",
+    "lost": "alarm",
+    "waiting": "wait",
+    "held": "wait",
+    "quarantined": "alarm",
+    "rejected": "calm",
+}
 
 
 def certificate_page(data: Mapping[str, Any], fingerprint: str) -> str:
