@@ -162,20 +162,21 @@ def test_what_is_sent_again_after_it_was_purged_goes_there(desk: Desk, file: Pat
     assert desk.parts.ledger.deliveries.recheck([first], ["pacs"]) == frozenset() and made.digest
 
 
-def gone(desk: Desk, id: str, to: str = "pacs") -> None:
-    """It arrived there, and was deleted here."""
-    (due,) = desk.parts.ledger.deliveries.lease(to, 1, 1 << 20)
+def gone(desk: Desk, file: Path) -> str:
+    """An id of what was sent to the PACS, arrived there, and was deleted here."""
+    id = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    (due,) = desk.parts.ledger.deliveries.lease("pacs", 1, 1 << 20)
     desk.parts.ledger.deliveries.record([Outcome(due.number, Delivery.VERIFIED, "", Evidence.CONTENT, done=True)])
     assert Purge(Keeping(), desk.parts.ledger, desk.parts.spool).now([id]) == [id]
+    return id
 
 
 @pytest.mark.parametrize("by", ["a person", "a scanner"])
 def test_what_was_lost_there_after_it_was_purged_here_is_taken_and_goes_there_again(
     desk: Desk, file: Path, by: str
 ) -> None:
-    first = desk.send(file, "pacs")[len(ITEM) :]
-    desk.work()
-    gone(desk, first)
+    first = gone(desk, file)
     deliveries = desk.parts.ledger.deliveries
     deliveries.recheck([first], ["pacs"])
     (due,) = deliveries.lease("pacs", 1, 1 << 20)
@@ -190,9 +191,7 @@ def test_what_was_lost_there_after_it_was_purged_here_is_taken_and_goes_there_ag
 def test_a_copy_that_cannot_be_compared_with_what_was_purged_is_for_a_person(
     desk: Desk, file: Path, tmp_path: Path
 ) -> None:
-    first = desk.send(file, "pacs")[len(ITEM) :]
-    desk.work()
-    gone(desk, first)
+    gone(desk, file)
     said = desk.send(otherwise(file, tmp_path), "nas")
     desk.work()
     assert desk.parts.state(said[len(ITEM) :]) == (State.QUARANTINED, "copy_of_purged")

@@ -7,7 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import stowgate
@@ -152,6 +153,32 @@ def test_a_filled_ledger_of_the_first_version_loses_nothing_on_its_way_to_this_o
     assert [file.name for file in tmp_path.glob("*.before-*")] == [f"ledger.db.before-{LATER[0].number:04}"]
 
 
+@contextmanager
+def of_version(path: Path, number: int) -> Iterator[sqlite3.Connection]:
+    """A ledger as that version made it, to write to as it did."""
+    steps = [step for step in shipped("custody_migrations") if step.number <= number]
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrate(db, path, steps, APPLICATION)
+        yield db
+
+
+def waiting(db: sqlite3.Connection) -> None:
+    """One item that was cleaned."""
+    db.execute(
+        "INSERT INTO items (id, source, state, size, has_raw, arrived, updated)"
+        " VALUES (?, 'ct', 'received', 1, 1, 1, 1)",
+        (hex32(1),),
+    )
+    db.execute("UPDATE items SET state = 'cleaned', has_clean = 1")
+    names = "id item instance study series size digest policy key_id sop_class transfer_syntax names"
+    db.execute(
+        f"INSERT INTO cleans ({', '.join(names.split())}, made)"  # noqa: S608 - names of this test
+        f" VALUES (:{', :'.join(names.split())}, :now)",
+        clean_values(clean(1), 1, 1.0),
+    )
+    db.execute("UPDATE items SET state = 'waiting'")
+
+
 def test_deliveries_of_the_second_version_are_counted_anew(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     fill(path, 3)
@@ -172,23 +199,9 @@ def test_deliveries_of_the_second_version_are_counted_anew(tmp_path: Path) -> No
 
 
 def test_what_was_made_before_there_were_profiles_stands_as_it_did(tmp_path: Path) -> None:
-    path, steps = tmp_path / "ledger.db", shipped("custody_migrations")
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        migrate(db, path, [step for step in steps if step.number < 4], APPLICATION)
-        db.execute(
-            "INSERT INTO items (id, source, state, size, has_raw, arrived, updated)"
-            " VALUES (?, 'ct', 'received', 1, 1, 1, 1)",
-            (hex32(1),),
-        )
-        db.execute("UPDATE items SET state = 'cleaned', has_clean = 1")
-        made = clean_values(clean(1), 1, 1.0)
-        names = "id item instance study series size digest policy key_id sop_class transfer_syntax names"
-        db.execute(
-            f"INSERT INTO cleans ({', '.join(names.split())}, made)"  # noqa: S608 - names of this test
-            f" VALUES (:{', :'.join(names.split())}, :now)",
-            made,
-        )
-        db.execute("UPDATE items SET state = 'waiting'")
+    path = tmp_path / "ledger.db"
+    with of_version(path, 3) as db:
+        waiting(db)
     with open_custody(path, KEY) as ledger:
         assert ledger.cleans_of_item(hex32(1)) == [clean(1)]
         assert list(ledger.payloads()) == [(hex32(1), (clean(1).id,))]
@@ -198,9 +211,8 @@ def test_what_was_made_before_there_were_profiles_stands_as_it_did(tmp_path: Pat
 
 
 def test_a_study_from_before_its_instances_were_counted_waits_for_its_idle_time(tmp_path: Path) -> None:
-    path, steps = tmp_path / "ledger.db", shipped("custody_migrations")
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        migrate(db, path, [step for step in steps if step.number < 8], APPLICATION)
+    path = tmp_path / "ledger.db"
+    with of_version(path, 7) as db:
         db.execute(
             "INSERT INTO studies (alias, source, modality, first, last, boot, touched)"
             " VALUES (?, 'ct', '', 1, 1, '', 1)",
@@ -211,3 +223,15 @@ def test_a_study_from_before_its_instances_were_counted_waits_for_its_idle_time(
         ledger.receive([coming(3, study=hex32(2, 4), told=Told(1))])
         assert [(one.expected, one.missing) for one in ledger.studies()] == [(None, 0), (None, 0), (1, 0)]
         assert [one.alias for one in ledger.complete_studies({})] == [hex32(2, 4)]
+
+
+def test_a_refusal_of_what_was_made_anew_before_it_was_left_out_of_the_counts_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with of_version(path, 9) as db:
+        waiting(db)
+        db.execute("INSERT INTO lines (destination, urgency, study) VALUES ('pacs', 1, '2.25.9')")
+        db.execute("INSERT INTO deliveries (clean, line, destination, queued, updated) VALUES (1, 1, 'pacs', 1, 1)")
+        db.execute("UPDATE deliveries SET state = 'refused', stand = 'over', code = 'peer_refused_object'")
+        db.execute("UPDATE cleans SET stands = 0")
+    with open_custody(path, KEY) as ledger:
+        assert ledger.deliveries.counts() == {}
