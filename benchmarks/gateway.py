@@ -3,7 +3,9 @@
 Four DCMTK senders on the loopback interface send without a pause for a given time, each instance under a new SOP
 Instance UID; everything lies on a real disk. What is timed is what a scanner waits for: from "Sending Store Request" to
 "Received Store Response", as storescu says them. Of the gateway the backlog is watched, too: what was taken in and not
-cleaned yet must not grow. `--large` sends one object of 2 GB while 200 connections hold still, for the memory.
+cleaned yet must not grow. Ten minutes at full rate fill a disk; `--keep 60` stands for delivery and purge and deletes
+from the shelves what has lain there for so many seconds. `--large` sends one object of 2 GB while 200 connections hold
+still, for the memory.
 """
 
 from __future__ import annotations
@@ -88,10 +90,32 @@ class Sender:
                 self.refused += 1
 
 
-def load(server: Server, work: Path, folders: Sequence[Path], seconds: float) -> None:
+class Emptied:
+    """A spool that others empty while it fills: payloads that are older than so many seconds go, every second."""
+
+    def __init__(self, spool: Path, keep: float) -> None:
+        self._shelves, self._keep, self._end = (spool / "raw", spool / "clean"), keep, threading.Event()
+        self._thread = threading.Thread(target=self._empty)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the rest."""
+        self._end.set()
+        self._thread.join()
+
+    def _empty(self) -> None:
+        while not self._end.wait(1.0):
+            for shelf in self._shelves:
+                for place in shelf.glob("??/*"):
+                    if place.stat().st_mtime < time.time() - self._keep:
+                        place.unlink()
+
+
+def load(server: Server, work: Path, folders: Sequence[Path], seconds: float, keep: float) -> None:
     """One round of one server."""
     with running(server.command, work) as (port, pid):
         began = time.perf_counter()
+        emptied = Emptied(work / "spool", keep) if keep and server.command is gateway else None
         senders = [Sender(port, folder) for folder in folders]
         while time.perf_counter() - began < seconds:
             time.sleep(min(1.0, seconds))
@@ -100,6 +124,8 @@ def load(server: Server, work: Path, folders: Sequence[Path], seconds: float) ->
         cleaned = _states(work).get(State.WAITING, 0) if server.command is gateway else 0
         for sender in senders:
             sender.stop()
+        if emptied:
+            emptied.stop()
         took = time.perf_counter() - began
         server.peak = max(server.peak, peak(pid))
     waits = [wait for sender in senders for wait in sender.waits]
@@ -166,6 +192,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("/var/tmp/stowgate-gateway"), help="folder on a real disk")
     parser.add_argument("--minutes", type=float, default=0.25, help="of each server in each round")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--keep", type=float, default=0, metavar="SECONDS", help="then payloads are deleted")
     parser.add_argument("--only", action="append", help="names of servers")
     parser.add_argument("--large", type=int, default=0, metavar="MB", help="the memory with one object of this size")
     asked = parser.parse_args()
@@ -180,7 +207,7 @@ def main() -> None:
             corpus.slices(folder, 50, 512, 512)
         for _ in range(asked.rounds):
             for server in servers:
-                load(server, asked.work / "server", folders, asked.minutes * 60)
+                load(server, asked.work / "server", folders, asked.minutes * 60, asked.keep)
         busy = f"{os.cpu_count()} cores, load at the end {os.getloadavg()[0]:.1f}; {asked.rounds} rounds of "
         print("\n".join(table(servers, f"{busy}{asked.minutes * 60:.0f} s.")))
     finally:
