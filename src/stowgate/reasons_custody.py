@@ -71,6 +71,11 @@ CUSTODY: dict[str, Reason] = {
         "The same instance came before, was delivered and deleted here; this one is encoded otherwise.",
         "They cannot be compared. Send it as it first came, or drop it if it is the same; nothing was lost.",
     ),
+    "copy_of_lost": quarantined(
+        "The same instance came before, was delivered and deleted here, and its destination has lost it; this one is "
+        "encoded otherwise.",
+        "It may be all that is left, so do not drop it: have it sent as it first came, or export it; nothing was lost.",
+    ),
     "peer_lost_purged": failed(
         "The destination does not have this any more, and it was deleted here after it had been verified there.",
         "It cannot be sent again from here: ask the destination for its backup, or the scanner to send it once more.",

@@ -658,6 +658,29 @@ class TestPeople:
         bound(ledger, *range(91, 151))
         assert len(ledger.deliveries.purgeable(float("inf"), most=200)) == 1
 
+    @pytest.mark.parametrize("then", ["it is busy", "nobody answers", "it is given up", "it has it"])
+    def test_what_was_lost_after_a_purge_is_lost_until_the_answer(self, ledger: Custody, then: str) -> None:
+        """Or what comes again meanwhile would be a copy of nothing, and be let go of."""
+        wait(ledger, 1)
+        deliver(ledger, 1)
+        assert not ledger.move([hex32(1)], State.PURGING)
+        ledger.forget_payload([hex32(1)], raw=True, clean=True)
+        assert not ledger.move([hex32(1)], State.PURGED)
+        for outcome in (Outcome(1, D.VERIFIED, "peer_lost_purged", E.STATUS, done=True), None):
+            assert not ledger.deliveries.recheck([hex32(1)], ["pacs"])
+            lease(ledger)
+            if outcome:
+                ledger.deliveries.record([outcome])
+        if then == "it is busy":
+            ledger.deliveries.record([Outcome(1, D.VERIFIED, "peer_busy", wait=20.0)])
+        elif then == "it is given up":
+            assert ledger.deliveries.forget("pacs") == 1
+        elif then == "it has it":
+            ledger.deliveries.record([Outcome(1, D.VERIFIED, "", E.PRESENCE, done=True)])
+        there = then == "it has it"
+        assert way(ledger).code == ("" if there else "peer_lost_purged")
+        assert ledger.receive([coming(2, 1, 1)]) == [hex32(1) if there else ""]
+
     def test_nobody_is_asked_who_is_not_there(self, ledger: Custody) -> None:
         wait(ledger, 1)
         deliver(ledger, 1)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stowgate import events
+from stowgate.errors import Temporary
 from stowgate.gateway.opened import Ears, Gateway, opened
 from stowgate.gateway.plan import Plan
 from stowgate.ingest.source import Accepted, Duplicate
@@ -92,6 +93,29 @@ def test_what_was_found_short_and_not_told_before_a_death_is_told_after_it_once(
             assert gateway.note_completeness() == []
             assert gateway.note_completeness() == []
         assert short(told) == expected
+
+
+def test_what_was_told_and_cannot_be_noted_is_not_told_at_every_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears, told = listening()
+    with opened(plan(tmp_path, 0.01), ears) as gateway:
+        gateway.intake.receive(arrival(told_number(3, "1.2.1")))
+
+        def full(studies: list[str]) -> None:
+            if studies:
+                raise Temporary("disk_full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(gateway.ledger, "shortages_told", full)
+            with pytest.raises(Temporary):
+                eventually(gateway.note_completeness)
+            for _ in range(3):
+                with pytest.raises(Temporary):
+                    gateway.note_completeness()
+        gateway.note_completeness()
+        assert gateway.ledger.shortages() == []
+    assert short(told) == [("study_short", 2)]
 
 
 def test_without_a_number_it_waits_and_nothing_is_told(tmp_path: Path) -> None:

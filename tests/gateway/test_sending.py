@@ -172,15 +172,21 @@ def gone(desk: Desk, file: Path) -> str:
     return id
 
 
+def lost(desk: Desk, id: str) -> None:
+    """The PACS was asked for it and has it no more."""
+    deliveries = desk.parts.ledger.deliveries
+    deliveries.recheck([id], ["pacs"])
+    (due,) = deliveries.lease("pacs", 1, 1 << 20)
+    deliveries.record([Outcome(due.number, Delivery.VERIFIED, "peer_lost_purged", Evidence.STATUS, done=True)])
+
+
 @pytest.mark.parametrize("by", ["a person", "a scanner"])
 def test_what_was_lost_there_after_it_was_purged_here_is_taken_and_goes_there_again(
     desk: Desk, file: Path, by: str
 ) -> None:
     first = gone(desk, file)
+    lost(desk, first)
     deliveries = desk.parts.ledger.deliveries
-    deliveries.recheck([first], ["pacs"])
-    (due,) = deliveries.lease("pacs", 1, 1 << 20)
-    deliveries.record([Outcome(due.number, Delivery.VERIFIED, "peer_lost_purged", Evidence.STATUS, done=True)])
     again = desk.send(file, "pacs")[len(ITEM) :] if by == "a person" else desk.parts.accept(file.read_bytes())
     desk.work()
     assert desk.parts.state(again)[0] is State.WAITING
@@ -195,6 +201,15 @@ def test_a_copy_that_cannot_be_compared_with_what_was_purged_is_for_a_person(
     said = desk.send(otherwise(file, tmp_path), "nas")
     desk.work()
     assert desk.parts.state(said[len(ITEM) :]) == (State.QUARANTINED, "copy_of_purged")
+
+
+def test_a_copy_of_what_was_lost_since_is_kept_for_a_person_because_it_may_be_all_that_is_left(
+    desk: Desk, file: Path, tmp_path: Path
+) -> None:
+    lost(desk, gone(desk, file))
+    said = desk.send(otherwise(file, tmp_path), "nas")
+    desk.work()
+    assert desk.parts.state(said[len(ITEM) :]) == (State.QUARANTINED, "copy_of_lost")
 
 
 @pytest.mark.parametrize("why", ["held", "refused"])

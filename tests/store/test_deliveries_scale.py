@@ -78,6 +78,17 @@ def test_what_people_ask_costs_the_same_with_many(large: Path) -> None:
     assert seconds(look) <= 0.3
 
 
+@pytest.mark.parametrize("query", ["bind", "recheck"])
+def test_an_object_is_sent_and_asked_for_again_without_reading_others_of_its_destination(
+    large: Path, query: str
+) -> None:
+    with read_custody(large) as view, view._lend_one() as db:
+        wanted = {"there": '["pacs"]', "id": "0" * 32, "clean": 1, "destination": "pacs", "urgency": 1, "study": "1"}
+        plan = db.execute(f"EXPLAIN QUERY PLAN {queries(SQL)[query]}", wanted | {"now": 1})
+        reads = [step[-1] for step in plan.fetchall() if "deliveries" in step[-1]]
+    assert reads and all("(clean=?" in one for one in reads), reads
+
+
 def test_what_is_still_to_go_is_found_without_reading_all_that_arrived(large: Path) -> None:
     with read_custody(large) as view, view._lend_one() as db:
         plan = db.execute(f"EXPLAIN QUERY PLAN {queries(SQL)['still_to_go']}", {"destination": "pacs", "most": 500})

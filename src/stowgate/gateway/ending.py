@@ -150,19 +150,24 @@ class Desk:
         """Whether the same was here and was deleted, and a person sends it once more or its destination has lost it."""
         if clean.digest != before.digest or not self._was_purged(item):
             return False
-        return bool(worked.sent) or any(
-            one.code in LOST for one in self.ledger.deliveries.of_items([item]).get(item, ())
-        )
+        return bool(worked.sent) or self._was_lost(item, before)
 
     def _differs(self, clean: CleanObject, item: str, before: CleanObject) -> str:
         """Why two are not the same, "" where they are."""
         if clean.digest == before.digest or self._same(clean.id, before.id):
             return ""
-        return "copy_of_purged" if self._was_purged(item) else "uid_reuse"
+        if not self._was_purged(item):
+            return "uid_reuse"
+        return "copy_of_lost" if self._was_lost(item, before) else "copy_of_purged"
 
     def _was_purged(self, item: str) -> bool:
         row = self.ledger.row(item)
         return row is not None and row.state is State.PURGED
+
+    def _was_lost(self, item: str, clean: CleanObject) -> bool:
+        """Whether a destination of it had it and has it no more."""
+        ways = self.ledger.deliveries.of_items([item]).get(item, ())
+        return any(one.code in LOST and one.clean == clean.id for one in ways)
 
     def _same(self, one: str, other: str) -> bool:
         """Whether two clean objects say the same; one that was damaged since cannot be asked."""

@@ -89,6 +89,8 @@ class Gateway:
     purge: Purge
     made: tuple[Path, ...] = field(default=())
     """Key files that were made just now: a person has to be told to back them up."""
+    told: frozenset[Completed] = frozenset()
+    """What was told of and could not be noted: it is not told at every turn."""
 
     def room(self) -> int:
         """Bytes above the reserve; 0 when the disk cannot be asked."""
@@ -102,8 +104,11 @@ class Gateway:
         done = self.ledger.complete_studies(self.plan.complete_after)
         short = self.ledger.shortages()  # those, too, that were found before a death and told to nobody
         for one in short:
-            self.ears.tell(events.Noticed("study_short", one.source, study=one.alias, count=one.missing))
+            if one not in self.told:
+                self.ears.tell(events.Noticed("study_short", one.source, study=one.alias, count=one.missing))
+        self.told = frozenset(short)
         self.ledger.shortages_told([one.alias for one in short])
+        self.told = frozenset()
         return done
 
 

@@ -216,8 +216,9 @@ class Deliveries(DeliveriesView, Links, Protocol):
     def recheck(self, ids: Collection[str], there: Collection[str]) -> frozenset[str]:
         """Have these destinations asked again for what was verified there; what is gone is then queued again.
 
-        Until the answer an item counts as what it was; one that was purged does so whatever the answer is. Returns the
-        ids of which nothing was verified, or that neither wait nor were purged.
+        Until the answer an item counts as what it was, and what is lost as lost; one that was purged counts as
+        delivered whatever the answer is. Returns the ids of which nothing was verified, or that neither wait nor were
+        purged.
         """
 
     def forget(self, destination: str, most: int = 500) -> int:

@@ -8,7 +8,7 @@ ON CONFLICT (destination, urgency, study) DO NOTHING;
 INSERT INTO deliveries (clean, line, destination, queued, updated)
 SELECT :clean, number, destination, :now, :now FROM lines
 WHERE destination = :destination AND urgency = :urgency AND study = :study AND NOT EXISTS (
-    SELECT 1 FROM cleans JOIN deliveries ON deliveries.clean = cleans.number
+    SELECT 1 FROM cleans CROSS JOIN deliveries ON deliveries.clean = cleans.number
     WHERE cleans.item = (SELECT item FROM cleans AS this WHERE this.number = :clean) AND cleans.stands = 1
         AND deliveries.destination = :destination AND deliveries.code <> 'destination_forgotten'
 )
@@ -113,7 +113,7 @@ INSERT INTO pace (destination, urgency, turns) VALUES (:destination, :urgency, :
 ON CONFLICT (destination, urgency) DO UPDATE SET turns = excluded.turns;
 
 -- name: given_out -- a delivery that somebody took, or that was parked since
-SELECT deliveries.state, deliveries.evidence, cleans.item, items.id, cleans.stands
+SELECT deliveries.state, deliveries.evidence, deliveries.code, cleans.item, items.id, cleans.stands
 FROM deliveries JOIN cleans ON cleans.number = deliveries.clean JOIN items ON items.number = cleans.item
 WHERE deliveries.number = :number AND deliveries.stand IN ('out', 'parked');
 
@@ -164,9 +164,10 @@ WHERE stand IN ('ready', 'later') AND clean IN (
     WHERE items.id = :id AND (cleans.stands = 1 OR items.state = 'purged')
 );
 
--- name: recheck -- what was verified of an item is asked for again
-UPDATE deliveries SET stand = 'ready', note = '', code = ''
-WHERE stand = 'over' AND state = 'verified' AND destination IN (SELECT value FROM json_each(:there)) AND clean IN (
+-- name: recheck -- what was verified of an item is asked for again; what was lost there is so until the answer
+UPDATE deliveries
+SET stand = 'ready', note = '', code = iif(code IN ('peer_lost_purged', 'peer_has_other_bytes'), code, '')
+WHERE stand = 'over' AND state = 'verified' AND +destination IN (SELECT value FROM json_each(:there)) AND clean IN (
     SELECT cleans.number FROM cleans JOIN items ON items.number = cleans.item
     WHERE items.id = :id
         AND (items.state = 'waiting' AND items.has_clean = 1 AND cleans.stands = 1 OR items.state = 'purged')

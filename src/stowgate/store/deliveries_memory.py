@@ -9,10 +9,10 @@ from stowgate.lifecycle import Delivery, Evidence, State, delivery_way
 from stowgate.outbox.policy import Line, Urgency, entering, next_line
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody_memory_view import Item
-from stowgate.store.deliveries import FORGOTTEN, REFUSED, Bound, Destination, Due, Outcome, Unbound
+from stowgate.store.deliveries import FORGOTTEN, LOST, REFUSED, Bound, Destination, Due, Outcome, Unbound
 from stowgate.store.deliveries_memory_view import MemoryDeliveriesView, Sending
 from stowgate.store.deliveries_rows import sound_bound, sound_code, sound_outcomes, sound_raise
-from stowgate.store.deliveries_steps import WAKE, evidence_after, stand_of, together
+from stowgate.store.deliveries_steps import WAKE, code_after, evidence_after, stand_of, together
 
 _OPEN = ("ready", "later", "out")
 
@@ -143,7 +143,8 @@ class MemoryDeliveries(MemoryDeliveriesView):
         if one is None or one.stand not in ("out", "parked") or delivery_way(one.state, outcome.state) is None:
             return False
         moment, stand, wait = self.ledger._clocks.moment(), stand_of(outcome), outcome.wait
-        one.evidence, one.state, one.code = evidence_after(one.evidence, outcome), outcome.state, outcome.code
+        one.evidence, one.state = evidence_after(one.evidence, outcome), outcome.state
+        one.code = code_after(one.code, stand, outcome)
         one.due = moment.monotonic + wait if stand == "later" and wait else 0.0
         one.next_try = moment.now + wait if stand == "later" and wait else None
         one.updated = moment.now
@@ -177,7 +178,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
                 self._stand(one, "ready")
 
     def falls(self, clean: str) -> None:
-        """What is told when a clean object stands for nothing any more: its refusals count nowhere."""
+        """What is told when a clean object stands for nothing any more: its refusals are in no count."""
         for one in self._all.values():
             if one.clean.id == clean and one.state is Delivery.REFUSED:
                 self._stand(one, "parked")
@@ -233,7 +234,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
             if (one.item.state is State.WAITING and one.item.has_clean) or one.item.state is State.PURGED
         ]
         for one in found:
-            one.note = one.code = ""
+            one.note, one.code = "", one.code if one.code in LOST else ""
             self._stand(one, "ready")
         return bool(found)
 

@@ -10,7 +10,7 @@ from typing import Any
 from stowgate.lifecycle import Delivery, Evidence, State, delivery_way
 from stowgate.store.clocks import Moment
 from stowgate.store.custody_rows import clean_row
-from stowgate.store.deliveries import Bound, Due, Outcome, Unbound
+from stowgate.store.deliveries import LOST, Bound, Due, Outcome, Unbound
 from stowgate.store.deliveries_view import SQL
 from stowgate.store.links_sqlite import note_link
 from stowgate.store.queries import queries
@@ -108,7 +108,7 @@ def record(db: sqlite3.Connection, group: Sequence[Outcome], moment: Moment, qua
 
 
 def _recorded(db: sqlite3.Connection, outcome: Outcome, moment: Moment, quarantine: Quarantine) -> bool:
-    for was, before, item, id, stands in _ask(db, "given_out", number=outcome.number):
+    for was, before, known, item, id, stands in _ask(db, "given_out", number=outcome.number):
         way = delivery_way(Delivery(was), outcome.state)
         if way is None:
             return False
@@ -120,7 +120,7 @@ def _recorded(db: sqlite3.Connection, outcome: Outcome, moment: Moment, quaranti
             "put_down",
             number=outcome.number,
             stand=stand,
-            code=outcome.code,
+            code=code_after(known, stand, outcome),
             evidence=evidence_after(Evidence(before), outcome),
             due=moment.monotonic + outcome.wait if stand == "later" and outcome.wait else 0.0,
             next_try=moment.now + outcome.wait if stand == "later" and outcome.wait else None,
@@ -137,6 +137,12 @@ def stand_of(outcome: Outcome) -> str:
     if outcome.done or outcome.state is Delivery.REFUSED:
         return "over"
     return "later" if outcome.wait else "ready"
+
+
+def code_after(before: str, stand: str, outcome: Outcome) -> str:
+    """Why it is so after this; what a destination has lost is lost until it says otherwise."""
+    is_asked = stand != "over" and outcome.state is Delivery.VERIFIED
+    return before if is_asked and before in LOST else outcome.code
 
 
 def evidence_after(before: Evidence, outcome: Outcome) -> Evidence:

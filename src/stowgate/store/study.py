@@ -32,7 +32,8 @@ class Study:
 class Completed:
     """A study that is complete now: its alias, the first of its sources, and how many instances are known to lack.
 
-    They are told of once, when it is complete for each of its sources that has an idle time.
+    They are told of when it is complete for each of its sources that has an idle time, and again when something came to
+    it and it is so once more.
     """
 
     alias: str

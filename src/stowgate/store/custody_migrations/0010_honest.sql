@@ -5,7 +5,8 @@ ALTER TABLE announced ADD COLUMN short_at TEXT NOT NULL DEFAULT '';
 
 CREATE INDEX announced_short ON announced (study) WHERE short_at <> '';
 
--- A refusal of what stands for nothing any more counts nowhere: what was made instead goes its own way, or nothing does.
+-- A refusal of what stands for nothing any more is in no count of deliveries: what was made instead goes its own way,
+-- or nothing does. That a destination holds other bytes stays known of its study.
 CREATE TRIGGER cleans_fall AFTER UPDATE OF stands ON cleans WHEN old.stands = 1 AND new.stands = 0 BEGIN
     UPDATE deliveries SET stand = 'parked' WHERE clean = new.number AND state = 'refused';
 END;
