@@ -24,9 +24,9 @@ SELECT destination, sum(bytes) FROM lines WHERE bytes > 0 GROUP BY destination;
 
 -- name: bytes_left_of -- what is queued of these studies for each destination
 SELECT items.study, deliveries.destination, sum(cleans.size)
-FROM items
-JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
-JOIN deliveries ON deliveries.clean = cleans.number
-WHERE items.study IN (SELECT value FROM json_each(:studies)) AND items.state = 'waiting'
-    AND deliveries.state = 'queued' AND deliveries.stand <> 'parked'
+FROM json_each(:studies) AS wanted
+CROSS JOIN items ON items.study = wanted.value AND items.study <> ''
+CROSS JOIN cleans ON cleans.item = items.number AND cleans.stands = 1
+CROSS JOIN deliveries ON deliveries.clean = cleans.number
+WHERE items.state = 'waiting' AND deliveries.state = 'queued' AND deliveries.stand <> 'parked'
 GROUP BY items.study, deliveries.destination;

@@ -25,7 +25,8 @@ ON CONFLICT (study) DO UPDATE SET open = 1;
 SELECT study FROM study_looks WHERE open = 1 ORDER BY study;
 
 -- name: seen_of_study -- how many items of a study were looked at
-SELECT count(*) FROM items JOIN looks ON looks.item = items.number WHERE items.study = :study;
+SELECT count(*) FROM items CROSS JOIN looks ON looks.item = items.number
+WHERE items.study = :study AND items.study <> '';
 
 -- name: judged -- what is amiss with a study
 UPDATE study_looks SET open = 0, codes = :codes WHERE study = :study;
@@ -39,7 +40,8 @@ WHERE items.id IN (SELECT value FROM json_each(:ids));
 
 -- name: of_study -- what was seen of a study
 SELECT id, frames, codes, features, source, study, scanner, protocol, arrived, clock
-FROM items JOIN looks ON looks.item = items.number WHERE study = :study ORDER BY items.number;
+FROM items CROSS JOIN looks ON looks.item = items.number
+WHERE study = :study AND study <> '' ORDER BY items.number;
 
 -- name: recent -- what was seen of those that came last
 SELECT id, frames, codes, features, source, study, scanner, protocol, arrived, clock
