@@ -200,8 +200,10 @@ def test_what_was_purged_here_and_is_lost_there_counts_as_lost(
     assert (data["counts"]["delivered"], data["counts"]["lost"]) == (1, 1)
     assert sorted(one["delivered"] for one in data["instances"]) == [False, True]
     done = stowgate("study", "certificate", alias(stowgate), "-o", "cert.html")
-    assert done.err.startswith("Not all delivered. 1 of 2 objects is everywhere they go; 1 is not.")
-    assert "lost" in (tmp_path / "cert.html").read_text()
+    assert done.err.startswith("Not all delivered. 1 of 2 objects is everywhere they go; 1 is not: 1 lost.")
+    text = (tmp_path / "cert.html").read_text()
+    assert "1 is lost there" in text and "Nothing of it is lost" not in text and "nas: lost</span>" in text
+    assert data["destinations"]["nas"] == {"objects": 2, "verified": 1, "evidence_content": 1, "lost": 1, "done": 1}
 
 
 def test_a_study_that_nobody_knows_is_unknown(gateway: Running, stowgate: Stowgate) -> None:
