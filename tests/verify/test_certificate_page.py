@@ -87,3 +87,14 @@ def test_only_a_destination_that_has_something_is_named() -> None:
     there = {"objects": 1, "verified": 1, "evidence_content": 1, "done": 1}
     gone = {"objects": 1, "refused": 1, "done": 0}
     assert verdict(certificate(THERE, gone=gone, pacs=there)).sentence.startswith("Its one object is at pacs, by")
+
+
+def test_of_what_was_not_cleaned_no_rules_are_told() -> None:
+    text = page(certificate(item("held", "held", "burned_in_risk")))
+    assert "Nothing has been cleaned yet." in text and "de-identified by these rules" not in text
+    assert "What was cleaned was de-identified by these rules" in page(certificate(THERE, LOST))
+
+
+def test_on_a_narrow_page_tables_scroll_inside_their_cards() -> None:
+    text = page(certificate(LOST, item("held", "held", "burned_in_risk")))
+    assert ".card { overflow-x: auto; }" in text and '<table class="missing">' in text
