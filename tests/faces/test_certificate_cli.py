@@ -123,6 +123,15 @@ def test_page_and_twin_are_written_and_hold_and_a_changed_one_does_not(
     assert stowgate("study", "verify-certificate", "nowhere.html").code == Exit.USAGE
 
 
+@pytest.mark.parametrize("name", ["cert.json", "cert.JSON", "."])
+def test_a_page_of_its_twin_s_name_is_refused(gateway: Running, stowgate: Stowgate, tmp_path: Path, name: str) -> None:
+    sent(gateway, tmp_path / "in", identified(1))
+    delivered(stowgate, 1)
+    done = stowgate("study", "certificate", alias(stowgate), "-o", name)
+    assert done.code == Exit.USAGE and "study.json is its twin" in " ".join(done.err.replace("│", " ").split())
+    assert not list(tmp_path.glob("cert.*"))
+
+
 def test_what_has_not_arrived_stands_at_the_top_and_why(gateway: Running, stowgate: Stowgate, tmp_path: Path) -> None:
     sent(gateway, tmp_path / "in", identified(1), identified(2, sop_class=US, modality="US"))
     delivered(stowgate, 1)
