@@ -85,8 +85,8 @@ class _Item:
         """Whether it is there, by the evidence that was asked for."""
         if way.state is Delivery.REFUSED or way.code in LOST:
             return False
-        if way.stand in ("over", "parked"):
-            return way.stand == "over" or way.state is Delivery.VERIFIED
+        if way.stand == "over":
+            return True
         # On its way to better evidence, or asked again: only of what was enough before is known that it is the latter.
         enough = self.row.delivered or way.evidence is Evidence.CONTENT
         return way.state is Delivery.VERIFIED and enough
