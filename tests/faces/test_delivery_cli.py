@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from stowgate.faces.cli.study import _say_expected
 from stowgate.faces.cli.verify import _stands
 from stowgate.faces.sample import make_series
 from stowgate.faces.service import Running, running
 from stowgate.ingest.scanner import Called, send
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import Urgency
+from stowgate.reasons import REASONS
 from stowgate.settings import load
 from stowgate.store.deliveries import OnItsWay
+from stowgate.store.study import Study
 from stowgate.vault.key import load as load_key
 from tests.builder import el
 from tests.faces.conftest import Stowgate
@@ -104,6 +107,12 @@ def test_what_comes_in_goes_out_byte_for_byte_and_counts_as_delivered_when_it_wa
         "nobody",
     )
     assert "to nas: verified, evidence content." in stowgate("queue", "show", row.id).out
+    assert shown["state"] == "waiting" and shown["delivered"], "scripts get the state of the ledger"
+    assert "state      delivered" in stowgate("queue", "show", row.id).out
+    study = row.study
+    (item, *_) = [json.loads(line) for line in stowgate("study", "show", study, "--json").out.splitlines()]
+    assert (item["state"], item["delivered"]) == ("waiting", True)
+    assert stowgate("study", "show", study).out.split("\n")[1].split()[1] == "delivered"
     assert "Foster" not in (tmp_path / "gateway.log").read_text()
 
 
@@ -230,6 +239,12 @@ def test_what_was_purged_here_is_asked_for_as_well_and_its_loss_there_is_told(
     status = json.loads(stowgate("status", "--json").out)
     assert status["delivered"] == 2, "it had arrived"
     (study,) = {json.loads(line)["alias"] for line in stowgate("study", "list", "--json").out.splitlines()}
+    items = [json.loads(line) for line in stowgate("study", "show", study, "--json").out.splitlines()]
+    told = f"nas: {REASONS['peer_lost_purged'].sentence} {REASONS['peer_lost_purged'].advice}"
+    (gone,) = [item for item in items if item["reason"] == told]
+    shown = json.loads(stowgate("queue", "show", gone["id"], "--json").out)
+    assert (shown["reason"], shown["who_acts"], shown["state"]) == (told, "a person", "purged")
+    assert "It is where it belongs" not in stowgate("queue", "show", gone["id"]).out
     held = json.loads(stowgate("study", "certificate", study, "--json").out)
     assert sorted(one["delivered"] for one in held["instances"]) == [False, True]
 
@@ -356,7 +371,24 @@ def test_a_study_that_is_short_of_what_its_headers_tell_is_shown_as_that(
     assert "2 of them" not in stowgate("study", "show", study["alias"], "--json").err
     sends(2, 3)
     said = stowgate("study", "show", study["alias"]).err
-    assert "3 instances; all of them are here." in said and "study_short" not in said
+    assert "3 instances; all of them came." in said and "study_short" not in said
+
+
+@pytest.mark.parametrize(
+    ("expected", "missing", "said"),
+    [
+        (1, 0, "1 instance; it came."),
+        (1, 1, "1 instance; it has not come."),
+        (2, 1, "2 instances; 1 of them has not come."),
+        (3, 2, "3 instances; 2 of them have not come."),
+        (2, 0, "2 instances; all of them came."),
+    ],
+)
+def test_how_many_its_headers_tell_of_is_said_of_one_and_of_many(
+    expected: int, missing: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _say_expected([Study("a" * 32, "ct", "CT", {}, 1.0, 2.0, False, expected=expected, missing=missing)])
+    assert capsys.readouterr().err == f"Its headers tell of {said}\n"
 
 
 RECIPIENT = """
