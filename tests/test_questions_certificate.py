@@ -154,6 +154,22 @@ def test_what_was_lost_and_came_again_is_one_instance(ledger: Custody) -> None:
         assert data["destinations"]["pacs"] == {"objects": 1, "verified": 1, "evidence_content": 1, "done": 1}
 
 
+def test_what_came_again_is_one_instance_also_when_the_first_is_found_there_again(ledger: Custody) -> None:
+    lost_and_back(ledger)
+    deliver(ledger, 2)
+    asked_again(ledger, 1, "")
+    data = of(ledger)
+    assert data["instances_of_the_study"] == 1 and places(data) == {"received": 2, "delivered": 1, "duplicates": 1}
+
+
+def test_what_came_again_and_went_elsewhere_is_still_lost_where_it_was(ledger: Custody) -> None:
+    lost_and_back(ledger)
+    deliver(ledger, 2, "research")
+    data = of(ledger)
+    assert places(data) == {"received": 2, "delivered": 1, "lost": 1}
+    assert list(data["destinations"]) == ["pacs", "research"]
+
+
 def test_what_came_again_and_is_lost_again_is_lost_once(ledger: Custody) -> None:
     lost_and_back(ledger)
     deliver(ledger, 2)

@@ -106,13 +106,22 @@ def _items(view: View, rows: Sequence[Row], key: str) -> list[_Item]:
 
 
 def _mended(items: Sequence[_Item]) -> frozenset[str]:
-    """Ids of what was lost and came again: a later item stands for every object of it."""
-    latest = {_name(clean): one.row.number for one in items if one.place != "dropped" for clean in one.cleans}
-    return frozenset(
-        one.row.id
-        for one in items
-        if one.place == "lost" and all(latest[_name(clean)] > one.row.number for clean in one.cleans)
-    )
+    """Ids of what was purged and came again: a later item goes with every object of it wherever it went.
+
+    Whether it was lost there or not: who has the same object once more has no second instance of the study.
+    """
+    later: dict[tuple[str, str, str], set[str]] = {}
+    mended = []
+    for one in reversed(items):
+        names = {clean.id: _name(clean) for clean in one.cleans}
+        goes = [(names[way.clean], way.destination) for way in one.ways if way.code != FORGOTTEN]
+        was_there = one.row.state is State.PURGED and one.place in ("lost", "delivered")
+        if was_there and goes and all(there in later.get(name, ()) for name, there in goes):
+            mended.append(one.row.id)
+        elif one.place != "dropped":
+            for name, there in goes:
+                later.setdefault(name, set()).add(there)
+    return frozenset(mended)
 
 
 def _name(clean: CleanObject) -> tuple[str, str, str]:
