@@ -215,6 +215,23 @@ def test_what_was_purged_here_and_is_lost_there_counts_as_lost(
     assert data["destinations"]["nas"] == {"objects": 2, "verified": 1, "evidence_content": 1, "lost": 1, "done": 1}
 
 
+def test_what_was_lost_and_came_again_is_all_delivered(config: Path, stowgate: Stowgate, tmp_path: Path) -> None:
+    with running(load(config, environ={}), config.parent) as now:
+        sent(now, tmp_path / "in", identified(1))
+        delivered(stowgate, 1)
+        assert stowgate("queue", "purge").code == 0
+        next((tmp_path / "out").glob("*.dcm")).unlink()
+        assert stowgate("verify").code == Exit.PARTLY
+        sent(now, tmp_path / "again", identified(1))
+        delivered(stowgate, 2)
+        data = of(stowgate)
+        assert data["delivered_everywhere"] and data["instances_of_the_study"] == 1
+        assert data["counts"] | {"received": 2, "delivered": 1, "lost": 0, "duplicates": 1} == data["counts"]
+        assert "Delivered. Its one object is at lab and nas" in stowgate("study", "certificate", alias(stowgate)).out
+        assert stowgate("verify").code == Exit.DONE
+        assert of(stowgate)["counts"] == data["counts"]
+
+
 def test_a_study_that_nobody_knows_is_unknown(gateway: Running, stowgate: Stowgate) -> None:
     done = stowgate("study", "certificate", "0123456789")
     assert done.code != 0 and "unknown_item" in done.err
