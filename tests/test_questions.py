@@ -26,7 +26,7 @@ from stowgate.questions import (
     study_named,
     ways_in,
 )
-from stowgate.questions_delivery import waits
+from stowgate.questions_delivery import state_of, waits
 from stowgate.reasons import REASONS
 from stowgate.store.custody import Custody, Event, Row
 from stowgate.store.custody_memory import MemoryCustody
@@ -128,6 +128,22 @@ def test_what_a_destination_refused_says_why_and_what_to_do(code: str) -> None:
     told, next_try, who = waits(way, None)
     meant = f"{REASONS[code].sentence} {REASONS[code].advice}"
     assert (told, next_try, who) == (f"pacs: {meant}", None, "a person")
+
+
+@pytest.mark.parametrize("stand", ["over", "ready", "later"])
+@pytest.mark.parametrize("code", ["peer_lost_purged", "peer_has_other_bytes"])
+def test_what_is_lost_there_is_told_of_as_lost_also_while_it_is_asked_for_again(code: str, stand: str) -> None:
+    way = OnItsWay(hex32(1), 1, "pacs", Delivery.VERIFIED, stand, code, Evidence.STATUS, Urgency.LOW, 1, 1.0, 2.0, None)
+    meant = f"pacs: {REASONS[code].sentence} {REASONS[code].advice}"
+    assert reason_of(row(State.PURGED, delivered=True), [way]) == (meant, "a person")
+    assert waits(way, None)[0] == meant
+    there = replace(way, code="")
+    assert reason_of(row(State.PURGED, delivered=True), [there])[0].startswith("It is where it belongs")
+
+
+def test_what_waits_here_and_was_delivered_is_delivered_for_people() -> None:
+    assert state_of(row(State.WAITING, delivered=True)) == "delivered"
+    assert (state_of(row(State.WAITING)), state_of(row(State.PURGED, delivered=True))) == ("waiting", "purged")
 
 
 def test_a_source_of_the_configuration_that_took_nothing_is_there_with_zeros(ledger: Custody) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from stowgate.lifecycle import Delivery, State
-from stowgate.questions_delivery import UNKNOWN, View, waits, ways_out
+from stowgate.questions_delivery import UNKNOWN, View, loss_of, waits, ways_out
 from stowgate.reason import Reason
 from stowgate.reasons import REASONS
 from stowgate.store.custody import Caller, Event, Row
@@ -104,10 +104,10 @@ def explained(row: Row) -> Reason:
     return REASONS.get(row.code, UNKNOWN) if row.code else Reason("held", "It was stopped.", "Release or drop it.")
 
 
-def reason_of(row: Row) -> tuple[str, str]:
+def reason_of(row: Row, ways: Iterable[OnItsWay] = ()) -> tuple[str, str]:
     """Why an item is where it is, and who has to act: "the gateway", "a person" or "nobody"."""
     if row.delivered:
-        return _DELIVERED, "nobody"
+        return loss_of(ways) or (_DELIVERED, "nobody")
     if row.state in _WAITS:
         return _WAITS[row.state], "the gateway"
     if row.state in _DONE:
@@ -116,9 +116,9 @@ def reason_of(row: Row) -> tuple[str, str]:
     return f"{reason.sentence} {reason.advice}".strip(), "nobody" if row.state is _S.REJECTED else "a person"
 
 
-def backlog_of(row: Row) -> Backlog:
+def backlog_of(row: Row, ways: Iterable[OnItsWay] = ()) -> Backlog:
     """One row as it is listed."""
-    reason, who = reason_of(row)
+    reason, who = reason_of(row, ways)
     state = str(row.state)
     return Backlog(
         row.id, row.study, row.source, row.modality, state, row.code, reason, row.next_try, who, row.triage
@@ -190,7 +190,7 @@ def story(view: View, id: str, most: int = 1_000) -> Story | None:
     now = Event(row.updated, str(row.state), row.id, row.source, row.code)
     noted = sorted(view.events(row.id, most), key=lambda event: event.at)
     ways = tuple(view.deliveries.of_items([row.id]).get(row.id, ()))
-    return Story(row, *reason_of(row), (came, *noted, *([now] if row.state is not _S.RECEIVED else [])), ways)
+    return Story(row, *reason_of(row, ways), (came, *noted, *([now] if row.state is not _S.RECEIVED else [])), ways)
 
 
 def pages(view: View, states: Iterable[State], source: str = "", study: str = "", page: int = 500) -> Iterator[Row]:

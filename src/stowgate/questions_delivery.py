@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from stowgate.lifecycle import Delivery
+from stowgate.lifecycle import Delivery, State
 from stowgate.reason import Reason
 from stowgate.reasons import REASONS
-from stowgate.store.custody import Custody
+from stowgate.store.custody import Custody, Row
 from stowgate.store.custody_view import CustodyView
-from stowgate.store.deliveries import FORGOTTEN, Destination, OnItsWay
+from stowgate.store.deliveries import FORGOTTEN, LOST, Destination, OnItsWay
 
 UNKNOWN = Reason("failed", "This version does not know the reason.", "Use the version that wrote it, or a newer one.")
 View = Custody | CustodyView
@@ -57,9 +57,22 @@ def waits(way: OnItsWay, place: Destination | None, opens: float | None = None) 
         return f"{name} is sent to at other hours.", opens, "the gateway"
     if place and place.code:
         return f"{name}: {_said(place.code)}", place.next_try, "the gateway"
-    if way.stand == "later" and way.code:
+    if way.code and (way.stand == "later" or way.code in LOST):
         return f"{name}: {_said(way.code)}", way.next_try, "the gateway"
     return f"{name}: {_STEPS[way.state]}", way.next_try, "the gateway"
+
+
+def loss_of(ways: Iterable[OnItsWay]) -> tuple[str, str] | None:
+    """What a destination lost or altered of what was verified there and purged here, and who has to act; or nothing."""
+    for way in ways:
+        if way.code in LOST and way.state is Delivery.VERIFIED:
+            return f"{way.destination}: {_said(way.code)}", "a person"
+    return None
+
+
+def state_of(row: Row) -> str:
+    """Its state for people: what waits here, and has come everywhere, was delivered."""
+    return "delivered" if row.delivered and row.state is State.WAITING else str(row.state)
 
 
 def _said(code: str) -> str:

@@ -123,6 +123,15 @@ def test_page_and_twin_are_written_and_hold_and_a_changed_one_does_not(
     assert stowgate("study", "verify-certificate", "nowhere.html").code == Exit.USAGE
 
 
+@pytest.mark.parametrize("name", ["cert.json", "cert.JSON", "."])
+def test_a_page_of_its_twin_s_name_is_refused(gateway: Running, stowgate: Stowgate, tmp_path: Path, name: str) -> None:
+    sent(gateway, tmp_path / "in", identified(1))
+    delivered(stowgate, 1)
+    done = stowgate("study", "certificate", alias(stowgate), "-o", name)
+    assert done.code == Exit.USAGE and "study.json is its twin" in " ".join(done.err.replace("│", " ").split())
+    assert not list(tmp_path.glob("cert.*"))
+
+
 def test_what_has_not_arrived_stands_at_the_top_and_why(gateway: Running, stowgate: Stowgate, tmp_path: Path) -> None:
     sent(gateway, tmp_path / "in", identified(1), identified(2, sop_class=US, modality="US"))
     delivered(stowgate, 1)
@@ -200,8 +209,27 @@ def test_what_was_purged_here_and_is_lost_there_counts_as_lost(
     assert (data["counts"]["delivered"], data["counts"]["lost"]) == (1, 1)
     assert sorted(one["delivered"] for one in data["instances"]) == [False, True]
     done = stowgate("study", "certificate", alias(stowgate), "-o", "cert.html")
-    assert done.err.startswith("Not all delivered. 1 of 2 objects is everywhere they go; 1 is not.")
-    assert "lost" in (tmp_path / "cert.html").read_text()
+    assert done.err.startswith("Not all delivered. 1 of 2 objects is everywhere they go; 1 is not: 1 lost.")
+    text = (tmp_path / "cert.html").read_text()
+    assert "1 is lost there" in text and "Nothing of it is lost" not in text and "nas: lost</span>" in text
+    assert data["destinations"]["nas"] == {"objects": 2, "verified": 1, "evidence_content": 1, "lost": 1, "done": 1}
+
+
+def test_what_was_lost_and_came_again_is_all_delivered(config: Path, stowgate: Stowgate, tmp_path: Path) -> None:
+    with running(load(config, environ={}), config.parent) as now:
+        sent(now, tmp_path / "in", identified(1))
+        delivered(stowgate, 1)
+        assert stowgate("queue", "purge").code == 0
+        next((tmp_path / "out").glob("*.dcm")).unlink()
+        assert stowgate("verify").code == Exit.PARTLY
+        sent(now, tmp_path / "again", identified(1))
+        delivered(stowgate, 2)
+        data = of(stowgate)
+        assert data["delivered_everywhere"] and data["instances_of_the_study"] == 1
+        assert data["counts"] | {"received": 2, "delivered": 1, "lost": 0, "duplicates": 1} == data["counts"]
+        assert "Delivered. Its one object is at lab and nas" in stowgate("study", "certificate", alias(stowgate)).out
+        assert stowgate("verify").code == Exit.DONE
+        assert of(stowgate)["counts"] == data["counts"]
 
 
 def test_a_study_that_nobody_knows_is_unknown(gateway: Running, stowgate: Stowgate) -> None:

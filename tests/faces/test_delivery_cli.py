@@ -9,11 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from stowgate.faces.cli.study import _say_expected
+from stowgate.faces.cli.verify import _stands
 from stowgate.faces.sample import make_series
 from stowgate.faces.service import Running, running
 from stowgate.ingest.scanner import Called, send
-from stowgate.lifecycle import State
+from stowgate.lifecycle import Delivery, Evidence, State
+from stowgate.outbox.policy import Urgency
+from stowgate.reasons import REASONS
 from stowgate.settings import load
+from stowgate.store.deliveries import OnItsWay
+from stowgate.store.study import Study
 from stowgate.vault.key import load as load_key
 from tests.builder import el
 from tests.faces.conftest import Stowgate
@@ -101,6 +107,12 @@ def test_what_comes_in_goes_out_byte_for_byte_and_counts_as_delivered_when_it_wa
         "nobody",
     )
     assert "to nas: verified, evidence content." in stowgate("queue", "show", row.id).out
+    assert shown["state"] == "waiting" and shown["delivered"], "scripts get the state of the ledger"
+    assert "state      delivered" in stowgate("queue", "show", row.id).out
+    study = row.study
+    (item, *_) = [json.loads(line) for line in stowgate("study", "show", study, "--json").out.splitlines()]
+    assert (item["state"], item["delivered"]) == ("waiting", True)
+    assert stowgate("study", "show", study).out.split("\n")[1].split()[1] == "delivered"
     assert "Foster" not in (tmp_path / "gateway.log").read_text()
 
 
@@ -219,7 +231,7 @@ def test_what_was_purged_here_is_asked_for_as_well_and_its_loss_there_is_told(
     assert there.code == 0 and there.out.splitlines()[1].split() == ["nas", "2", "0", "0", "0", "0", "0"]
     min((tmp_path / "out").glob("*.dcm")).unlink()
     lost = stowgate("verify", "--json")
-    assert lost.code == 3 and "deleted here since" in lost.err
+    assert lost.code == 3 and "deleted here since; the `study certificate` of its study names it." in lost.err
     assert json.loads(lost.out) == {
         "name": "nas", "there": 1, "sent_again": 0, "altered": 0, "lost": 1, "unanswered": 0, "not_asked": 0,
     }  # fmt: skip
@@ -227,6 +239,12 @@ def test_what_was_purged_here_is_asked_for_as_well_and_its_loss_there_is_told(
     status = json.loads(stowgate("status", "--json").out)
     assert status["delivered"] == 2, "it had arrived"
     (study,) = {json.loads(line)["alias"] for line in stowgate("study", "list", "--json").out.splitlines()}
+    items = [json.loads(line) for line in stowgate("study", "show", study, "--json").out.splitlines()]
+    told = f"nas: {REASONS['peer_lost_purged'].sentence} {REASONS['peer_lost_purged'].advice}"
+    (gone,) = [item for item in items if item["reason"] == told]
+    shown = json.loads(stowgate("queue", "show", gone["id"], "--json").out)
+    assert (shown["reason"], shown["who_acts"], shown["state"]) == (told, "a person", "purged")
+    assert "It is where it belongs" not in stowgate("queue", "show", gone["id"]).out
     held = json.loads(stowgate("study", "certificate", study, "--json").out)
     assert sorted(one["delivered"] for one in held["instances"]) == [False, True]
 
@@ -353,7 +371,24 @@ def test_a_study_that_is_short_of_what_its_headers_tell_is_shown_as_that(
     assert "2 of them" not in stowgate("study", "show", study["alias"], "--json").err
     sends(2, 3)
     said = stowgate("study", "show", study["alias"]).err
-    assert "3 instances; all of them are here." in said and "study_short" not in said
+    assert "3 instances; all of them came." in said and "study_short" not in said
+
+
+@pytest.mark.parametrize(
+    ("expected", "missing", "said"),
+    [
+        (1, 0, "1 instance; it came."),
+        (1, 1, "1 instance; it has not come."),
+        (2, 1, "2 instances; 1 of them has not come."),
+        (3, 2, "3 instances; 2 of them have not come."),
+        (2, 0, "2 instances; all of them came."),
+    ],
+)
+def test_how_many_its_headers_tell_of_is_said_of_one_and_of_many(
+    expected: int, missing: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _say_expected([Study("a" * 32, "ct", "CT", {}, 1.0, 2.0, False, expected=expected, missing=missing)])
+    assert capsys.readouterr().err == f"Its headers tell of {said}\n"
 
 
 RECIPIENT = """
@@ -484,3 +519,64 @@ def test_reports_of_storage_commitments_are_heard_while_the_gateway_runs(config:
         assert lines["port of commitment"]["said"].endswith("in use: the gateway runs.")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 5).close()
+
+
+def counted(stowgate: Stowgate, *options: str) -> dict[str, dict[str, int]]:
+    lines = [json.loads(line) for line in stowgate("verify", "--json", *options).out.splitlines()]
+    return {str(line.pop("name")): {name: n for name, n in line.items() if n} for line in lines}
+
+
+SECOND = """
+[[dest]]
+name = "old"
+kind = "folder"
+path = "old"
+[[route]]
+dest = ["old"]
+"""
+
+
+class TestVerify:
+    def test_what_went_where_the_configuration_names_nobody_is_not_asked_and_nothing_is_left(
+        self, config: Path, tmp_path: Path, stowgate: Stowgate
+    ) -> None:
+        (tmp_path / "old").mkdir()
+        config.write_text(TEXT.partition("[[dest]]")[0] + SECOND, encoding="utf-8")
+        with running(load(config, environ={}), tmp_path) as now:
+            sent(now, tmp_path / "series", 2)
+            eventually(lambda: delivered(now) == 2)
+        config.write_text(TEXT, encoding="utf-8")
+        with running(load(config, environ={}), tmp_path):
+            done = stowgate("verify")
+            assert done.code == 0 and "left as they were" not in done.err
+            assert "went where its word is enough, or to a destination that is in the configuration no more" in done.err
+            assert counted(stowgate) == {"old": {"not_asked": 2}}
+
+    def test_without_a_gateway_it_says_how_many_are_asked_for_once_it_runs(
+        self, config: Path, tmp_path: Path, stowgate: Stowgate
+    ) -> None:
+        with running(load(config, environ={}), tmp_path) as now:
+            sent(now, tmp_path / "series", 2)
+            eventually(lambda: delivered(now) == 2)
+        said = stowgate("verify")
+        assert said.code == 0 and " done" not in said.err and "2 noted, 0 left" in said.err
+        assert "The gateway does not run. Once it does, it asks nas for 2." in said.err
+        again = stowgate("verify")
+        assert "left as they were" not in again.err and "it asks nas for 2." in again.err, "it is noted already"
+        with running(load(config, environ={}), tmp_path) as now:
+            eventually(lambda: counted(stowgate, "--timeout", "0") == {"nas": {"there": 2}})
+
+    def test_what_is_asked_for_at_the_moment_is_unanswered_whatever_was_answered_before(self) -> None:
+        def way(stand: str, code: str = "", state: Delivery = Delivery.VERIFIED) -> OnItsWay:
+            return OnItsWay("", 1, "nas", state, stand, code, Evidence.STATUS, Urgency.LOW, 1, 1.0, 2.0, None)
+
+        for code in ("peer_lost_purged", "peer_has_other_bytes", "peer_unreachable", ""):
+            assert _stands(way("ready", code), True) == "unanswered"
+        assert _stands(way("over", "peer_lost_purged"), True) == "lost"
+        assert _stands(way("over", "peer_lost_purged"), False) == "lost"
+        assert _stands(way("over", "peer_has_other_bytes"), True) == "altered"
+        assert _stands(way("later", "peer_has_other_bytes", Delivery.QUEUED), True) == "altered"
+        assert (_stands(way("over"), True), _stands(way("over"), False)) == ("there", "not_asked")
+        assert _stands(way("ready"), False) == "not_asked", "nobody asks any more"
+        assert _stands(way("over", state=Delivery.ACKNOWLEDGED), True) == "not_asked"
+        assert _stands(way("over", "peer_refused_object", Delivery.REFUSED), True) == "sent_again"

@@ -29,6 +29,8 @@ def certificate(
     """What came in of a study, what was made of it and where it is, with digests; signed by this unit."""
     from stowgate.faces.certifying import certified
 
+    if out is not None and (not out.name or out.suffix.lower() == ".json"):
+        raise typer.BadParameter("give the page a name such as study.html; study.json is its twin", param_hint="-o")
     settings = settings_of(config)
     with view_of(settings) as view:
         made = certified(view, alias, settings, spool_of(settings), time.time(), profile)

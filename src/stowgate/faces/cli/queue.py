@@ -45,7 +45,7 @@ def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEF
 
     from stowgate.faces.cli.dest import opens
     from stowgate.questions import story
-    from stowgate.questions_delivery import waits
+    from stowgate.questions_delivery import state_of, waits
 
     settings = settings_of(config)
     with view_of(settings) as view:
@@ -64,6 +64,7 @@ def show_(id: Annotated[str, typer.Argument(metavar="ID")], config: Config = DEF
         return
     found.pop("events")
     ways = found.pop("deliveries")
+    found["state"] = state_of(told.row)
     for name, value in found.items():
         if value not in ("", None, ()):
             typer.echo(f"{name:<10} {_told(value)}")

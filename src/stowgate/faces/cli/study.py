@@ -62,7 +62,7 @@ def show_(
 ) -> None:
     """The items of one study, by its alias or at least 6 digits it begins with."""
     from stowgate.faces.cli.dest import shut
-    from stowgate.questions import backlog_of, pages, seen_of, sources_of, study_named
+    from stowgate.questions import seen_of, sources_of, study_named
     from stowgate.questions_links import left_of
 
     settings = settings_of(config)
@@ -70,8 +70,7 @@ def show_(
         study = study_named(view, alias)
         if study is None:
             raise Misconfigured("unknown_item")
-        rows = map(backlog_of, pages(view, (), study=study))
-        show(rows, as_json, (("id", 32), ("state", 11), ("modality", 8), ("reason", 0)), "")
+        show(_items(view, study, as_json), as_json, (("id", 32), ("state", 11), ("modality", 8), ("reason", 0)), "")
         still = left_of(view, [study], shut(settings)).get(study)
         seen, sources = seen_of(view, study), sources_of(view, study)
     if still and not as_json:
@@ -82,13 +81,32 @@ def show_(
         say(f"{number:,} x {code}: {REASONS[code].sentence} {REASONS[code].advice}".rstrip())
 
 
+def _items(view: CustodyView, study: str, as_json: bool) -> Iterator[dict[str, Any]]:
+    """Scripts get the state of the ledger, and beside it whether an item was delivered; people get one word."""
+    from stowgate.questions import backlog_of, pages
+    from stowgate.questions_delivery import state_of
+
+    rows = pages(view, (), study=study)
+    while group := list(islice(rows, _GROUP)):
+        ways = view.deliveries.of_items([row.id for row in group if row.delivered])
+        for row in group:
+            told = asdict(backlog_of(row, ways.get(row.id, ())))
+            yield {**told, "state": row.state if as_json else state_of(row), "delivered": row.delivered}
+
+
 def _say_expected(sources: Sequence[Study]) -> None:
     """What headers tell of, where they do; it is the same for each source."""
     one = sources[0]
     if one.expected is None:
         return
-    lack = f"{one.missing:,} of them have not come" if one.missing else "all of them are here"
-    say(f"Its headers tell of {one.expected:,} instances; {lack}.")
+    lack = (
+        f"{one.missing:,} of them {'has' if one.missing == 1 else 'have'} not come"
+        if one.missing
+        else "all of them came"
+    )
+    if one.expected == 1:
+        lack = "it has not come" if one.missing else "it came"
+    say(f"Its headers tell of {one.expected:,} instance{'' if one.expected == 1 else 's'}; {lack}.")
     if one.missing and all(source.complete for source in sources):
         say(f"study_short: {REASONS['study_short'].sentence} {REASONS['study_short'].advice}")
 

@@ -89,11 +89,19 @@ def view_if_any(settings: Settings) -> Iterator[CustodyView | None]:
 
 
 def act(
-    config: Path, name: str, ids: Sequence[str], folder: Path | None = None, profile: str = "", *, quiet: bool = False
+    config: Path,
+    name: str,
+    ids: Sequence[str],
+    folder: Path | None = None,
+    profile: str = "",
+    *,
+    quiet: bool = False,
+    done_is: str = "done",
 ) -> int:
     """Have an act done by the gateway that runs, or by this process where none does; says how it went.
 
-    quiet -- the ids that it was done to are not listed
+    quiet   -- the ids that it was done to are not listed
+    done_is -- what is said of what was done
     """
     from stowgate.gateway.control import GROUP
 
@@ -108,7 +116,7 @@ def act(
             for id in ended.left:
                 say(f"{id}: the state of this item does not allow that, or its object cannot be read. It is unchanged.")
             done, left = done + len(ended.ids), left + len(ended.left)
-    say(f"{done} done, {left} left as they were.{' It is in the audit log.' if ids else ''}")
+    say(f"{done} {done_is}, {left} left as they were.{' It is in the audit log.' if ids else ''}")
     return Exit.PARTLY if left else Exit.DONE
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +14,7 @@ from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, settings_of, show, span_of, spool_of, view_of
 from stowgate.lifecycle import Delivery, State
-from stowgate.store.deliveries import FORGOTTEN, OTHER_BYTES
+from stowgate.store.deliveries import FORGOTTEN, LOST, OTHER_BYTES
 
 if TYPE_CHECKING:
     from stowgate.settings import Settings
@@ -47,18 +47,22 @@ def verify(
     from stowgate.store.lock import is_held
 
     settings, first = settings_of(config), time.time() - span_of(since)
-    if dest and dest not in [one.name for one in settings.dest]:
+    there = frozenset(one.name for one in settings.dest)
+    if dest and dest not in there:
         raise Misconfigured("bad_setting", f"there is no [[dest]] called {dest}")
-    ids = _delivered(settings, first, dest)
+    ids, asks = _delivered(settings, first, dest, there)
     if not ids:
         say("Nothing was delivered in this time.")
         return Exit.DONE
-    code = act(config, "verify", ids, quiet=True)
-    if not is_held(spool_of(settings)):
-        say("The gateway does not run: it asks when it does.")
+    runs = is_held(spool_of(settings))
+    code = act(config, "verify", asks, quiet=True, done_is="done" if runs else "noted") if asks else Exit.DONE
+    noted = [(name, one["unanswered"]) for name, one in _answers(settings, ids, dest, there).items()]
+    if not runs and any(number for _, number in noted):
+        told = ", ".join(f"{name} for {number:,}" for name, number in noted if number)
+        say(f"The gateway does not run. Once it does, it asks {told}.")
         return code
     until = time.monotonic() + timeout
-    while (found := _answers(settings, ids, dest)) and any(one["unanswered"] for one in found.values()):
+    while (found := _answers(settings, ids, dest, there)) and any(one["unanswered"] for one in found.values()):
         if time.monotonic() > until:
             break
         time.sleep(_EVERY)
@@ -68,26 +72,29 @@ def verify(
     return Exit.DONE if as_it_was else Exit.PARTLY
 
 
-def _delivered(settings: Settings, first: float, dest: str) -> list[str]:
-    """Ids of what arrived since then and was delivered, there or anywhere."""
+def _delivered(settings: Settings, first: float, dest: str, there: Container[str]) -> tuple[list[str], list[str]]:
+    """Ids of what arrived since then and was delivered, to that place or any; and those to have asked for now."""
     from stowgate.questions import pages
 
+    ids: list[str] = []
+    asks: list[str] = []
     with view_of(settings) as view:
         rows = pages(view, (State.WAITING, State.PURGED))
-        ids = [row.id for row in rows if row.delivered and row.arrived >= first]
-        found: list[str] = []
-        for at in range(0, len(ids), _PAGE):
-            ways = view.deliveries.of_items(ids[at : at + _PAGE])
-            found += [id for id in ids[at : at + _PAGE] if any(_is_asked(way, dest) for way in ways.get(id, ()))]
-        return found
+        came = [row.id for row in rows if row.delivered and row.arrived >= first]
+        for at in range(0, len(came), _PAGE):
+            for id, ways in view.deliveries.of_items(came[at : at + _PAGE]).items():
+                meant = [way for way in ways if dest in ("", way.destination) and way.code != FORGOTTEN]
+                ids += [id] if meant else []
+                asks += [id] if any(way.destination in there and _can_be_asked(way) for way in meant) else []
+    return ids, asks
 
 
-def _is_asked(way: OnItsWay, dest: str) -> bool:
-    """Whether it was verified there; where a destination's word is enough nobody is asked."""
-    return way.state is Delivery.VERIFIED and dest in ("", way.destination)
+def _can_be_asked(way: OnItsWay) -> bool:
+    """Whether it was verified there, and nobody asks already; where a destination's word is enough nobody is asked."""
+    return way.state is Delivery.VERIFIED and way.stand == "over"
 
 
-def _answers(settings: Settings, ids: list[str], dest: str) -> dict[str, Counter[str]]:
+def _answers(settings: Settings, ids: list[str], dest: str, there: Container[str]) -> dict[str, Counter[str]]:
     """By destination: how many of its objects stand how."""
     found: dict[str, Counter[str]] = {}
     with view_of(settings) as view:
@@ -96,18 +103,21 @@ def _answers(settings: Settings, ids: list[str], dest: str) -> dict[str, Counter
                 for way in ways:
                     if dest in ("", way.destination) and way.code != FORGOTTEN:
                         counts = Counter(dict.fromkeys((name for name, _ in _COLUMNS[1:]), 0))
-                        found.setdefault(way.destination, counts)[_stands(way)] += 1
+                        found.setdefault(way.destination, counts)[_stands(way, way.destination in there)] += 1
     return found
 
 
-def _stands(way: OnItsWay) -> str:
+def _stands(way: OnItsWay, is_there: bool) -> str:
+    """In which column it counts. `is_there`: its destination is in the configuration, so it is asked."""
+    if way.state is Delivery.VERIFIED and way.stand != "over" and is_there:
+        return "unanswered"  # its code is that of the answer before
     if way.code == OTHER_BYTES:
         return "altered"
-    if way.state is Delivery.ACKNOWLEDGED and way.stand == "over":
-        return "not_asked"
-    if way.stand == "over":
-        return "lost" if way.code else "there"
-    return "unanswered" if way.state is Delivery.VERIFIED else "sent_again"
+    if way.code in LOST:
+        return "lost"
+    if way.state is Delivery.VERIFIED:
+        return "there" if is_there else "not_asked"
+    return "not_asked" if way.state is Delivery.ACKNOWLEDGED and way.stand == "over" else "sent_again"
 
 
 def _explain(found: Iterable[Counter[str]]) -> None:
@@ -117,8 +127,10 @@ def _explain(found: Iterable[Counter[str]]) -> None:
     if total["altered"]:
         say("What is altered is other bytes there than were sent: find out there whose they are.")
     if total["lost"]:
-        say("What is lost was verified there and deleted here since; the log and `study certificate` name each.")
+        say("What is lost was verified there and deleted here since; the `study certificate` of its study names it.")
     if total["not_asked"]:
-        say("What is not asked went where the destination's own word is enough.")
+        say(
+            "What is not asked went where its word is enough, or to a destination that is in the configuration no more."
+        )
     if total["unanswered"]:
         say("The rest is asked for as soon as its destination answers; do it again then.")
