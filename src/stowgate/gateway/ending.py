@@ -150,7 +150,7 @@ class Desk:
         """Whether the same was here and was deleted, and a person sends it once more or its destination has lost it."""
         if clean.digest != before.digest or not self._was_purged(item):
             return False
-        return bool(worked.sent) or self._was_lost(item, before)
+        return bool(worked.sent) or self._was_lost(item)
 
     def _differs(self, clean: CleanObject, item: str, before: CleanObject) -> str:
         """Why two are not the same, "" where they are."""
@@ -158,16 +158,15 @@ class Desk:
             return ""
         if not self._was_purged(item):
             return "uid_reuse"
-        return "copy_of_lost" if self._was_lost(item, before) else "copy_of_purged"
+        return "copy_of_lost" if self._was_lost(item) else "copy_of_purged"
 
     def _was_purged(self, item: str) -> bool:
         row = self.ledger.row(item)
         return row is not None and row.state is State.PURGED
 
-    def _was_lost(self, item: str, clean: CleanObject) -> bool:
-        """Whether a destination of it had it and has it no more."""
-        ways = self.ledger.deliveries.of_items([item]).get(item, ())
-        return any(one.code in LOST and one.clean == clean.id for one in ways)
+    def _was_lost(self, item: str) -> bool:
+        """Whether a destination of it had it and has it no more; for each recipient, so that one item has it all."""
+        return any(one.code in LOST for one in self.ledger.deliveries.of_items([item]).get(item, ()))
 
     def _same(self, one: str, other: str) -> bool:
         """Whether two clean objects say the same; one that was damaged since cannot be asked."""

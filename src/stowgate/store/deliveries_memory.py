@@ -12,7 +12,7 @@ from stowgate.store.custody_memory_view import Item
 from stowgate.store.deliveries import FORGOTTEN, LOST, REFUSED, Bound, Destination, Due, Outcome, Unbound
 from stowgate.store.deliveries_memory_view import MemoryDeliveriesView, Sending
 from stowgate.store.deliveries_rows import sound_bound, sound_code, sound_outcomes, sound_raise
-from stowgate.store.deliveries_steps import WAKE, code_after, evidence_after, stand_of, together
+from stowgate.store.deliveries_steps import WAKE, code_after, evidence_after, is_unanswered, stand_of, together
 
 _OPEN = ("ready", "later", "out")
 
@@ -150,7 +150,7 @@ class MemoryDeliveries(MemoryDeliveriesView):
         one.updated = moment.now
         if one.stand != "parked":
             self._stand(one, stand)
-        if self._stands(one):
+        if self._stands(one) and not is_unanswered(stand, outcome):
             self.settle(one.item, stand == "over")
         return True
 

@@ -126,7 +126,7 @@ def _recorded(db: sqlite3.Connection, outcome: Outcome, moment: Moment, quaranti
             next_try=moment.now + outcome.wait if stand == "later" and outcome.wait else None,
             now=moment.now,
         )
-        if stands:
+        if stands and not is_unanswered(stand, outcome):
             settle(db, stand == "over", item, id, quarantine)
         return True
     return False
@@ -141,8 +141,12 @@ def stand_of(outcome: Outcome) -> str:
 
 def code_after(before: str, stand: str, outcome: Outcome) -> str:
     """Why it is so after this; what a destination has lost is lost until it says otherwise."""
-    is_asked = stand != "over" and outcome.state is Delivery.VERIFIED
-    return before if is_asked and before in LOST else outcome.code
+    return before if is_unanswered(stand, outcome) and before in LOST else outcome.code
+
+
+def is_unanswered(stand: str, outcome: Outcome) -> bool:
+    """Whether nothing new is known of what was verified: it counts as what it was."""
+    return stand != "over" and outcome.state is Delivery.VERIFIED
 
 
 def evidence_after(before: Evidence, outcome: Outcome) -> Evidence:
