@@ -186,7 +186,7 @@ def test_whatever_happens_every_line_adds_up_to_what_arrived(steps: list[tuple])
         }
         assert all(adds_up(line) for line in (found, *lines.values()))  # type: ignore[arg-type, attr-defined]
         assert all(adds_up(dict(study.line)) for study in studies(ledger))
-        assert sum(one.instances for one in studies(ledger)) == len(arrived)
+        assert sum(one.line["received"] for one in studies(ledger)) == len(arrived)
 
 
 # ------------------------------------------------------------------------------------------------- why, and who
@@ -265,6 +265,12 @@ def test_no_story_for_what_is_nobody_or_several(ledger: Custody, id: str) -> Non
 
 
 # ------------------------------------------------------------------------------------------------- studies
+
+
+def test_a_copy_is_no_further_instance_of_its_study(ledger: Custody) -> None:
+    ledger.receive([coming(1), coming(2, 1, 1)])
+    (study,) = studies(ledger)
+    assert (study.instances, study.line["received"], study.line["duplicates"]) == (1, 2, 1)
 
 
 def test_a_study_says_how_many_of_its_instances_are_where(ledger: Custody) -> None:

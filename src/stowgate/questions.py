@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from stowgate.lifecycle import Delivery, State
-from stowgate.questions_delivery import UNKNOWN, View, loss_of, waits, ways_out
+from stowgate.questions_delivery import UNKNOWN, View, loss_of, refusal_of, waits, ways_out
 from stowgate.reason import Reason
 from stowgate.reasons import REASONS
 from stowgate.store.custody import Caller, Event, Row
 from stowgate.store.custody_rows import is_beginning
-from stowgate.store.deliveries import FORGOTTEN, Destination, OnItsWay
+from stowgate.store.deliveries import FORGOTTEN, REFUSED, Destination, OnItsWay
 from stowgate.store.study import Study
 
 _S = State
@@ -157,13 +157,20 @@ def _on_its_way(
     return replace(item, reason=reason, next_try=next_try, who_acts=who)
 
 
-def quarantined_of(row: Row) -> Quarantined:
+def quarantined(view: View, states: Iterable[State]) -> Iterator[Quarantined]:
+    """Every item in these states; of one that a destination will not have, with what that one said."""
+    rows = pages(view, states)
+    while group := list(islice(rows, 500)):
+        ways = view.deliveries.of_items([row.id for row in group if row.code == REFUSED])
+        yield from (quarantined_of(row, ways.get(row.id, ())) for row in group)
+
+
+def quarantined_of(row: Row, ways: Iterable[OnItsWay] = ()) -> Quarantined:
     """One quarantined row as it is listed: sentence and advice are those of `reasons.REASONS`."""
-    reason, who = reason_of(row)
-    meant = explained(row)
+    (reason, who), said, meant = reason_of(row), refusal_of(ways), explained(row)
     return Quarantined(
-        row.id, row.study, row.source, row.modality, str(row.state), row.code, reason, row.next_try, who, row.triage,
-        row.place, meant.sentence, meant.advice, row.arrived, row.has_raw,
+        row.id, row.study, row.source, row.modality, str(row.state), row.code, said or reason, row.next_try, who,
+        row.triage, row.place, meant.sentence, meant.advice, row.arrived, row.has_raw,
     )  # fmt: skip
 
 
@@ -203,7 +210,7 @@ def pages(view: View, states: Iterable[State], source: str = "", study: str = ""
 
 @dataclass(frozen=True, slots=True)
 class StudyLine:
-    """One study of one source: its instances by state and by place of the conservation line.
+    """One study of one source: its instances (copies aside), and all by state and by place of the conservation line.
 
     complete, expected, missing -- as in `store.study.Study`
     """
@@ -233,7 +240,7 @@ def _study_line(study: Study) -> StudyLine:
     counts = {str(state): count for state, count in study.counts.items() if count}
     line = line_of(study.counts, study.delivered)
     return StudyLine(
-        study.alias, study.source, study.modality, line["received"], counts, line,
+        study.alias, study.source, study.modality, line["received"] - line["duplicates"], counts, line,
         study.first, study.last, study.complete, study.expected, study.missing,
     )  # fmt: skip
 

@@ -70,6 +70,12 @@ def loss_of(ways: Iterable[OnItsWay]) -> tuple[str, str] | None:
     return None
 
 
+def refusal_of(ways: Iterable[OnItsWay]) -> str:
+    """Which destinations will not have an object, and why; "" where none said so."""
+    refused = (way for way in ways if way.state is Delivery.REFUSED and way.code != FORGOTTEN)
+    return " ".join(f"{way.destination}: {_said(way.code)}" for way in refused)
+
+
 def state_of(row: Row) -> str:
     """Its state for people: what waits here, and has come everywhere, was delivered."""
     return "delivered" if row.delivered and row.state is State.WAITING else str(row.state)

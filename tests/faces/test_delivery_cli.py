@@ -315,6 +315,7 @@ def test_an_object_whose_name_is_taken_there_is_quarantined_with_advice(
     assert other.read_bytes() == b"somebody else's"
     (told,) = [json.loads(line) for line in stowgate("quarantine", "list", "--json").out.splitlines()]
     assert told["code"] == "destination_refused" and "quarantine release" in told["advice"]
+    assert told["reason"].startswith("nas: The destination holds other bytes under this name than were sent.")
     other.unlink()
     assert stowgate("quarantine", "release", row.id).code == 0
     eventually(lambda: delivered(gateway) == 1)

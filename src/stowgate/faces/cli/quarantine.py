@@ -28,12 +28,12 @@ def list_(
     ] = False,
 ) -> None:
     """One line for each quarantined item, with what happened and what to do about it."""
-    from stowgate.questions import pages, quarantined_of
+    from stowgate.questions import quarantined
 
     states = (State.QUARANTINED, State.REJECTED) if rejected else (State.QUARANTINED,)
     with view_of(settings_of(config)) as view:
         nothing = "Nothing is quarantined, and nothing was refused." if rejected else "Nothing is quarantined."
-        show(map(quarantined_of, pages(view, states)), as_json, _COLUMNS, nothing)
+        show(quarantined(view, states), as_json, _COLUMNS, nothing)
 
 
 @app.command("release")
