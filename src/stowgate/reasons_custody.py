@@ -125,7 +125,8 @@ CUSTODY: dict[str, Reason] = {
     ),
     "peer_unauthorised": failed(
         "The destination does not let this gateway in.",
-        "Correct name, password or certificate on either side, then `stowgate dest resume`. Nothing is lost.",
+        "Correct AE title, name, password or certificate on either side. A change in the "
+        "configuration takes effect when the gateway is started anew; then `stowgate dest resume`. Nothing is lost.",
     ),
     "paused_by_person": failed(
         "A person has paused this destination.", "`stowgate dest resume` lets it go on. Nothing is lost."
