@@ -148,6 +148,10 @@ CUSTODY: dict[str, Reason] = {
         "A caller that is not on the list was turned away.",
         "`stowgate source list` shows it; allow it in the [[source]] if it is one of yours.",
     ),
+    "called_otherwise": failed(
+        "A caller on the list asked for another AE title than that of this source, and was turned away.",
+        "Set the called AE title at the sender to the `ae` of the [[source]].",
+    ),
     "spool_permissions": failed(
         "Others can look into the spool, which holds identities, or it belongs to another user.",
         "Make it yours alone: chmod 700, and chown if need be.",
