@@ -130,7 +130,8 @@ CUSTODY: dict[str, Reason] = {
     ),
     "peer_unauthorised": failed(
         "The destination does not let this gateway in.",
-        "Correct name, password or certificate on either side, then `stowgate dest resume`. Nothing is lost.",
+        "Correct AE title, name, password or certificate on either side. A change in the "
+        "configuration takes effect when the gateway is started anew; then `stowgate dest resume`. Nothing is lost.",
     ),
     "paused_by_person": failed(
         "A person has paused this destination.", "`stowgate dest resume` lets it go on. Nothing is lost."
@@ -151,6 +152,10 @@ CUSTODY: dict[str, Reason] = {
     "caller_not_allowed": failed(
         "A caller that is not on the list was turned away.",
         "`stowgate source list` shows it; allow it in the [[source]] if it is one of yours.",
+    ),
+    "called_otherwise": failed(
+        "A caller on the list asked for another AE title than that of this source, and was turned away.",
+        "Set the called AE title at the sender to the `ae` of the [[source]].",
     ),
     "spool_permissions": failed(
         "Others can look into the spool, which holds identities, or it belongs to another user.",

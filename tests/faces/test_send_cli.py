@@ -117,6 +117,8 @@ def test_a_place_that_takes_nothing_is_waited_for_and_nothing_is_lost(
     (tmp_path / "out").rmdir()
     done = stowgate("send", "in", "--dest", "nas", "--timeout", "3")
     assert done.code == Exit.PARTLY and "waiting 3" in done.out
+    assert done.err.count("nas is down. ") + done.err.count("nas is paused. ") == 1, "said once"
+    assert "goes by itself while the gateway runs" in done.err
     assert stowgate("send", "in", "--dest", "nas", "--wait", "cleaned", "--timeout", "60").code == 0
     status = json.loads(stowgate("status", "--json").out)
     assert status["destinations"]["nas"]["queued"] == 3 and status["duplicates"] == 3
@@ -125,9 +127,31 @@ def test_a_place_that_takes_nothing_is_waited_for_and_nothing_is_lost(
 def test_what_cannot_be_sent_at_all_is_said_before_anything_is_touched(
     config: Path, stowgate: Stowgate, tmp_path: Path
 ) -> None:
-    assert stowgate("send", "in", "--dest", "nobody").code == Exit.CONFIGURATION
+    done = stowgate("send", "in", "--dest", "nobody")
+    assert done.code == Exit.USAGE and "nas, other" in " ".join(done.err.split())
     assert stowgate("send", "nowhere", "--dest", "nas").code == Exit.USAGE
     assert not (tmp_path / "spool").exists()
+
+
+def test_what_is_held_is_said_with_its_reason_and_what_to_do(either: Path, stowgate: Stowgate, tmp_path: Path) -> None:
+    (tmp_path / "us.dcm").write_bytes(identified(9, sop_class=US, modality="US"))
+    done = stowgate("send", "us.dcm", "--dest", "nas", "--timeout", "60")
+    assert done.code == Exit.PARTLY
+    assert "1 object is safe and goes to nas." in done.err
+    assert "1 held: burned_in_risk. " in done.err and "stowgate quarantine list" in done.err
+    assert not [one for one in CANARIES if one in done.out + done.err]
+
+
+def test_what_was_there_already_is_counted_as_that(either: Path, stowgate: Stowgate) -> None:
+    assert stowgate("send", "in", "--dest", "nas", "--timeout", "60").code == 0
+    done = stowgate("send", "in", "--dest", "nas", "--timeout", "60")
+    assert done.code == 0 and "delivered 0" in done.out and "already done 3" in done.out
+
+
+def test_a_folder_without_objects_is_said_to_be_that(either: Path, stowgate: Stowgate, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    done = stowgate("send", "none", "--dest", "nas", "--timeout", "60")
+    assert done.code == 0 and "No DICOM object was found there" in done.err
 
 
 def test_no_source_can_be_called_as_what_is_sent_by_hand(config: Path, stowgate: Stowgate) -> None:

@@ -312,6 +312,55 @@ def test_a_destination_that_lets_nobody_in_is_paused_until_a_person_has_acted(se
     assert sent.state() == VERIFIED
 
 
+class TestAPlaceThatAnswers:
+    """Whatever proves that a place is there ends its outage, also one that a process before this one began."""
+
+    def is_up(self, sent: Sent) -> bool:
+        noted = sent.ledger.deliveries.destinations()["pacs"]
+        (outage,) = sent.ledger.deliveries.outages("pacs")
+        return not noted.code and noted.failures == 0 and outage.ended is not None
+
+    @pytest.mark.parametrize("starts", [False, True])
+    def test_a_refusal_to_let_us_in_ends_the_outage_and_pauses(self, sent: Sent, starts: bool) -> None:
+        sent.clean(1)
+        sent.peer.up = False
+        sent.go(60)
+        assert not self.is_up(sent)
+        if starts:
+            sent.begin()
+        sent.peer.up, sent.peer.denies = True, True
+        sent.go(60)
+        assert sent.ledger.deliveries.destinations()["pacs"].paused == "peer_unauthorised"
+        assert self.is_up(sent)
+
+    @pytest.mark.parametrize("starts", [False, True])
+    def test_what_arrives_after_a_person_resumed_it_ends_the_outage(self, sent: Sent, starts: bool) -> None:
+        sent.clean(1)
+        sent.peer.up = False
+        sent.go(60)
+        sent.ledger.deliveries.pause("pacs", "paused_by_person")
+        sent.drain.paused("paused_by_person")
+        if starts:
+            sent.begin()
+        sent.peer.up = True
+        sent.ledger.deliveries.pause("pacs", "")
+        sent.drain.paused("")
+        sent.go(10)
+        assert sent.state() == VERIFIED and self.is_up(sent)
+
+    def test_a_look_that_finds_it_does_so_where_nothing_is_left_to_send(self, sent: Sent) -> None:
+        sent.clean(1)
+        sent.go()
+        sent.ledger.deliveries.link("pacs", "peer_unreachable", 3, None)
+        sent.peer.up = False
+        sent.begin()
+        sent.go(60)
+        assert not self.is_up(sent)
+        sent.peer.up = True
+        sent.go(60)
+        assert self.is_up(sent)
+
+
 def test_outside_its_hours_nothing_is_sent(sent: Sent) -> None:
     sent = Sent(hours=hours_of(("20:00-06:00",)))
     sent.minute = 12 * 60

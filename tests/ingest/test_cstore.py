@@ -290,6 +290,7 @@ class TestWhoMayCall:
         assert tuple(peer.answer()[1][1:4]) == (1, 1, 7)
         peer.close()
         assert ct.turned_away == []
+        assert events.CallerTurnedAway("ct", "called_otherwise") in ct.events
         assert storescu(ct.port, *objects(tmp_path, 1), called="OTHER").returncode != 0
 
     def test_a_flood_of_strangers_and_a_ledger_that_waits_for_its_disk_keep_nobody_waiting(

@@ -84,11 +84,34 @@ def test_a_line_is_json_with_a_time_and_a_level_and_quiet_ones_are_not_written(l
     log = configure(["ct"], "info", lines, clock=lambda: 7.0)
     log.watch(events.Received("ct", "a" * 32, 5, 0.1))
     log.watch(events.Refused("ct", "disk_full"))
-    log.watch(events.Settled("ct", "a" * 32, State.HELD, "graphics"))
+    log.watch(events.Settled("ct", "a" * 32, State.WAITING))
     log.watch(events.Act("release", "anna", ("a" * 32,), 1))
     first, second = (json.loads(line) for line in lines.getvalue().splitlines())
     assert first == {"at": 7.0, "level": "warning", "event": "refused", "source": "ct", "code": "disk_full"}
     assert second == {"at": 7.0, "level": "info", "event": "act", "kind": "release", "count": 1}
+
+
+def test_what_waits_for_a_person_is_a_warning_with_ids_and_codes_and_no_more(lines: io.StringIO) -> None:
+    from stowgate import events
+    from stowgate.lifecycle import Delivery
+    from stowgate.observe.logs import configure
+
+    log, id = configure(["ct", "pacs"], "info", lines, clock=lambda: 7.0), "a" * 32
+    told = [
+        events.Settled("ct", id, State.HELD, "graphics"),
+        events.Settled("ct", id, State.QUARANTINED, "internal_error"),
+        events.Delivered("pacs", id, Delivery.REFUSED, "peer_refused_object"),
+        events.Delivered("pacs", id, Delivery.QUEUED, "peer_lost_object"),
+        events.Delivered("pacs", id, Delivery.VERIFIED, "peer_lost_purged"),
+        events.Delivered("pacs", id, Delivery.QUEUED, "peer_has_other_bytes"),
+    ]
+    for one in (*told, events.Delivered("pacs", id, Delivery.VERIFIED), events.Settled(NAMES[0], id, State.HELD)):
+        log.watch(one)
+    *known, strange = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert [(one["level"], one["item"], one["code"]) for one in known] == [("warning", id, one.code) for one in told]
+    fields = {"at", "level", "event", "item", "state", "code", "seconds", "size", "source", "destination"}
+    assert all(set(one) <= fields for one in known)
+    assert strange["withheld"] == 1 and NAMES[0] not in lines.getvalue()
 
 
 def test_a_reader_that_went_away_does_not_stop_the_gateway(lines: io.StringIO) -> None:

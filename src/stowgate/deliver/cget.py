@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stowgate.deliver import dimse_command as commands
 from stowgate.deliver.association import IMPLICIT, Association, associate
-from stowgate.deliver.compare import data_set_of, is_same
+from stowgate.deliver.compare import is_same
 from stowgate.deliver.connection import Peer
 from stowgate.deliver.pdu import BrokeOff
 from stowgate.deliver.sink import Found, Instance
@@ -78,4 +78,4 @@ def _compared(command: bytes, instance: Instance, pieces: Iterator[bytes]) -> Fo
     names = commands.elements(command, (_CLASS, _INSTANCE))
     if names.get(_INSTANCE, b"").rstrip(b"\0 ") != instance.uid.encode():
         return _OTHER
-    return _SAME if is_same(data_set_of(instance)[0], pieces) else _OTHER
+    return _SAME if is_same(instance, pieces) else _OTHER

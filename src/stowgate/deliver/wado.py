@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from stowgate.deliver.compare import data_set_of, is_same
+from stowgate.deliver.compare import is_same
 from stowgate.deliver.http import Heard
 from stowgate.deliver.part10 import data_set_at
 from stowgate.deliver.sink import Found, Instance
@@ -45,10 +45,9 @@ def compared(heard: Heard, instance: Instance) -> Found:
     if syntax != instance.ref.transfer_syntax:
         return _REENCODED
     try:
-        ours, _ = data_set_of(instance)
+        same = is_same(instance, chain((bytes(head[start:]),), pieces))
     except Rejected:
         return _PRESENT
-    same = is_same(ours, chain((bytes(head[start:]),), pieces))
     if same is None:
         return _ended(heard)
     return _SAME if same else _OTHER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -15,12 +16,12 @@ from stowgate.gateway.acts import Done
 from stowgate.gateway.sending import CODE, ITEM
 from stowgate.ingest.folder import Input, find
 from stowgate.lifecycle import Delivery, State
-from stowgate.questions_delivery import View
+from stowgate.questions_delivery import UNKNOWN, View
 from stowgate.reasons import REASONS
 from stowgate.settings import Settings
 from stowgate.store.custody import Row
 from stowgate.store.custody_view import read_custody
-from stowgate.store.deliveries import OnItsWay
+from stowgate.store.deliveries import Destination, OnItsWay
 from stowgate.store.lock import is_held
 from stowgate.vault.folder import LEDGER
 
@@ -45,6 +46,7 @@ class Dispatch:
         self.answers: list[tuple[Input, str]] = []
         self._rows: dict[str, Row] = {}
         self._ways: dict[str, OnItsWay] = {}
+        self._began, self._place = time.time(), Destination(destination)
 
     @property
     def items(self) -> list[str]:
@@ -78,6 +80,7 @@ class Dispatch:
     def _refresh(self) -> None:
         ids = [id for id in self.items if self._far(id) < _FAR["verified"]]
         with self._view() as view:
+            self._place = view.deliveries.destinations().get(self._destination, self._place)
             self._rows |= {id: row for id in ids if (row := view.row(id))}
             for id, ways in view.deliveries.of_items(ids).items():
                 for way in ways:
@@ -118,7 +121,42 @@ class Dispatch:
         """How far it is, in a line."""
         far = [self._far(id) for id in self.items]
         there, stopped = sum(one == 3 for one in far), sum(one == 4 for one in far)
-        return f"{there:,} of {len(far):,} are there" + (f", {stopped:,} stopped" if stopped else "") + "."
+        return (
+            f"{there:,} of {len(far):,} {'is' if len(far) == 1 else 'are'} there"
+            + (f", {stopped:,} stopped" if stopped else "")
+            + "."
+        )
+
+    def taken(self) -> str:
+        """What was taken in, in a sentence."""
+        number = len(self.items)
+        if not number:
+            return f"No DICOM object was found there; nothing goes to {self._destination}."
+        if number == 1:
+            return f"1 object is safe and goes to {self._destination}."
+        return f"{number:,} objects are safe and go to {self._destination}."
+
+    def hindered(self) -> str:
+        """Why nothing arrives there now, "" where nothing is known to keep it."""
+        code = self._place.paused or self._place.code
+        if not code:
+            return ""
+        reason = REASONS.get(code, UNKNOWN)
+        how = "paused" if self._place.paused else "down"
+        return f"{self._destination} is {how}. {reason.sentence} {reason.advice}".strip()
+
+    def stopped(self) -> Iterator[str]:
+        """What a person has to look at, by its code, and how; nothing where that is nothing."""
+        found = Counter(
+            ("held" if row.state is State.HELD else "quarantined", row.code)
+            for id in self.items
+            if (row := self._rows.get(id)) and row.state in (State.HELD, State.QUARANTINED)
+        )
+        for (state, code), number in sorted(found.items()):
+            reason = REASONS.get(code, UNKNOWN)
+            yield f"{number:,} {state}: {code}. {reason.sentence} {reason.advice}".strip()
+        if found:
+            yield "`stowgate quarantine list` shows them."
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """What became of each input, as `stowgate deid --json` says it."""
@@ -139,7 +177,8 @@ class Dispatch:
         if row and self._is_stopped(row, way):
             return _STOPPED[row.state], row.code
         if self._far(id) == 3:
-            return "delivered", ""
+            was_there = way and way.stand == "over" and way.updated < self._began
+            return ("already_done" if was_there else "delivered"), ""
         return "waiting", way.code if way else ""
 
     def summary(self, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:

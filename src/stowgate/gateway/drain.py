@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from threading import Condition, Thread
 
 from stowgate import events
@@ -14,6 +15,7 @@ from stowgate.errors import Misconfigured, StowgateError, Temporary
 from stowgate.gateway.pace import Pace
 from stowgate.gateway.parcels import LedgerJournal, after_asking, after_sending, parcel_of, read_again, without_asking
 from stowgate.gateway.times import Times
+from stowgate.gateway.way_answers import AWAY, of_way, shows_the_place
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.outbox.policy import Link, failed, from_below, hurried, parcel_bytes, seen, until_look
@@ -94,7 +96,8 @@ class Drain:
         """A person, or a refusal, has paused it; "" resumes it."""
         with self._bell:
             self._paused = code
-            self._link = Link() if not code else self._link
+            if not code:  # what is known of an outage stays known until the next try has told
+                self._link = replace(hurried(self._link, self._times.monotonic()), bidden=False)
         self.ring()
 
     def _run(self, index: int) -> None:
@@ -164,6 +167,7 @@ class Drain:
             return is_open
         if not due:
             self._pace.interrupted()
+            self._look_for_it(sink)
             if not self._idle(heard) and is_open:
                 sink.close()  # nothing came for a while, and a peer keeps a place for us
                 return False
@@ -178,6 +182,17 @@ class Drain:
                 sink.close()
             return False
         return True
+
+    def _look_for_it(self, sink: Sink) -> None:
+        """A place that was down is up when it is found there, also where nothing is due to try it with."""
+        now = self._times.monotonic()
+        if not self._link.failures or now - self._probed < until_look(self._found, PROBE):
+            return
+        self._probed = now
+        with suppress(StowgateError):
+            is_away = self._link.code in AWAY or self._ledger.deliveries.next_due(self.way.name) is None
+            if is_away and sink.reachable():
+                self._works()
 
     def _idle(self, heard: int) -> bool:
         """Wait until something may be due; whether that is now."""
@@ -222,21 +237,11 @@ class Drain:
                 self._tell(events.PayloadLost(one.item))
 
     def _note(self, answers: Mapping[str, Answer]) -> None:
-        """A way that breaks in the middle has failed, whatever came through before; so has one that takes nothing."""
-        broke = next((one for one in answers.values() if one.code == "peer_broke_off"), None)
-        taken = any(
-            one.state in (Delivery.ACKNOWLEDGED, Delivery.REFUSED) or one.code == "peer_refuses"
-            for one in answers.values()
-        )
-        if broke:
-            if taken:  # it worked until just now, so this is the first failure in a row
-                self._works()
-            self._fails(broke.code, broke.after)
-        elif taken or not answers:
+        code, after, taken = of_way(answers)
+        if taken:  # it worked until just now, so a break is the first failure in a row
             self._works()
-        else:
-            first = next(iter(answers.values()))
-            self._fails(first.code or "peer_busy", first.after)
+        if code:
+            self._fails(code, after)
 
     def _gone_wrong(self, due: Sequence[Due], error: Exception, index: int) -> None:
         """Nothing was said of any object: a person has to act, or the way has to come back."""
@@ -244,6 +249,8 @@ class Drain:
         try:
             if isinstance(error, Misconfigured):
                 self._ledger.deliveries.release([one.number for one in due])
+                if shows_the_place(code):
+                    self._works()
                 self._ledger.deliveries.pause(self.way.name, code)
                 self.paused(code)
                 self._tell(events.DestinationPaused(self.way.name, code))

@@ -117,7 +117,10 @@ class Calls:
                 self._list.submit(self._listed, calling, address)
             self._tell(events.CallerTurnedAway(self.settings.name))
             return _UNRECOGNISED
-        return None if called == self.settings.ae.strip() else _CALLED_UNRECOGNISED
+        if called != self.settings.ae.strip():
+            self._tell(events.CallerTurnedAway(self.settings.name, "called_otherwise"))
+            return _CALLED_UNRECOGNISED
+        return None
 
     def _listed(self, calling: str, address: str) -> None:
         """In a thread of its own, because a ledger waits for the disk."""

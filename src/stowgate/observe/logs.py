@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from stowgate import events
+from stowgate.lifecycle import Delivery, State
 from stowgate.observe.fields import Judge, allowed, is_class, library_of, sift
 
 _EVENT_NAMES = {
@@ -48,13 +49,28 @@ class Log:
             getattr(self._logger, level)(event, **told)
 
     def watch(self, event: events.GatewayEvent) -> None:
-        """One line for one event: loud for what a person has to see, at DEBUG for each object."""
+        """One line for one event: loud for what a person has to see, at DEBUG for each object that went well."""
         kind = type(event)
         told = {field.name: getattr(event, field.name) for field in fields(event)}
         for name in ("actor", "ids"):  # the audit log has them
             told.pop(name, None)
         plain = {name: _plain(value) for name, value in told.items() if value not in ("", None)}
-        self.write(_LOUD.get(kind) or _QUIET.get(kind, "info"), _EVENT_NAMES[kind], **plain)
+        level = "warning" if _wants_a_person(event) else _LOUD.get(kind) or _QUIET.get(kind, "info")
+        self.write(level, _EVENT_NAMES[kind], **plain)
+
+
+def _wants_a_person(event: events.GatewayEvent) -> bool:
+    """Whether this one of many is one that goes on only when a person acts, or that is lost where it was sent."""
+    match event:
+        case events.Settled(state=State.HELD | State.QUARANTINED):
+            return True
+        case (
+            events.Delivered(state=Delivery.REFUSED)
+            | events.Delivered(code="peer_lost_object" | "peer_lost_purged" | "peer_has_other_bytes")
+        ):
+            return True
+        case _:
+            return False
 
 
 def configure(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, tell
 from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, settings_of
+
+if TYPE_CHECKING:
+    from stowgate.faces.dispatch import Dispatch
 
 Wait = Literal["received", "cleaned", "acknowledged", "verified"]
 
@@ -37,19 +39,18 @@ def send(
     from stowgate.ingest.folder import check
 
     settings = settings_of(config)
-    if dest not in [one.name for one in settings.dest]:
-        raise Misconfigured("bad_setting", f"there is no [[dest]] called {dest}")
+    names = [one.name for one in settings.dest]
+    if dest not in names:
+        there = f"there are: {', '.join(names)}" if names else "there is none at all"
+        raise typer.BadParameter(f"there is no [[dest]] called {dest}; {there}", param_hint="--dest")
     check(inputs)
     until = time.monotonic() + timeout if timeout else float("inf")
     with dispatch(settings, config.absolute().parent, dest, asks_passphrase) as sending:
         try:
             sending.take(inputs)
             if not quiet:
-                say(f"{len(sending.items)} objects are safe and go to {dest}.")
-            while sending.left(wait) and time.monotonic() < until:
-                sending.look()
-                if not quiet:
-                    say(sending.words())
+                say(sending.taken())
+            _watch(sending, wait, until, quiet=quiet)
         except KeyboardInterrupt:
             say("Interrupted. Nothing is lost: what was taken goes on whenever the gateway runs.")
             return Exit.INTERRUPTED
@@ -60,4 +61,22 @@ def send(
             tell(json.dumps(line))
     elif not quiet:
         typer.echo("  ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in summary.items() if name != "kind"))
+    if not quiet:
+        for words in sending.stopped():
+            say(words)
+        if sending.left("verified"):
+            say("What is left goes by itself while the gateway runs; `stowgate queue list` shows it.")
     return Exit.PARTLY if sending.left(wait) or sending.is_partly else Exit.DONE
+
+
+def _watch(sending: Dispatch, wait: Wait, until: float, *, quiet: bool) -> None:
+    """Until all are so far, or time is up; what keeps them is said when it is another than before."""
+    said = ""
+    while sending.left(wait) and time.monotonic() < until:
+        sending.look()
+        if quiet:
+            continue
+        say(sending.words())
+        if (why := sending.hindered()) and why != said:
+            say(f"{why} What waits goes by itself when that is over.")
+            said = why
