@@ -689,6 +689,64 @@ def test_the_conformance_statement_is_that_of_the_configuration(stowgate: Stowga
         assert line.count("|") in (0, 4), line  # tables have three columns
 
 
+WAYS_OUT = """
+[commitment]
+listen = "127.0.0.1:0"
+[[dest]]
+name = "pacs"
+kind = "dimse"
+host = "pacs.example"
+port = 104
+called = "PACS"
+calling = "TRUCK07"
+[[dest]]
+name = "vna"
+kind = "dimse"
+host = "vna.example"
+port = 2762
+called = "VNA"
+ask = "commitment"
+tls = {}
+[[dest]]
+name = "web"
+kind = "stow"
+url = "https://web.example/dicom-web"
+auth = "env:OUR_TOKEN"
+[[dest]]
+name = "nas"
+kind = "folder"
+path = "nas"
+"""
+
+
+def test_the_conformance_statement_tells_of_every_destination_and_what_is_used_there(
+    stowgate: Stowgate, unit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUR_TOKEN", "a-secret-that-nobody-sees")
+    before = stowgate("conformance").out
+    for service in ("Verification", "Storage (C-STORE)", "Query/Retrieve - FIND", "Studies Web Service, Store"):
+        assert re.search(rf"^\| {re.escape(service)}.* \| no \| no \|$", before, re.MULTILINE), service
+    with (unit / "stowgate.toml").open("a") as file:
+        file.write(WAYS_OUT)
+    text = stowgate("conformance").out
+    for service in (
+        "Verification", "Storage (C-STORE)", "Query/Retrieve - FIND", "Query/Retrieve - GET",
+        "Storage Commitment Push Model", "Studies Web Service, Store (STOW-RS)",
+        "Studies Web Service, Search (QIDO-RS)", "Studies Web Service, Retrieve (WADO-RS)",
+    ):  # fmt: skip
+        assert f"| {service} | yes | no |" in text
+    for said in (
+        "### PACS (destination pacs)", "calls AE title `PACS` as `TRUCK07`, without TLS", "by C-FIND",
+        "### VNA (destination vna)", "calls AE title `VNA` as `STOWGATE`, TLS", "N-EVENT-REPORT",
+        "### https://web.example/dicom-web (destination web)", "Destination nas (kind folder)", "with a bearer token",
+        "`1.2.840.10008.5.1.4.1.2.2.3`", "`1.2.840.10008.1.20.1`", "### Reports of storage commitment",
+    ):  # fmt: skip
+        assert said in text
+    assert "a-secret" not in text and "OUR_TOKEN" not in text
+    for line in text.splitlines():
+        assert line.count("|") in (0, 4), line
+
+
 def test_the_demonstration_moves_within_15_seconds_and_leaves_nothing(tmp_path: Path) -> None:
     began = time.monotonic()
     demo = subprocess.Popen(
