@@ -110,7 +110,8 @@ def _listener(settings: Settings) -> Iterator[str]:
     titles = dict.fromkeys(one.calling for one in settings.dest if isinstance(one, DimseDest))
     names = ", ".join(f"`{one}`" for one in titles) or "`STOWGATE`"
     yield "### Reports of storage commitment\n"
-    yield f"- Listens on {settings.commitment.listen}, {'TLS' if settings.commitment.tls else 'without TLS'}; as {names}."
+    speaks = "TLS" if settings.commitment.tls else "without TLS"
+    yield f"- Listens on {settings.commitment.listen}, {speaks}; as {names}."
     yield f"- Accepts Storage Commitment Push Model `{PUSH_MODEL}`: N-EVENT-REPORT, as its SCU. Nothing else.\n"
 
 
