@@ -151,8 +151,17 @@ class Dispatch:
 
 
 @contextmanager
-def dispatch(settings: Settings, base: Path, destination: str, passphrase: Callable[[], str]) -> Iterator[Dispatch]:
-    """By the gateway that runs; where none does, this process is one until the end of the block."""
+def dispatch(
+    settings: Settings,
+    base: Path,
+    destination: str,
+    passphrase: Callable[[], str],
+    made: Callable[[Path], None] = lambda _: None,
+) -> Iterator[Dispatch]:
+    """By the gateway that runs; where none does, this process is one until the end of the block.
+
+    made -- told of each key file that was made: whoever sends first has to back them up
+    """
     from stowgate.faces.service import hands_of, plan_of
     from stowgate.gateway.opened import opened
 
@@ -160,7 +169,7 @@ def dispatch(settings: Settings, base: Path, destination: str, passphrase: Calla
     if spool.exists() and is_held(spool):
         yield Dispatch(destination, lambda names: _asked(spool, names), lambda: read_custody(spool / LEDGER))
         return
-    with opened(plan_of(settings, base), ask=passphrase) as gateway:
+    with opened(plan_of(settings, base), ask=passphrase, made=made) as gateway:
         hands, actor = hands_of(settings, gateway), control.account(os.getuid())
         yield Dispatch(destination, lambda names: acts.send(hands, names, actor), lambda: nullcontext(gateway.ledger))
 

@@ -11,7 +11,7 @@ import typer
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, tell
-from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, settings_of
+from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, settings_of, tells_of_keys
 
 Wait = Literal["received", "cleaned", "acknowledged", "verified"]
 
@@ -41,7 +41,7 @@ def send(
         raise Misconfigured("bad_setting", f"there is no [[dest]] called {dest}")
     check(inputs)
     until = time.monotonic() + timeout if timeout else float("inf")
-    with dispatch(settings, config.absolute().parent, dest, asks_passphrase) as sending:
+    with dispatch(settings, config.absolute().parent, dest, asks_passphrase, tells_of_keys(quiet)) as sending:
         try:
             sending.take(inputs)
             if not quiet:

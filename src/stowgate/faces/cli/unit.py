@@ -28,6 +28,8 @@ Config = Annotated[Path, typer.Option("-c", "--config", help="stowgate.toml of t
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of items, or at least 6 digits they begin with.")]
 DEFAULT = Path("stowgate.toml")
+_UNIT = "The unit's key", "what this unit holds cannot be read"
+_PROJECT = "A project key", "no more objects join those already made, and the gateway does not start"
 
 
 def settings_of(config: Path) -> Settings:
@@ -142,7 +144,8 @@ def _opened_here(settings: Settings, config: Path) -> Iterator[Hands]:
 
     if not has_run(spool_of(settings)):
         raise Misconfigured("no_spool", str(spool_of(settings)))  # an act must not make a spool
-    with opened(plan_of(settings, config.absolute().parent), ask=asks_passphrase, work=False) as gateway:
+    plan = plan_of(settings, config.absolute().parent)
+    with opened(plan, ask=asks_passphrase, work=False, made=tells_of_keys()) as gateway:
         yield hands_of(settings, gateway)
 
 
@@ -163,6 +166,18 @@ def asks_passphrase() -> str:
             return getpass.getpass("Passphrase of the spool: ")
     except EOFError:
         return ""
+
+
+def tells_of_keys(quiet: bool = False) -> Callable[[Path], None]:
+    """Who is told of each key file that was made, by whatever command: it has to be backed up now."""
+    from stowgate.vault.folder import is_project_key
+
+    def made(path: Path) -> None:
+        if not quiet:
+            words = _PROJECT if is_project_key(path.name) else _UNIT
+            say(f"{words[0]} was made: {path}. Back this up: without it {words[1]}.")
+
+    return made
 
 
 def show(rows: Iterable[object], as_json: bool, columns: Sequence[tuple[str, int]], nothing: str) -> None:
