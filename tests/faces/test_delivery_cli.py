@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stowgate.faces.cli.exits import Exit
 from stowgate.faces.sample import make_series
 from stowgate.faces.service import Running, running
 from stowgate.ingest.scanner import Called, send
@@ -209,12 +210,32 @@ def test_the_check_says_what_is_wrong_with_the_ways_out(config: Path, tmp_path: 
     assert (unrouted["mark"], unrouted["said"]) == ("warning", "No [[route]] names nas.")
 
 
+def test_all_that_is_proved_is_deleted_only_after_a_yes(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(gateway, tmp_path / "series", 2)
+    eventually(lambda: delivered(gateway) == 2)
+    with (tmp_path / "stowgate.toml").open() as nobody:
+        monkeypatch.setattr("sys.stdin", nobody)
+        refused = stowgate("queue", "purge")
+    assert refused.code == Exit.USAGE and refused.err.startswith("not_confirmed: ")
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda question, **_: bool(asked.append(question)))
+    left = stowgate("queue", "purge")
+    assert left.code == Exit.USAGE and left.err == "Nothing was deleted.\n"
+    assert asked == ["Each was proved at its destinations. Delete 2 objects here for good?"]
+    assert stowgate("queue", "purge", "--dry-run").out == "2 items would go. Nothing was deleted.\n"
+    assert stowgate("queue", "purge", "--yes").code == Exit.DONE
+    assert stowgate("queue", "purge").err == "Nothing here is proved to be at its destinations.\n"
+
+
 def test_what_was_purged_here_is_asked_for_as_well_and_its_loss_there_is_told(
     gateway: Running, tmp_path: Path, stowgate: Stowgate
 ) -> None:
     sent(gateway, tmp_path / "series", 2)
     eventually(lambda: delivered(gateway) == 2)
-    assert stowgate("queue", "purge").code == 0
+    assert stowgate("queue", "purge", "--yes").code == 0
     there = stowgate("verify")
     assert there.code == 0 and there.out.splitlines()[1].split() == ["nas", "2", "0", "0", "0", "0", "0"]
     min((tmp_path / "out").glob("*.dcm")).unlink()
