@@ -151,7 +151,7 @@ def test_a_trial_leaves_nothing_behind_and_an_unknown_name_is_said(config: Path,
     assert not [path for path in (config.parent / "out").rglob("*") if path.is_file()]
     for command in ("test", "pause", "resume"):
         refused = stowgate("dest", command, "pacs")
-        assert refused.code == 10 and "there is no [[dest]] called pacs" in refused.err
+        assert refused.code == 2 and "no [[dest]] is called pacs; there is: nas" in refused.err
 
 
 def test_before_the_first_run_every_destination_is_there_with_zeros(config: Path, stowgate: Stowgate) -> None:
@@ -185,7 +185,7 @@ def test_a_destination_that_was_taken_out_of_the_configuration_is_for_a_person(
     again = '[[dest]]\nname = "disk"\nkind = "folder"\npath = "in"\n[[route]]\ndest = ["disk"]\n'
     config.write_text(TEXT.partition("[[dest]]")[0] + again, encoding="utf-8")
     with running(load(config, environ={}), tmp_path) as now:
-        assert stowgate("dest", "forget", "disk").code == 10
+        assert stowgate("dest", "forget", "disk").code == 2
         assert stowgate("dest", "forget", "nobody").code == 10
         assert stowgate("dest", "forget", "nas").code == 2, "nobody is there to be asked"
         done = stowgate("dest", "forget", "nas", "--yes")
@@ -228,6 +228,45 @@ def test_all_that_is_proved_is_deleted_only_after_a_yes(
     assert stowgate("queue", "purge", "--dry-run").out == "2 items would go. Nothing was deleted.\n"
     assert stowgate("queue", "purge", "--yes").code == Exit.DONE
     assert stowgate("queue", "purge").err == "Nothing here is proved to be at its destinations.\n"
+
+
+WRONG = [
+    *((("dest", act, "nope"), "[[dest]]", "nas") for act in ("test", "pause", "resume", "show", "catch-up")),
+    (("source", "test", "nope"), "[[source]]", "ct"),
+    (("queue", "export", "out", "--profile", "nope"), "[[profile]]", "none"),
+    (("study", "certificate", "abcdef", "--profile", "nope"), "[[profile]]", "none"),
+]
+
+
+@pytest.mark.parametrize(("command", "kind", "there"), WRONG, ids=" ".join)
+def test_a_name_that_is_not_there_is_a_wrong_command_line_and_those_there_are_are_named(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate, command: tuple[str, ...], kind: str, there: str
+) -> None:
+    if command[0] == "study":
+        sent(gateway, tmp_path / "series", 1)
+        eventually(lambda: delivered(gateway) == 1)
+        command = (*command[:2], json.loads(stowgate("study", "list", "--json").out)["alias"], *command[3:])
+    done = stowgate(*command)
+    assert done.code == Exit.USAGE, done
+    assert done.err.startswith("unknown_name: ") and f"no {kind} is called nope; there is" in done.err
+    assert there in done.err.split("there is")[1]
+
+
+def test_a_destination_that_is_there_or_never_was_is_not_given_up(gateway: Running, stowgate: Stowgate) -> None:
+    still = stowgate("dest", "forget", "nas", "--yes")
+    assert still.code == Exit.USAGE and "take it out first, or pause it" in "".join(still.err)
+    never = stowgate("dest", "forget", "nope", "--yes")
+    assert never.code == Exit.USAGE and never.err.startswith("unknown_name: ")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_profile_that_the_file_has_wrong_is_a_fault_of_the_file(
+    config: Path, stowgate: Stowgate, command: str
+) -> None:
+    config.write_text(TEXT + '[deid]\nprofile = "basik"\n', encoding="utf-8")
+    done = stowgate(command)
+    assert done.code == Exit.CONFIGURATION, done
+    assert (done.err + done.out).count("did you mean basic?") == 1
 
 
 def test_what_was_purged_here_is_asked_for_as_well_and_its_loss_there_is_told(
@@ -349,7 +388,7 @@ def test_a_destination_is_shown_as_a_link_with_its_outages_and_what_is_left(
     found = json.loads(stowgate("status", "--json").out)["destinations"]["nas"]
     assert found["bytes_left"] == 0 and found["rate"] > 0 and found["gone_in"] == ""
     assert json.loads(stowgate("study", "list", "--json").out)["gone_in"] == ""
-    assert stowgate("dest", "show", "nobody").code == 10
+    assert stowgate("dest", "show", "nobody").code == 2
 
 
 def test_a_study_that_is_short_of_what_its_headers_tell_is_shown_as_that(
@@ -465,7 +504,7 @@ class TestRecipients:
             mine = sorted(path.read_bytes() for path in (tmp_path / exported).rglob("*.dcm"))
             assert mine == sorted(path.read_bytes() for path in (tmp_path / there).glob("*.dcm")) and len(mine) == 2
         refused = stowgate("queue", "export", str(tmp_path / "x"), first.id, "--profile", "hospital")
-        assert refused.code == 10 and "there is no [[profile]] called hospital" in refused.err
+        assert refused.code == 2 and "no [[profile]] is called hospital; there is: research" in refused.err
 
     def test_the_commands_about_profiles_know_it(self, recipient: Path, stowgate: Stowgate) -> None:
         config = ("-c", str(recipient))
@@ -474,7 +513,7 @@ class TestRecipients:
         shown = json.loads(stowgate("profile", "show", "--named", "research", "--json", *config).out)
         assert shown["options"] == ["descriptors"]
         assert shown["digest"][:12] in line
-        assert stowgate("profile", "show", "--named", "hospital", *config).code == 10
+        assert stowgate("profile", "show", "--named", "hospital", *config).code == 2
         statement = stowgate("conformance").out
         assert "Destinations archive: profile research with a key of its own, descriptors; policy digest " in statement
         assert shown["digest"] in statement
@@ -486,12 +525,12 @@ class TestRecipients:
         recipient.write_text(text, encoding="utf-8")
         for command in ("check",), ("profile", "validate", "-c", str(recipient)), ("run",):
             done = stowgate(*command)
-            assert done.code == 2 and "[[profile]] research: bassic" in done.out + done.err
+            assert done.code == 10 and '[[profile]] research: profile = "bassic"' in done.out + done.err
 
     @pytest.mark.usefixtures("recipient")
     def test_a_place_that_is_not_there_is_caught_up_with_by_nobody(self, stowgate: Stowgate) -> None:
         refused = stowgate("dest", "catch-up", "pacs")
-        assert refused.code == 10 and "there is no [[dest]] called pacs" in refused.err
+        assert refused.code == 2 and "no [[dest]] is called pacs; there is: nas" in refused.err
 
 
 def test_reports_of_storage_commitments_are_heard_while_the_gateway_runs(config: Path, stowgate: Stowgate) -> None:

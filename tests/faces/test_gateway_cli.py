@@ -266,7 +266,7 @@ def test_sources_are_listed_and_tried(stowgate: Stowgate, unit: Path) -> None:
     assert stowgate("source", "test", "drop").code == 0
     (unit / "in").rename(unit / "gone")
     assert stowgate("source", "test", "drop").code == Exit.PARTLY
-    one_line(stowgate("source", "test", "nobody"), "bad_setting", Exit.CONFIGURATION)
+    one_line(stowgate("source", "test", "nobody"), "unknown_name", Exit.USAGE)
 
 
 def test_a_stranger_is_shown_with_the_line_that_lets_it_in(stowgate: Stowgate, unit: Path) -> None:

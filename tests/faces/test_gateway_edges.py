@@ -286,7 +286,9 @@ def test_a_source_that_does_not_answer_is_said(stowgate: Stowgate, config: Path)
     assert stowgate("source", "test", "drop").code == Exit.DONE
     (config.parent / "in").rmdir()
     assert stowgate("source", "test", "drop").code == Exit.PARTLY
-    assert "there is no [[source]] called nope" in says(stowgate("source", "test", "nope"), "bad_setting", 10)
+    assert "no [[source]] is called nope; there is: ct, drop" in says(
+        stowgate("source", "test", "nope"), "unknown_name", 2
+    )
     config.write_text(config.read_text() + '[[source]]\nname = "up"\nkind = "stow"\npath = "/dicom-web"\n')
     assert stowgate("source", "test", "up").out == "up: It listens nowhere: set [web] listen.\n"
 

@@ -17,7 +17,7 @@ from stowgate.faces.disk import existing, file_system, fsync_seconds
 from stowgate.faces.result import Result
 from stowgate.faces.service import listen_of, plan_of
 from stowgate.settings import Settings, needs
-from stowgate.settings_gateway import is_loopback
+from stowgate.settings_gateway import bytes_of, is_loopback
 from stowgate.store.lock import is_held
 from stowgate.store.room import Room, free_of, room_of
 
@@ -103,9 +103,9 @@ def _spool(settings: Settings, _: Path) -> Iterator[Result]:
         )  # fmt: skip
 
 
-def _room(settings: Settings, base: Path) -> Iterator[Result]:
+def _room(settings: Settings, _: Path) -> Iterator[Result]:
     free = free_of(existing(_folder(settings)))
-    reserve = plan_of(settings, base).reserve
+    reserve = bytes_of(settings.spool.reserve)
     files = "" if free.files is None else f", {free.files:,} files"
     said = f"{free.bytes / 2**30:.1f} GiB free{files}; intake leaves {reserve / 2**30:.1f} GiB."
     if room_of(free, reserve) is Room.OPEN:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 
@@ -36,7 +35,7 @@ def demo(
     from stowgate.link.profiles import PROFILES
 
     if link not in PROFILES:
-        raise Misconfigured("bad_setting", f"--link is one of {', '.join(PROFILES)}")
+        raise typer.BadParameter(f"it is one of {', '.join(PROFILES)}", param_hint="--link")
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, nothing is left behind
     try:
         with TemporaryDirectory(prefix="stowgate-demo-") as name, scene(Path(name), link, seconds) as shown:

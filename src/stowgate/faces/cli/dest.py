@@ -13,6 +13,7 @@ from stowgate.errors import Misconfigured, Temporary
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, confirmed, settings_of, show, view_if_any, view_of
+from stowgate.faces.known import known, unknown
 from stowgate.lifecycle import Delivery
 
 if TYPE_CHECKING:
@@ -156,13 +157,13 @@ def forget(
     """
     settings = settings_of(config)
     if name in [dest.name for dest in settings.dest]:
-        raise Misconfigured(
-            "bad_setting", f"{name} is a [[dest]] of this configuration; take it out first, or pause it"
-        )
+        said = f"{name} is a [[dest]] of this configuration; take it out first, or pause it"
+        raise typer.BadParameter(said, param_hint="NAME")
     with view_of(settings) as view:
-        line = view.deliveries.counts().get(name)
-    if line is None:
-        raise Misconfigured("bad_setting", f"nothing was ever to go to a [[dest]] called {name}")
+        counts = view.deliveries.counts()
+    if name not in counts:
+        raise unknown(name, "[[dest]] that was taken out", counts.keys() - {dest.name for dest in settings.dest})
+    line = counts[name]
     left = sum(line[step] for step in (Delivery.QUEUED, Delivery.SENT, Delivery.ACKNOWLEDGED))
     if not yes and not confirmed(f"{left:,} objects are still to go to {name}. Give them up?", "Nothing was changed."):
         return Exit.DONE
@@ -170,7 +171,4 @@ def forget(
 
 
 def _named(name: str, config: Config) -> Dest:
-    found = next((dest for dest in settings_of(config).dest if dest.name == name), None)
-    if found is None:
-        raise Misconfigured("bad_setting", f"there is no [[dest]] called {name}")
-    return found
+    return known(name, "dest", settings_of(config).dest)

@@ -11,6 +11,7 @@ from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import counted, say, when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, confirmed, settings_of, show, span_of, view_of
+from stowgate.faces.known import known
 from stowgate.lifecycle import State
 
 app = typer.Typer(help="What waits: list it, hold it, release it, export it.", no_args_is_help=True)
@@ -122,6 +123,8 @@ def export(
     from stowgate.questions import pages
 
     settings = settings_of(config)
+    if profile:
+        known(profile, "profile", settings.profile)
     if not ids:
         with view_of(settings) as view:
             ids = [row.id for row in pages(view, (State.WAITING,)) if not row.delivered]

@@ -10,6 +10,7 @@ from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, view_if_any
+from stowgate.faces.known import known
 
 if TYPE_CHECKING:
     from stowgate.ingest.watch import Folder
@@ -39,9 +40,7 @@ def list_(config: Config = DEFAULT, as_json: AsJson = False) -> None:
 def try_(name: Annotated[str, typer.Argument(metavar="NAME")], config: Config = DEFAULT) -> int:
     """Ask a source whether it answers: a C-ECHO as the first caller that is allowed, or a look at the folder."""
     settings = settings_of(config)
-    source = next((one for one in settings.source if one.name == name), None)
-    if source is None:
-        raise Misconfigured("bad_setting", f"there is no [[source]] called {name}")
+    source = known(name, "source", settings.source)
     if source.kind == "folder":
         answers, said = _entered(source)
     elif source.kind == "dimse":
