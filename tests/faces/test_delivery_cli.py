@@ -186,10 +186,13 @@ def test_a_destination_that_was_taken_out_of_the_configuration_is_for_a_person(
     config.write_text(TEXT.partition("[[dest]]")[0] + again, encoding="utf-8")
     with running(load(config, environ={}), tmp_path) as now:
         assert stowgate("dest", "forget", "disk").code == 2
-        assert stowgate("dest", "forget", "nobody").code == 10
+        assert stowgate("dest", "forget", "nobody").code == 2
         assert stowgate("dest", "forget", "nas").code == 2, "nobody is there to be asked"
         done = stowgate("dest", "forget", "nas", "--yes")
         assert done.code == 0 and done.out == "nas\n"
+        assert done.err == "1 object given up for nas. It is in the audit log.\n"
+        again = stowgate("dest", "forget", "nas", "--yes")
+        assert again.code == 0 and again.err == "Nothing was still to go to nas.\n"
         eventually(lambda: delivered(now) == 1)
         assert stowgate("queue", "list", "--json").out == ""
     assert '"dest_forget"' in stowgate("audit", "show", "--json").out
@@ -228,6 +231,19 @@ def test_all_that_is_proved_is_deleted_only_after_a_yes(
     assert stowgate("queue", "purge", "--dry-run").out == "2 items would go. Nothing was deleted.\n"
     assert stowgate("queue", "purge", "--yes").code == Exit.DONE
     assert stowgate("queue", "purge").err == "Nothing here is proved to be at its destinations.\n"
+
+
+def test_a_destination_that_is_gone_and_has_nothing_left_is_not_listed_as_paused(
+    gateway: Running, config: Path, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    sent(gateway, tmp_path / "series", 1)
+    eventually(lambda: delivered(gateway) == 1)
+    assert stowgate("dest", "pause", "nas").code == 0
+    assert "paused: paused_by_person" in stowgate("status").out
+    config.write_text(TEXT.partition("[[dest]]")[0], encoding="utf-8")
+    line = next(line for line in stowgate("status").out.splitlines() if line.startswith("nas"))
+    assert "paused" not in line and line.split()[-1] == "0"
+    assert json.loads(stowgate("status", "--json").out)["destinations"]["nas"]["paused"] == ""
 
 
 WRONG = [

@@ -91,11 +91,19 @@ def view_if_any(settings: Settings) -> Iterator[CustodyView | None]:
 
 
 def act(
-    config: Path, name: str, ids: Sequence[str], folder: Path | None = None, profile: str = "", *, quiet: bool = False
+    config: Path,
+    name: str,
+    ids: Sequence[str],
+    folder: Path | None = None,
+    profile: str = "",
+    *,
+    quiet: bool = False,
+    sums: bool = True,
 ) -> int:
     """Have an act done by the gateway that runs, or by this process where none does; says how it went.
 
     quiet -- the ids that it was done to are not listed
+    sums  -- how many it was done to is said here; without it, the caller says more
     """
     from stowgate.gateway.control import GROUP
 
@@ -110,7 +118,9 @@ def act(
             for id in ended.left:
                 say(f"{id}: the state of this item does not allow that, or its object cannot be read. It is unchanged.")
             done, left = done + len(ended.ids), left + len(ended.left)
-    say(f"{done} done, {left} left as they were.{' It is in the audit log.' if ids else ''}")
+    if sums or left:
+        stay = f", {left:,} left as {'it was' if left == 1 else 'they were'}" if left else ""
+        say(f"{done:,} done{stay}.{' It is in the audit log.' if ids else ''}")
     return Exit.PARTLY if left else Exit.DONE
 
 
