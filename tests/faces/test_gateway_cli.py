@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from stowgate.faces.cli.demo import _equal
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.service import Running, running
 from stowgate.gateway import control
@@ -586,7 +587,7 @@ def test_an_answer_that_makes_no_configuration_writes_nothing(
     answers.write_text('TRUCK7\nSTOWGATE\nnot a port\n\n"quotes"\n')
     monkeypatch.setattr("sys.stdin", answers.open())
     done = stowgate("init")
-    assert done.code == Exit.CONFIGURATION
+    assert done.code == Exit.INTERRUPTED, "it asks again, and nobody answers any more"
     assert [path.name for path in tmp_path.iterdir()] == ["answers"]
 
 
@@ -769,6 +770,13 @@ def test_the_demonstration_moves_within_15_seconds_and_leaves_nothing(tmp_path: 
     assert all("link CUT" in line for line in lines[cut + 1 : back]) and any("link up" in line for line in lines[back:])
 
 
+def test_a_demonstration_of_which_nothing_arrived_says_that_nothing_could_be_compared() -> None:
+    assert _equal(0, 0, 3) == (
+        "The hospital has 3; nothing has been proved to have arrived yet that could be compared."
+    )
+    assert _equal(2, 2, 2) == "The hospital has 2; 2 of 2 are equal byte for byte."
+
+
 def test_a_demonstration_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
     demo = subprocess.Popen(
         [COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -779,6 +787,7 @@ def test_a_demonstration_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
     demo.send_signal(signal.SIGTERM)
     _, said = demo.communicate(timeout=60)
     assert demo.returncode == Exit.INTERRUPTED
+    assert said.endswith("Stopped. The folder of the demonstration is deleted; nothing of it stays.\n")
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
