@@ -152,10 +152,10 @@ def test_status_adds_up_whether_the_gateway_runs_or_not(stowgate: Stowgate, unit
     else:
         told, shown = look()
     (found,) = told.lines
-    assert list(found) == [*STATUS, "sources", "destinations"]
+    assert list(found) == [*STATUS, "sources", "destinations", "running"]
     assert found | {"sources": 0} == {
         "received": 6, "waiting": 2, "delivered": 0, "held": 1, "quarantined": 1, "rejected": 1, "duplicates": 1,
-        "dropped": 0, "sources": 0, "destinations": {},
+        "dropped": 0, "sources": 0, "destinations": {}, "running": alive,
     }  # fmt: skip
     assert found["sources"] == {"drop": {name: found[name] for name in STATUS}}
     assert found["received"] == sum(found[name] for name in STATUS[1:])
