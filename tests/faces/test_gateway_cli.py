@@ -506,7 +506,7 @@ def test_the_first_broken_audit_record_is_named(stowgate: Stowgate, unit: Path) 
 def test_the_audit_log_is_exported_as_lines_or_a_table_and_never_over_a_file(stowgate: Stowgate, unit: Path) -> None:
     assert stowgate("audit", "export", "log.csv", "--format", "csv").code == 0
     assert (unit / "log.csv").read_text().startswith("n,at,")
-    one_line(stowgate("audit", "export", "log.csv"), "output_unwritable", Exit.USAGE)
+    one_line(stowgate("audit", "export", "log.csv"), "output_exists", Exit.USAGE)
 
 
 def test_a_missing_key_is_exit_code_12(stowgate: Stowgate, unit: Path) -> None:
@@ -542,6 +542,16 @@ def test_a_rotated_key_opens_the_spool_and_the_old_one_does_not(stowgate: Stowga
     assert len(files(unit / "out")) == 2
     (unit / "unit.key").write_bytes(old)
     assert stowgate("queue", "export", "again").code == Exit.KEY
+
+
+@pytest.mark.parametrize("to", ["file:unit.key", "file:copy.key"])
+def test_a_key_is_not_changed_for_itself(stowgate: Stowgate, unit: Path, to: str) -> None:
+    shutil.copy(unit / "unit.key", unit / "copy.key")
+    done = stowgate("keys", "rotate", "--to", to)
+    assert done.code == Exit.USAGE and "that is the key it has already" in done.err
+    assert done.out == "" and stowgate("queue", "export", "out").code == 0
+    fresh = stowgate("keys", "rotate", "--to", "file:new.key")
+    assert fresh.code == 0 and "epoch key wrapped anew" in fresh.out
 
 
 def test_keys_are_not_rotated_under_a_gateway_that_runs(stowgate: Stowgate, unit: Path) -> None:
@@ -609,6 +619,24 @@ def test_check_finds_every_problem_in_one_go(stowgate: Stowgate, unit: Path) -> 
     for line in lines:
         assert line["said"]
         assert line["mark"] == "ok" or line["fix"] or line["code"] in line["said"] or line["means"] or line["code"]
+
+
+def test_check_finds_a_key_that_cannot_be_made_and_a_start_that_fails_makes_none(
+    stowgate: Stowgate, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "stowgate.toml").write_text(TOML.replace("file:unit.key", "file:nowhere/unit.key"))
+    wrong = {line["what"]: line["code"] for line in stowgate("check", "--json").lines if line["mark"] == "problem"}
+    assert wrong == {"unit key": "key_unwritable"}
+    assert stowgate("check").code == Exit.KEY == stowgate("run").code
+    (tmp_path / "taken").touch()
+    (tmp_path / "stowgate.toml").write_text(TOML.replace('path = "spool"', 'path = "taken"'))
+    one_line(stowgate("run"), "spool_unwritable", Exit.CONFIGURATION)
+    assert not (tmp_path / "unit.key").exists()
+
+
+def test_without_a_configuration_the_way_to_a_first_one_is_said(stowgate: Stowgate) -> None:
+    assert "`stowgate init`" in stowgate("status").err
 
 
 def test_check_warns_of_a_spool_in_memory(stowgate: Stowgate, tmp_path: Path) -> None:

@@ -38,19 +38,8 @@ def checkup(settings: Settings, base: Path) -> Iterator[Result]:
         if settings.spool.path
         else ((), ())
     )
-    for look in (
-        _parts,
-        *disk,
-        _clock,
-        *keys,
-        _ports,
-        _commitment,
-        _certificates,
-        _web,
-        _folders,
-        destinations,
-        _alerts,
-    ):
+    rest = (_ports, _commitment, _certificates, _web, _folders, destinations, _alerts)
+    for look in (_parts, *disk, _clock, *keys, *rest):
         what = look.__name__.lstrip("_").replace("_", " ")
         try:
             yield from look(settings, base)
@@ -159,7 +148,13 @@ def _keys(settings: Settings, base: Path) -> Iterator[Result]:
     fresh = reference.startswith("file:") and not (base / reference.removeprefix("file:")).exists()
     if spool.exists() and not _is_ours(spool):
         return  # that was said of the spool
-    if fresh and not has_epochs(spool):
+    folder = (base / Path(reference.removeprefix("file:")).expanduser()).parent
+    if fresh and not has_epochs(spool) and not _is_ours(folder):
+        yield Result(
+            "unit key", "problem", f"{folder} is not there, or cannot be written.", "The key cannot be made there.",
+            "Make the folder, or name another place in [spool] key.", "key_unwritable",
+        )  # fmt: skip
+    elif fresh and not has_epochs(spool):
         yield Result("unit key", "ok", "It is made at the first start; back it up then.")
     elif reference == "passphrase":
         yield Result("unit key", "ok", "The passphrase is asked for at the start.")

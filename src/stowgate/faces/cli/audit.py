@@ -118,6 +118,8 @@ def export(
         with file.open("x", encoding="utf-8") as out:
             while group := list(islice(lines, 1000)):
                 out.writelines(group)
+    except FileExistsError:
+        raise Misconfigured("output_exists", str(file)) from None
     except OSError as error:
         raise Misconfigured(disk_code(error, "output_unwritable"), str(file)) from None
     return _exit_of(checked(spool, key))
