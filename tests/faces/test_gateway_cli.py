@@ -283,7 +283,22 @@ def test_a_stranger_is_shown_with_the_line_that_lets_it_in(stowgate: Stowgate, u
         assert "It answers STORESCU." in stowgate("source", "test", "ct").out
         shown = stowgate("source", "list")
         assert 'allow = [{ ae = "STRANGER", ip = "127.0.0.1" }]' in shown.err
+        assert "was turned away 1 time. " in shown.err
+        (unit / "stowgate.toml").write_text(text.replace(":0", f":{port}").replace("STORESCU", "STRANGER"))
+        assert "turned away" not in stowgate("source", "list").err, "it is allowed by now"
+        assert [line["turned_away"] for line in stowgate("source", "list", "--json").lines] == [[], []]
         (unit / "stowgate.toml").write_text(text)
+
+
+def test_trying_a_source_out_is_no_caller_that_somebody_has_to_let_in(stowgate: Stowgate, unit: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (unit / "stowgate.toml").open("a") as file:
+        file.write(DIMSE.format(port=port).replace('ip = "127.0.0.1"', 'ip = "192.0.2.7"'))
+    with gateway(unit):
+        assert "It rejects STOWGATE_TEST from this machine's address" in stowgate("source", "test", "ct").out
+        assert "turned away" not in stowgate("source", "list").err
 
 
 LOOKS = [
