@@ -246,6 +246,18 @@ def test_a_destination_that_is_gone_and_has_nothing_left_is_not_listed_as_paused
     assert json.loads(stowgate("status", "--json").out)["destinations"]["nas"]["paused"] == ""
 
 
+def test_a_long_address_leaves_the_columns_of_the_list_in_line(config: Path, stowgate: Stowgate) -> None:
+    address = "https://a-rather-long-name.hospital.example/dicom-web/archive/of-the-north"
+    more = f'[[dest]]\nname = "far"\nkind = "stow"\nurl = "{address}"\n'
+    config.write_text(TEXT + more, encoding="utf-8")
+    head, near, far = stowgate("dest", "list").out.splitlines()
+    at = head.index("left")
+    assert near[at:].split()[0] == far[at:].split()[0] == "0" and far[at - 2 : at] == "  "
+    assert "https://a-rat...of-the-north" in far
+    told = [json.loads(line)["where"] for line in stowgate("dest", "list", "--json").out.splitlines()]
+    assert told[1] == address
+
+
 WRONG = [
     *((("dest", act, "nope"), "[[dest]]", "nas") for act in ("test", "pause", "resume", "show", "catch-up")),
     (("source", "test", "nope"), "[[source]]", "ct"),

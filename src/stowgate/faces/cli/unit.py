@@ -200,10 +200,18 @@ def show(rows: Iterable[object], as_json: bool, columns: Sequence[tuple[str, int
         else:
             if not count:
                 typer.echo("  ".join(f"{name:<{width}}" for name, width in columns).rstrip())
-            typer.echo("  ".join(f"{_cell(found[name]):<{width}}" for name, width in columns).rstrip())
+            typer.echo("  ".join(f"{_fitted(name, found[name], width):<{width}}" for name, width in columns).rstrip())
         count += 1
     if not count and not as_json:
         say(nothing)
+
+
+def _fitted(name: str, value: Any, width: int) -> str:
+    """As a cell; a long place, which nobody can choose shorter, loses its middle, so that columns stay in line."""
+    text = _cell(value)
+    if name != "where" or len(text) <= width:
+        return text
+    return text[: width // 2 - 1] + "..." + text[-(width - width // 2 - 2) :]
 
 
 def _cell(value: Any) -> str:
