@@ -207,7 +207,7 @@ def test_what_a_gateway_lacks_is_one_problem_each(stowgate: Stowgate, tmp_path: 
     assert done.out.count("PROBLEM") == 2
     assert "A gateway needs [spool] path" in done.out
     assert "A gateway needs at least one [[source]]" in done.out
-    assert "2 problem(s)" in done.out
+    assert "2 problems" in done.out
 
 
 def test_a_spool_that_is_no_folder_is_one_problem(stowgate: Stowgate, tmp_path: Path) -> None:

@@ -118,7 +118,8 @@ class Dispatch:
         """How far it is, in a line."""
         far = [self._far(id) for id in self.items]
         there, stopped = sum(one == 3 for one in far), sum(one == 4 for one in far)
-        return f"{there:,} of {len(far):,} are there" + (f", {stopped:,} stopped" if stopped else "") + "."
+        verb = "is" if len(far) == 1 else "are"
+        return f"{there:,} of {len(far):,} {verb} there" + (f", {stopped:,} stopped" if stopped else "") + "."
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """What became of each input, as `stowgate deid --json` says it."""

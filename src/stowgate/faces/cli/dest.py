@@ -11,8 +11,9 @@ import typer
 
 from stowgate.errors import Misconfigured, Temporary
 from stowgate.faces.cli.exits import Exit
-from stowgate.faces.cli.show import counted, say, when
+from stowgate.faces.cli.show import say, when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, confirmed, settings_of, show, view_if_any, view_of
+from stowgate.faces.counting import counted
 from stowgate.faces.known import known, unknown
 from stowgate.lifecycle import Delivery
 

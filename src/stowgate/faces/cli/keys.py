@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stowgate.errors import Misconfigured
-from stowgate.faces.cli.show import counted, say
+from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, has_run, settings_of, spool_of
+from stowgate.faces.counting import counted
 from stowgate.vault.folder import default_folder, key_name, prepare
 from stowgate.vault.key import Key, load, write
 

@@ -46,11 +46,6 @@ def when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(seconds))
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number of things in words: "1 object", "2,000 objects"; `many` where it is not `one` with an s."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def numbers(tally: Tally) -> str:
     """The run so far in one line."""
     line = tally.line()
