@@ -111,7 +111,7 @@ def test_a_picture_that_cannot_be_seen_changes_nothing_and_is_told(
     monkeypatch.setattr("sys.argv", ["stowgate", "triage", str(tmp_path), "--pixels", "--json"])
     assert app.run() == 0
     told = capsys.readouterr()
-    assert "1 (1 picture_cut_short) pictures could not be seen." in told.err
+    assert "Not to be seen: 1 picture (1 picture_cut_short)." in told.err
     first = json.loads(told.out.splitlines()[0])
     assert set(first) == {"kind", "rank", "study", "source", "score", "level", "reasons", "instances"}
     assert first["reasons"] == ["measured_hyperdense", "trauma_words"]

@@ -15,15 +15,21 @@ from stowgate.store.deliveries import FORGOTTEN, LOST, Destination, OnItsWay
 UNKNOWN = Reason("failed", "This version does not know the reason.", "Use the version that wrote it, or a newer one.")
 View = Custody | CustodyView
 """Whoever answers the query half of `store.custody.Custody`: an open ledger, or one that is only read."""
+_TO_GO = (Delivery.QUEUED, Delivery.SENT)
 
 
 def ways_out(view: View | None, destinations: Sequence[str] = ()) -> dict[str, dict[str, object]]:
-    """Of each destination how many clean objects are how far, and whether it is paused or cannot be reached."""
+    """Of each destination how many clean objects are how far, and whether it is paused or cannot be reached.
+
+    destinations -- those of the configuration; of another one, once nothing is left to go there, nothing stands still
+    """
     counts, known = (view.deliveries.counts(), view.deliveries.destinations()) if view else ({}, {})
     found: dict[str, dict[str, object]] = {}
     for name in dict.fromkeys((*destinations, *counts)):
         states, place = counts.get(name, {}), known.get(name, Destination(name))
         found[name] = {str(state): states.get(state, 0) for state in Delivery}
+        if name not in destinations and not sum(states.get(step, 0) for step in _TO_GO):
+            place = Destination(name)
         found[name] |= {"paused": place.paused, "code": place.code, "next_try": place.next_try}
     return found
 

@@ -188,7 +188,9 @@ REASONS: dict[str, Reason] = {
     "manifest_format": failed(
         "A manifest is written as .csv, .json or .xml.", "Give it a name that ends in one of them."
     ),
-    "settings_unreadable": failed("The configuration file cannot be read.", "Check its name and permissions."),
+    "settings_unreadable": failed(
+        "The configuration file cannot be read.", "Check its name and permissions; `stowgate init` writes a first one."
+    ),
     **CUSTODY,
     **IMAGE,
     **FLEET,

@@ -141,6 +141,8 @@ CUSTODY: dict[str, Reason] = {
         "This cannot be taken back, and nobody is at a terminal to confirm it; nothing was done.",
         "Add --yes if it is meant.",
     ),
+    "output_exists": failed("There is a file of this name already, and it is never written over.", "Name another."),
+    "unknown_name": failed("The configuration has nothing of this name.", "Name one that is there."),
     "unknown_item": failed(
         "There is nothing of this id, or several begin like it.",
         "Give at least 6 digits of one that `stowgate queue list`, `quarantine list` or `study list` shows.",

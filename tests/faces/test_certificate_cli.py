@@ -185,7 +185,7 @@ def test_after_the_gateway_stopped_and_the_objects_went_it_says_the_same(
         sent(now, tmp_path / "in", identified(1))
         delivered(stowgate, 1)
     before = of(stowgate)
-    assert stowgate("queue", "purge").code == 0
+    assert stowgate("queue", "purge", "--yes").code == 0
     after = of(stowgate)
     assert after["delivered_everywhere"] and after["counts"] == before["counts"]
     assert [one["objects"][0]["sha256"] for one in after["instances"]] == [
@@ -201,7 +201,7 @@ def test_what_was_purged_here_and_is_lost_there_counts_as_lost(
     with running(load(config, environ={}), config.parent) as now:
         sent(now, tmp_path / "in", identified(1), identified(2))
         delivered(stowgate, 2)
-    assert stowgate("queue", "purge").code == 0
+    assert stowgate("queue", "purge", "--yes").code == 0
     sorted((tmp_path / "out").glob("*.dcm"))[0].unlink()
     with running(load(config, environ={}), config.parent):
         assert stowgate("verify", "--dest", "nas").code == Exit.PARTLY

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.study import _say_expected
 from stowgate.faces.cli.verify import _stands
 from stowgate.faces.sample import make_series
@@ -162,7 +163,7 @@ def test_a_trial_leaves_nothing_behind_and_an_unknown_name_is_said(config: Path,
     assert not [path for path in (config.parent / "out").rglob("*") if path.is_file()]
     for command in ("test", "pause", "resume"):
         refused = stowgate("dest", command, "pacs")
-        assert refused.code == 10 and "there is no [[dest]] called pacs" in refused.err
+        assert refused.code == 2 and "no [[dest]] is called pacs; there is: nas" in refused.err
 
 
 def test_before_the_first_run_every_destination_is_there_with_zeros(config: Path, stowgate: Stowgate) -> None:
@@ -196,11 +197,14 @@ def test_a_destination_that_was_taken_out_of_the_configuration_is_for_a_person(
     again = '[[dest]]\nname = "disk"\nkind = "folder"\npath = "in"\n[[route]]\ndest = ["disk"]\n'
     config.write_text(TEXT.partition("[[dest]]")[0] + again, encoding="utf-8")
     with running(load(config, environ={}), tmp_path) as now:
-        assert stowgate("dest", "forget", "disk").code == 10
-        assert stowgate("dest", "forget", "nobody").code == 10
+        assert stowgate("dest", "forget", "disk").code == 2
+        assert stowgate("dest", "forget", "nobody").code == 2
         assert stowgate("dest", "forget", "nas").code == 2, "nobody is there to be asked"
         done = stowgate("dest", "forget", "nas", "--yes")
         assert done.code == 0 and done.out == "nas\n"
+        assert done.err == "1 object given up for nas. It is in the audit log.\n"
+        again = stowgate("dest", "forget", "nas", "--yes")
+        assert again.code == 0 and again.err == "Nothing was still to go to nas.\n"
         eventually(lambda: delivered(now) == 1)
         assert stowgate("queue", "list", "--json").out == ""
     assert '"dest_forget"' in stowgate("audit", "show", "--json").out
@@ -221,12 +225,96 @@ def test_the_check_says_what_is_wrong_with_the_ways_out(config: Path, tmp_path: 
     assert (unrouted["mark"], unrouted["said"]) == ("warning", "No [[route]] names nas.")
 
 
+def test_all_that_is_proved_is_deleted_only_after_a_yes(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(gateway, tmp_path / "series", 2)
+    eventually(lambda: delivered(gateway) == 2)
+    with (tmp_path / "stowgate.toml").open() as nobody:
+        monkeypatch.setattr("sys.stdin", nobody)
+        refused = stowgate("queue", "purge")
+    assert refused.code == Exit.USAGE and refused.err.startswith("not_confirmed: ")
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda question, **_: bool(asked.append(question)))
+    left = stowgate("queue", "purge")
+    assert left.code == Exit.USAGE and left.err == "Nothing was deleted.\n"
+    assert asked == ["Each was proved at its destinations. Delete 2 objects here for good?"]
+    assert stowgate("queue", "purge", "--dry-run").out == "2 items would go. Nothing was deleted.\n"
+    assert stowgate("queue", "purge", "--yes").code == Exit.DONE
+    assert stowgate("queue", "purge").err == "Nothing here is proved to be at its destinations.\n"
+
+
+def test_a_destination_that_is_gone_and_has_nothing_left_is_not_listed_as_paused(
+    gateway: Running, config: Path, tmp_path: Path, stowgate: Stowgate
+) -> None:
+    sent(gateway, tmp_path / "series", 1)
+    eventually(lambda: delivered(gateway) == 1)
+    assert stowgate("dest", "pause", "nas").code == 0
+    assert "paused: paused_by_person" in stowgate("status").out
+    config.write_text(TEXT.partition("[[dest]]")[0], encoding="utf-8")
+    line = next(line for line in stowgate("status").out.splitlines() if line.startswith("nas"))
+    assert "paused" not in line and line.split()[-1] == "0"
+    assert json.loads(stowgate("status", "--json").out)["destinations"]["nas"]["paused"] == ""
+
+
+def test_a_long_address_leaves_the_columns_of_the_list_in_line(config: Path, stowgate: Stowgate) -> None:
+    address = "https://a-rather-long-name.hospital.example/dicom-web/archive/of-the-north"
+    more = f'[[dest]]\nname = "far"\nkind = "stow"\nurl = "{address}"\n'
+    config.write_text(TEXT + more, encoding="utf-8")
+    head, near, far = stowgate("dest", "list").out.splitlines()
+    at = head.index("left")
+    assert near[at:].split()[0] == far[at:].split()[0] == "0" and far[at - 2 : at] == "  "
+    assert "https://a-rat...of-the-north" in far
+    told = [json.loads(line)["where"] for line in stowgate("dest", "list", "--json").out.splitlines()]
+    assert told[1] == address
+
+
+WRONG = [
+    *((("dest", act, "nope"), "[[dest]]", "nas") for act in ("test", "pause", "resume", "show", "catch-up")),
+    (("source", "test", "nope"), "[[source]]", "ct"),
+    (("queue", "export", "out", "--profile", "nope"), "[[profile]]", "none"),
+    (("study", "certificate", "abcdef", "--profile", "nope"), "[[profile]]", "none"),
+]
+
+
+@pytest.mark.parametrize(("command", "kind", "there"), WRONG, ids=" ".join)
+def test_a_name_that_is_not_there_is_a_wrong_command_line_and_those_there_are_are_named(
+    gateway: Running, tmp_path: Path, stowgate: Stowgate, command: tuple[str, ...], kind: str, there: str
+) -> None:
+    if command[0] == "study":
+        sent(gateway, tmp_path / "series", 1)
+        eventually(lambda: delivered(gateway) == 1)
+        command = (*command[:2], json.loads(stowgate("study", "list", "--json").out)["alias"], *command[3:])
+    done = stowgate(*command)
+    assert done.code == Exit.USAGE, done
+    assert done.err.startswith("unknown_name: ") and f"no {kind} is called nope; there is" in done.err
+    assert there in done.err.split("there is")[1]
+
+
+def test_a_destination_that_is_there_or_never_was_is_not_given_up(gateway: Running, stowgate: Stowgate) -> None:
+    still = stowgate("dest", "forget", "nas", "--yes")
+    assert still.code == Exit.USAGE and "take it out first, or pause it" in "".join(still.err)
+    never = stowgate("dest", "forget", "nope", "--yes")
+    assert never.code == Exit.USAGE and never.err.startswith("unknown_name: ")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_profile_that_the_file_has_wrong_is_a_fault_of_the_file(
+    config: Path, stowgate: Stowgate, command: str
+) -> None:
+    config.write_text(TEXT + '[deid]\nprofile = "basik"\n', encoding="utf-8")
+    done = stowgate(command)
+    assert done.code == Exit.CONFIGURATION, done
+    assert (done.err + done.out).count("did you mean basic?") == 1
+
+
 def test_what_was_purged_here_is_asked_for_as_well_and_its_loss_there_is_told(
     gateway: Running, tmp_path: Path, stowgate: Stowgate
 ) -> None:
     sent(gateway, tmp_path / "series", 2)
     eventually(lambda: delivered(gateway) == 2)
-    assert stowgate("queue", "purge").code == 0
+    assert stowgate("queue", "purge", "--yes").code == 0
     there = stowgate("verify")
     assert there.code == 0 and there.out.splitlines()[1].split() == ["nas", "2", "0", "0", "0", "0", "0"]
     min((tmp_path / "out").glob("*.dcm")).unlink()
@@ -347,7 +435,7 @@ def test_a_destination_is_shown_as_a_link_with_its_outages_and_what_is_left(
     found = json.loads(stowgate("status", "--json").out)["destinations"]["nas"]
     assert found["bytes_left"] == 0 and found["rate"] > 0 and found["gone_in"] == ""
     assert json.loads(stowgate("study", "list", "--json").out)["gone_in"] == ""
-    assert stowgate("dest", "show", "nobody").code == 10
+    assert stowgate("dest", "show", "nobody").code == 2
 
 
 def test_a_study_that_is_short_of_what_its_headers_tell_is_shown_as_that(
@@ -480,7 +568,7 @@ class TestRecipients:
             mine = sorted(path.read_bytes() for path in (tmp_path / exported).rglob("*.dcm"))
             assert mine == sorted(path.read_bytes() for path in (tmp_path / there).glob("*.dcm")) and len(mine) == 2
         refused = stowgate("queue", "export", str(tmp_path / "x"), first.id, "--profile", "hospital")
-        assert refused.code == 10 and "there is no [[profile]] called hospital" in refused.err
+        assert refused.code == 2 and "no [[profile]] is called hospital; there is: research" in refused.err
 
     def test_the_commands_about_profiles_know_it(self, recipient: Path, stowgate: Stowgate) -> None:
         config = ("-c", str(recipient))
@@ -489,7 +577,7 @@ class TestRecipients:
         shown = json.loads(stowgate("profile", "show", "--named", "research", "--json", *config).out)
         assert shown["options"] == ["descriptors"]
         assert shown["digest"][:12] in line
-        assert stowgate("profile", "show", "--named", "hospital", *config).code == 10
+        assert stowgate("profile", "show", "--named", "hospital", *config).code == 2
         statement = stowgate("conformance").out
         assert "Destinations archive: profile research with a key of its own, descriptors; policy digest " in statement
         assert shown["digest"] in statement
@@ -501,12 +589,12 @@ class TestRecipients:
         recipient.write_text(text, encoding="utf-8")
         for command in ("check",), ("profile", "validate", "-c", str(recipient)), ("run",):
             done = stowgate(*command)
-            assert done.code == 2 and "[[profile]] research: bassic" in done.out + done.err
+            assert done.code == 10 and '[[profile]] research: profile = "bassic"' in done.out + done.err
 
     @pytest.mark.usefixtures("recipient")
     def test_a_place_that_is_not_there_is_caught_up_with_by_nobody(self, stowgate: Stowgate) -> None:
         refused = stowgate("dest", "catch-up", "pacs")
-        assert refused.code == 10 and "there is no [[dest]] called pacs" in refused.err
+        assert refused.code == 2 and "no [[dest]] is called pacs; there is: nas" in refused.err
 
 
 def test_reports_of_storage_commitments_are_heard_while_the_gateway_runs(config: Path, stowgate: Stowgate) -> None:

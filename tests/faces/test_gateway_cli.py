@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from stowgate.faces.cli.demo import _equal
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.service import Running, running
 from stowgate.gateway import control
@@ -151,10 +152,10 @@ def test_status_adds_up_whether_the_gateway_runs_or_not(stowgate: Stowgate, unit
     else:
         told, shown = look()
     (found,) = told.lines
-    assert list(found) == [*STATUS, "sources", "destinations"]
+    assert list(found) == [*STATUS, "sources", "destinations", "running"]
     assert found | {"sources": 0} == {
         "received": 6, "waiting": 2, "delivered": 0, "held": 1, "quarantined": 1, "rejected": 1, "duplicates": 1,
-        "dropped": 0, "sources": 0, "destinations": {},
+        "dropped": 0, "sources": 0, "destinations": {}, "running": alive,
     }  # fmt: skip
     assert found["sources"] == {"drop": {name: found[name] for name in STATUS}}
     assert found["received"] == sum(found[name] for name in STATUS[1:])
@@ -266,7 +267,7 @@ def test_sources_are_listed_and_tried(stowgate: Stowgate, unit: Path) -> None:
     assert stowgate("source", "test", "drop").code == 0
     (unit / "in").rename(unit / "gone")
     assert stowgate("source", "test", "drop").code == Exit.PARTLY
-    one_line(stowgate("source", "test", "nobody"), "bad_setting", Exit.CONFIGURATION)
+    one_line(stowgate("source", "test", "nobody"), "unknown_name", Exit.USAGE)
 
 
 def test_a_stranger_is_shown_with_the_line_that_lets_it_in(stowgate: Stowgate, unit: Path) -> None:
@@ -282,7 +283,22 @@ def test_a_stranger_is_shown_with_the_line_that_lets_it_in(stowgate: Stowgate, u
         assert "It answers STORESCU." in stowgate("source", "test", "ct").out
         shown = stowgate("source", "list")
         assert 'allow = [{ ae = "STRANGER", ip = "127.0.0.1" }]' in shown.err
+        assert "was turned away 1 time. " in shown.err
+        (unit / "stowgate.toml").write_text(text.replace(":0", f":{port}").replace("STORESCU", "STRANGER"))
+        assert "turned away" not in stowgate("source", "list").err, "it is allowed by now"
+        assert [line["turned_away"] for line in stowgate("source", "list", "--json").lines] == [[], []]
         (unit / "stowgate.toml").write_text(text)
+
+
+def test_trying_a_source_out_is_no_caller_that_somebody_has_to_let_in(stowgate: Stowgate, unit: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (unit / "stowgate.toml").open("a") as file:
+        file.write(DIMSE.format(port=port).replace('ip = "127.0.0.1"', 'ip = "192.0.2.7"'))
+    with gateway(unit):
+        assert "It rejects STOWGATE_TEST from this machine's address" in stowgate("source", "test", "ct").out
+        assert "turned away" not in stowgate("source", "list").err
 
 
 LOOKS = [
@@ -319,7 +335,7 @@ def test_hold_and_release_and_what_their_state_does_not_allow(stowgate: Stowgate
         first, second = (line["id"] for line in stowgate("queue", "list", "--json").lines if line["state"] == "waiting")
         done = stowgate("queue", "hold", first[:6].upper())
         assert (done.code, done.out) == (0, f"{first}\n")
-        assert "1 done, 0 left as they were. It is in the audit log." in done.err
+        assert "1 done. It is in the audit log." in done.err
         again = stowgate("queue", "hold", first, second)
         assert (again.code, again.out) == (Exit.PARTLY, f"{second}\n")
         assert again.err.startswith(f"{first}: the state of this item does not allow that")
@@ -492,7 +508,7 @@ def test_a_socket_that_a_dead_gateway_left_is_in_nobodys_way(stowgate: Stowgate,
 
 
 def test_the_first_broken_audit_record_is_named(stowgate: Stowgate, unit: Path) -> None:
-    assert "all as they were written" in stowgate("audit", "verify").out
+    assert stowgate("audit", "verify").out == "1 record, as it was written.\n"
     log = unit / "spool" / "audit.log"
     data = bytearray(log.read_bytes())
     data[data.index(b"started")] ^= 1
@@ -505,7 +521,7 @@ def test_the_first_broken_audit_record_is_named(stowgate: Stowgate, unit: Path) 
 def test_the_audit_log_is_exported_as_lines_or_a_table_and_never_over_a_file(stowgate: Stowgate, unit: Path) -> None:
     assert stowgate("audit", "export", "log.csv", "--format", "csv").code == 0
     assert (unit / "log.csv").read_text().startswith("n,at,")
-    one_line(stowgate("audit", "export", "log.csv"), "output_unwritable", Exit.USAGE)
+    one_line(stowgate("audit", "export", "log.csv"), "output_exists", Exit.USAGE)
 
 
 def test_a_missing_key_is_exit_code_12(stowgate: Stowgate, unit: Path) -> None:
@@ -541,6 +557,16 @@ def test_a_rotated_key_opens_the_spool_and_the_old_one_does_not(stowgate: Stowga
     assert len(files(unit / "out")) == 2
     (unit / "unit.key").write_bytes(old)
     assert stowgate("queue", "export", "again").code == Exit.KEY
+
+
+@pytest.mark.parametrize("to", ["file:unit.key", "file:copy.key"])
+def test_a_key_is_not_changed_for_itself(stowgate: Stowgate, unit: Path, to: str) -> None:
+    shutil.copy(unit / "unit.key", unit / "copy.key")
+    done = stowgate("keys", "rotate", "--to", to)
+    assert done.code == Exit.USAGE and "that is the key it has already" in done.err
+    assert done.out == "" and stowgate("queue", "export", "out").code == 0
+    fresh = stowgate("keys", "rotate", "--to", "file:new.key")
+    assert fresh.code == 0 and "epoch key wrapped anew" in fresh.out
 
 
 def test_keys_are_not_rotated_under_a_gateway_that_runs(stowgate: Stowgate, unit: Path) -> None:
@@ -586,7 +612,7 @@ def test_an_answer_that_makes_no_configuration_writes_nothing(
     answers.write_text('TRUCK7\nSTOWGATE\nnot a port\n\n"quotes"\n')
     monkeypatch.setattr("sys.stdin", answers.open())
     done = stowgate("init")
-    assert done.code == Exit.CONFIGURATION
+    assert done.code == Exit.INTERRUPTED, "it asks again, and nobody answers any more"
     assert [path.name for path in tmp_path.iterdir()] == ["answers"]
 
 
@@ -604,10 +630,28 @@ def test_check_finds_every_problem_in_one_go(stowgate: Stowgate, unit: Path) -> 
         "spool_permissions", "spool_reserve", "key_permissions", "port_unavailable", "folder_missing",
     }  # fmt: skip
     assert done.code == Exit.CONFIGURATION
-    assert "5 problem(s)" in done.out
+    assert "5 problems and" in done.out
     for line in lines:
         assert line["said"]
         assert line["mark"] == "ok" or line["fix"] or line["code"] in line["said"] or line["means"] or line["code"]
+
+
+def test_check_finds_a_key_that_cannot_be_made_and_a_start_that_fails_makes_none(
+    stowgate: Stowgate, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "stowgate.toml").write_text(TOML.replace("file:unit.key", "file:nowhere/unit.key"))
+    wrong = {line["what"]: line["code"] for line in stowgate("check", "--json").lines if line["mark"] == "problem"}
+    assert wrong == {"unit key": "key_unwritable"}
+    assert stowgate("check").code == Exit.KEY == stowgate("run").code
+    (tmp_path / "taken").touch()
+    (tmp_path / "stowgate.toml").write_text(TOML.replace('path = "spool"', 'path = "taken"'))
+    one_line(stowgate("run"), "spool_unwritable", Exit.CONFIGURATION)
+    assert not (tmp_path / "unit.key").exists()
+
+
+def test_without_a_configuration_the_way_to_a_first_one_is_said(stowgate: Stowgate) -> None:
+    assert "`stowgate init`" in stowgate("status").err
 
 
 def test_check_warns_of_a_spool_in_memory(stowgate: Stowgate, tmp_path: Path) -> None:
@@ -689,6 +733,64 @@ def test_the_conformance_statement_is_that_of_the_configuration(stowgate: Stowga
         assert line.count("|") in (0, 4), line  # tables have three columns
 
 
+WAYS_OUT = """
+[commitment]
+listen = "127.0.0.1:0"
+[[dest]]
+name = "pacs"
+kind = "dimse"
+host = "pacs.example"
+port = 104
+called = "PACS"
+calling = "TRUCK07"
+[[dest]]
+name = "vna"
+kind = "dimse"
+host = "vna.example"
+port = 2762
+called = "VNA"
+ask = "commitment"
+tls = {}
+[[dest]]
+name = "web"
+kind = "stow"
+url = "https://web.example/dicom-web"
+auth = "env:OUR_TOKEN"
+[[dest]]
+name = "nas"
+kind = "folder"
+path = "nas"
+"""
+
+
+def test_the_conformance_statement_tells_of_every_destination_and_what_is_used_there(
+    stowgate: Stowgate, unit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUR_TOKEN", "a-secret-that-nobody-sees")
+    before = stowgate("conformance").out
+    for service in ("Verification", "Storage (C-STORE)", "Query/Retrieve - FIND", "Studies Web Service, Store"):
+        assert re.search(rf"^\| {re.escape(service)}.* \| no \| no \|$", before, re.MULTILINE), service
+    with (unit / "stowgate.toml").open("a") as file:
+        file.write(WAYS_OUT)
+    text = stowgate("conformance").out
+    for service in (
+        "Verification", "Storage (C-STORE)", "Query/Retrieve - FIND", "Query/Retrieve - GET",
+        "Storage Commitment Push Model", "Studies Web Service, Store (STOW-RS)",
+        "Studies Web Service, Search (QIDO-RS)", "Studies Web Service, Retrieve (WADO-RS)",
+    ):  # fmt: skip
+        assert f"| {service} | yes | no |" in text
+    for said in (
+        "### PACS (destination pacs)", "calls AE title `PACS` as `TRUCK07`, without TLS", "by C-FIND",
+        "### VNA (destination vna)", "calls AE title `VNA` as `STOWGATE`, TLS", "N-EVENT-REPORT",
+        "### https://web.example/dicom-web (destination web)", "Destination nas (kind folder)", "with a bearer token",
+        "`1.2.840.10008.5.1.4.1.2.2.3`", "`1.2.840.10008.1.20.1`", "### Reports of storage commitment",
+    ):  # fmt: skip
+        assert said in text
+    assert "a-secret" not in text and "OUR_TOKEN" not in text
+    for line in text.splitlines():
+        assert line.count("|") in (0, 4), line
+
+
 def test_the_demonstration_moves_within_15_seconds_and_leaves_nothing(tmp_path: Path) -> None:
     began = time.monotonic()
     demo = subprocess.Popen(
@@ -711,6 +813,13 @@ def test_the_demonstration_moves_within_15_seconds_and_leaves_nothing(tmp_path: 
     assert all("link CUT" in line for line in lines[cut + 1 : back]) and any("link up" in line for line in lines[back:])
 
 
+def test_a_demonstration_of_which_nothing_arrived_says_that_nothing_could_be_compared() -> None:
+    assert _equal(0, 0, 3) == (
+        "The hospital has 3; nothing has been proved to have arrived yet that could be compared."
+    )
+    assert _equal(2, 2, 2) == "The hospital has 2; 2 of 2 are equal byte for byte."
+
+
 def test_a_demonstration_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
     demo = subprocess.Popen(
         [COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -721,6 +830,7 @@ def test_a_demonstration_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
     demo.send_signal(signal.SIGTERM)
     _, said = demo.communicate(timeout=60)
     assert demo.returncode == Exit.INTERRUPTED
+    assert said.endswith("Stopped. The folder of the demonstration is deleted; nothing of it stays.\n")
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 

@@ -232,8 +232,8 @@ def test_whatever_is_sent_to_the_socket_the_next_command_is_served(stowgate: Sto
 )  # fmt: skip
 def test_an_answer_that_makes_no_configuration_leaves_nothing_behind(tmp_path: Path, answers: str) -> None:
     done = typed(tmp_path, answers, "init")
-    assert done.code == Exit.CONFIGURATION, done
-    assert "bad_setting" in done.err
+    assert done.code == Exit.INTERRUPTED, "it is asked again, and then nobody answers any more"
+    assert "Error: " in done.err
     assert "/tmp/" not in done.err.replace(str(tmp_path), "")
     assert files(tmp_path) == {}
 
@@ -277,7 +277,7 @@ path = "/dicom-web"
     assert any(line["mark"] == "warning" and line["what"] == "callers of tls" for line in done.lines)
     human = stowgate("check").out
     assert human.count("PROBLEM") >= len(found) - 1
-    assert "problem(s)" in human.splitlines()[-1]
+    assert " problem" in human.splitlines()[-1]
 
 
 def test_a_source_that_does_not_answer_is_said(stowgate: Stowgate, config: Path) -> None:
@@ -286,7 +286,9 @@ def test_a_source_that_does_not_answer_is_said(stowgate: Stowgate, config: Path)
     assert stowgate("source", "test", "drop").code == Exit.DONE
     (config.parent / "in").rmdir()
     assert stowgate("source", "test", "drop").code == Exit.PARTLY
-    assert "there is no [[source]] called nope" in says(stowgate("source", "test", "nope"), "bad_setting", 10)
+    assert "no [[source]] is called nope; there is: ct, drop" in says(
+        stowgate("source", "test", "nope"), "unknown_name", 2
+    )
     config.write_text(config.read_text() + '[[source]]\nname = "up"\nkind = "stow"\npath = "/dicom-web"\n')
     assert stowgate("source", "test", "up").out == "up: It listens nowhere: set [web] listen.\n"
 

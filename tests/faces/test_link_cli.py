@@ -39,7 +39,7 @@ def test_what_is_sent_passes_and_is_counted() -> None:
 )
 def test_what_cannot_be_done_is_said(stowgate: Stowgate, words: tuple[str, ...]) -> None:
     done = stowgate("link", *words, "--seconds", "0")
-    assert done.code == 10 and "bad_setting" in done.err
+    assert done.code == 2 and "Invalid value for" in done.err
 
 
 def test_a_trace_of_ones_own_is_read_and_a_wrong_line_is_named(stowgate: Stowgate, tmp_path: Path) -> None:

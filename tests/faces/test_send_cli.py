@@ -80,6 +80,16 @@ def test_a_folder_goes_to_the_place_that_is_named_and_to_no_other(
     assert not [one for one in CANARIES if one in done.out + done.err]
 
 
+@pytest.mark.parametrize("command", [("send",), ("deid",)], ids=str)
+def test_whoever_sends_first_is_told_of_the_keys_that_were_made_and_to_back_them_up(
+    config: Path, stowgate: Stowgate, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    said = stowgate(*command, tmp_path / "in", "--dest", "nas").err
+    assert f"The unit's key was made: {tmp_path}/unit.key. Back this up: without it" in said
+    assert "A project key was made: spool/project.key. Back this up: without it" in said
+    assert "was made" not in stowgate(*command, tmp_path / "in", "--dest", "nas").err
+
+
 def test_every_input_has_its_line_and_the_counts_add_up(either: Path, stowgate: Stowgate, tmp_path: Path) -> None:
     (tmp_path / "in" / "x.txt").write_text("no image")
     (tmp_path / "in" / "us.dcm").write_bytes(identified(9, sop_class=US, modality="US"))

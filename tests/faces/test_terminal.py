@@ -122,6 +122,29 @@ def test_ctrl_c_at_the_terminal_leaves_with_130_and_one_sentence(tmp_path: Path)
     assert {Path(name).suffix for name in files(tmp_path / "out")} == {".dcm"}
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_status_that_is_watched_has_the_time_and_is_drawn_in_place_on_a_terminal(
+    tmp_path: Path, terminal: bool
+) -> None:
+    (tmp_path / "stowgate.toml").write_text('[spool]\npath = "spool"\n')
+    ours, theirs = pty.openpty() if terminal else os.pipe()
+    if terminal:
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    watching = subprocess.Popen(
+        [COMMAND, "status", "--watch"], cwd=tmp_path, stdout=theirs, stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    while said.count(b"does not run") < 2:
+        said += os.read(ours, 65536)
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(20) == 0
+    os.close(ours)
+    assert len(re.findall(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", said)) == 2
+    assert (b"\x1b[1A" in said) is terminal, "the cursor goes up again"
+
+
 def test_completion_is_offered_and_knows_the_commands() -> None:
     shown = subprocess.run(
         [COMMAND], env={**os.environ, "_STOWGATE_COMPLETE": "source_bash"}, capture_output=True, text=True, check=False

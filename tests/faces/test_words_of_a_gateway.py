@@ -153,10 +153,29 @@ def test_an_answer_is_taken_as_it_is_typed(tmp_path: Path, answers: str) -> None
     assert [one.ae for one in scanner.allow] == [calling][: bool(calling)]  # type: ignore[union-attr]
 
 
-def test_an_answer_that_is_wrong_is_named_without_a_line_of_a_file_that_is_not_there(tmp_path: Path) -> None:
-    done = typed(tmp_path, "n" * 17 + "\nA\n104\n\nin\n", "init")
-    assert "([unit] name may have at most 16 characters; nothing was written)" in done.err
-    assert "line" not in done.err.replace("Correct the line", "")
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ("{}\nU\nA\n104\n\nin\n".format("n" * 24), "it has at most 16 characters"),
+        ("a\x07b\nU\nA\n104\n\nin\n", "control characters cannot be part of it"),
+        ("U\n{}\nA\n104\n\nin\n".format("A" * 17), "it has at most 16 characters"),
+        ("U\nA\nabc\n104\n\nin\n", "a port that a scanner could call is a number from 1 to 65535"),
+        ("U\nA\n00\n104\n\nin\n", "a port that a scanner could call is a number from 1 to 65535"),
+        ("U\nA\n99999\n104\n\nin\n", "a port that a scanner could call is a number from 1 to 65535"),
+        ("U\nA\n104\nCT\n10.1.1.300\n10.1.1.30\nin\n", "it is an address or a network such as"),
+        ("U\nA\n104\n\ni\x1bn\nin\n", "control characters cannot be part of it"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_asked_for_again_at_once_with_the_reason(
+    tmp_path: Path, answers: str, reason: str
+) -> None:
+    done = typed(tmp_path, answers, "init")
+    assert done.code == Exit.DONE, done
+    assert f"Error: {reason}" in done.err and done.err.count("Error: ") == 1
+    settings = load(tmp_path / "stowgate.toml", environ={})
+    scanner, drop, _ = settings.source
+    assert (settings.unit.name, scanner.ae, drop.path) == ("U", "A", tmp_path / "in")  # type: ignore[union-attr]
+    assert scanner.listen.endswith(":104")  # type: ignore[union-attr]
 
 
 def test_init_says_what_to_do_where_nobody_answers(tmp_path: Path) -> None:
@@ -188,7 +207,7 @@ def test_what_a_gateway_lacks_is_one_problem_each(stowgate: Stowgate, tmp_path: 
     assert done.out.count("PROBLEM") == 2
     assert "A gateway needs [spool] path" in done.out
     assert "A gateway needs at least one [[source]]" in done.out
-    assert "2 problem(s)" in done.out
+    assert "2 problems" in done.out
 
 
 def test_a_spool_that_is_no_folder_is_one_problem(stowgate: Stowgate, tmp_path: Path) -> None:
@@ -265,10 +284,3 @@ def test_a_folder_that_cannot_be_entered_does_not_pass_its_test(ran: Path) -> No
 def test_a_configuration_that_cannot_be_read_is_said_as_one_that_is_not_there(ran: Path) -> None:
     ran.chmod(0)
     says(unprivileged(ran.parent, "status"), "settings_unreadable", Exit.CONFIGURATION)
-
-
-def test_init_takes_no_port_that_nobody_could_call(tmp_path: Path) -> None:
-    done = typed(tmp_path, "U\nA\n00\n\nin\n", "init")
-    assert done.code == Exit.CONFIGURATION, done
-    assert "port 0 is no port that a scanner could call; nothing was written" in done.err
-    assert not files(tmp_path)

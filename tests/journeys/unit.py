@@ -186,7 +186,7 @@ class Unit:
         """The conservation line; it adds up, whenever it is asked."""
         code, said = self.command("status", "--json")
         assert code == 0
-        line = {name: count for name, count in json.loads(said).items() if isinstance(count, int)}
+        line = {name: count for name, count in json.loads(said).items() if type(count) is int}
         assert line["received"] == sum(line.values()) - line["received"], line
         return line
 

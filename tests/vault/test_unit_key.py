@@ -79,14 +79,19 @@ class TestFile:
         assert (made, made_again) == (True, False)
         assert key == again
         assert stat.S_IMODE((tmp_path / "unit.key").stat().st_mode) == 0o600
-        assert not spool.exists()
+        assert list(spool.iterdir()) == [], "it is made first: no key is left over where it cannot be"
 
     def test_what_a_dead_process_left_beside_it_goes(self, tmp_path: Path, spool: Path) -> None:
         obtain_unit_key("file:unit.key", spool, ring(tmp_path))
         for name in (".unit.key.0123.part", ".unit.key.new.0123.part", ".other.key.0123.part", "unit.key.part"):
             (tmp_path / name).write_text("half")
         obtain_unit_key("file:unit.key", spool, ring(tmp_path))
-        assert {path.name for path in tmp_path.iterdir()} == {"unit.key", ".other.key.0123.part", "unit.key.part"}
+        assert {path.name for path in tmp_path.iterdir()} == {
+            "unit.key",
+            ".other.key.0123.part",
+            "unit.key.part",
+            "spool",
+        }
 
     def test_a_lost_key_is_not_replaced_by_one_that_opens_nothing(self, tmp_path: Path, spool: Path) -> None:
         used(spool)

@@ -17,7 +17,7 @@ from stowgate.faces.disk import existing, file_system, fsync_seconds
 from stowgate.faces.result import Result
 from stowgate.faces.service import listen_of, plan_of
 from stowgate.settings import Settings, needs
-from stowgate.settings_gateway import is_loopback
+from stowgate.settings_gateway import bytes_of, is_loopback
 from stowgate.store.lock import is_held
 from stowgate.store.room import Room, free_of, room_of
 
@@ -38,19 +38,8 @@ def checkup(settings: Settings, base: Path) -> Iterator[Result]:
         if settings.spool.path
         else ((), ())
     )
-    for look in (
-        _parts,
-        *disk,
-        _clock,
-        *keys,
-        _ports,
-        _commitment,
-        _certificates,
-        _web,
-        _folders,
-        destinations,
-        _alerts,
-    ):
+    rest = (_ports, _commitment, _certificates, _web, _folders, destinations, _alerts)
+    for look in (_parts, *disk, _clock, *keys, *rest):
         what = look.__name__.lstrip("_").replace("_", " ")
         try:
             yield from look(settings, base)
@@ -103,9 +92,9 @@ def _spool(settings: Settings, _: Path) -> Iterator[Result]:
         )  # fmt: skip
 
 
-def _room(settings: Settings, base: Path) -> Iterator[Result]:
+def _room(settings: Settings, _: Path) -> Iterator[Result]:
     free = free_of(existing(_folder(settings)))
-    reserve = plan_of(settings, base).reserve
+    reserve = bytes_of(settings.spool.reserve)
     files = "" if free.files is None else f", {free.files:,} files"
     said = f"{free.bytes / 2**30:.1f} GiB free{files}; intake leaves {reserve / 2**30:.1f} GiB."
     if room_of(free, reserve) is Room.OPEN:
@@ -159,7 +148,13 @@ def _keys(settings: Settings, base: Path) -> Iterator[Result]:
     fresh = reference.startswith("file:") and not (base / reference.removeprefix("file:")).exists()
     if spool.exists() and not _is_ours(spool):
         return  # that was said of the spool
-    if fresh and not has_epochs(spool):
+    folder = (base / Path(reference.removeprefix("file:")).expanduser()).parent
+    if fresh and not has_epochs(spool) and not _is_ours(folder):
+        yield Result(
+            "unit key", "problem", f"{folder} is not there, or cannot be written.", "The key cannot be made there.",
+            "Make the folder, or name another place in [spool] key.", "key_unwritable",
+        )  # fmt: skip
+    elif fresh and not has_epochs(spool):
         yield Result("unit key", "ok", "It is made at the first start; back it up then.")
     elif reference == "passphrase":
         yield Result("unit key", "ok", "The passphrase is asked for at the start.")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stowgate.errors import Misconfigured
+from stowgate.faces.counting import as_written
 from stowgate.faces.result import Result
 from stowgate.settings import Settings
 
@@ -77,7 +78,11 @@ def audit_log(settings: Settings, _: Path) -> Iterator[Result]:
     if verdict.fault:
         yield _broken(f"It is not what was written, from record {verdict.number} on.")
     else:
-        yield Result("audit log", "ok", f"{verdict.records} records, all as they were written.")
+        yield Result(
+            "audit log",
+            "ok",
+            as_written(verdict.records),
+        )
 
 
 def _broken(said: str) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stowgate.dicom.charset import TERMS
+from stowgate.faces.conformance_delivery import folders, sections, security, used
 from stowgate.faces.service import plan_of
 from stowgate.ingest.calls import MAX_PDU
 from stowgate.ingest.cstore_status import CLASS_DIFFERS, CLASS_NOT_TAKEN, FAILURE, NO_ROOM, NOT_UNDERSTOOD, SUCCESS
@@ -38,19 +39,18 @@ def _parts(settings: Settings, version: str) -> Iterator[str]:
         "Stowgate takes composite instances into custody, de-identifies them by PS3.15 Annex E and keeps the result "
         "for delivery. This statement was made from the configuration of one gateway.\n"
     )
-    yield "| service | user (SCU) | provider (SCP) |\n| --- | --- | --- |"
     dimse = [one for one in settings.source if isinstance(one, Dimse)]
     stow = [one for one in settings.source if isinstance(one, Stow)]
-    yield f"| Verification | no | {'yes' if dimse else 'no'} |"
-    yield f"| Storage (C-STORE) | no | {'yes' if dimse else 'no'} |"
-    yield f"| Studies Web Service, Store (STOW-RS) | no | {'yes' if stow else 'no'} |"
-    yield "| Query/Retrieve, Storage Commitment, Worklist, MPPS | no | no |\n"
+    yield from _services(settings, bool(dimse), bool(stow))
     yield "## N.4 Application entities\n"
     for source in dimse:
         yield from _entity(source)
     for web in stow:
         yield from _web(web, settings)
+    yield from sections(settings)
     yield "## N.5 Media interchange\n\nFiles by PS3.10 are read from watched folders. No DICOMDIR is passed on.\n"
+    if media := "\n".join(folders(settings)):
+        yield f"{media}\n"
     yield (
         "## N.6 Character sets\n\n"
         + ", ".join(f"`{term}`" for term in TERMS if term)
@@ -73,7 +73,31 @@ def _parts(settings: Settings, version: str) -> Iterator[str]:
             f"`{one.policy.digest}`."
         )
     yield ""
-    yield f"Implementation Class UID `{IMPLEMENTATION_CLASS}`, Implementation Version Name `{IMPLEMENTATION_VERSION}`."
+    yield f"Implementation Class UID `{IMPLEMENTATION_CLASS}`, Implementation Version Name `{IMPLEMENTATION_VERSION}`,"
+    yield "in the files that are made of what came in; associations that we request name those of pynetdicom."
+
+
+def _services(settings: Settings, dimse: bool, stow: bool) -> Iterator[str]:
+    """The table of PS3.2 N.1: what this configuration uses and what it provides; what it does not have is a no."""
+    uses = used(settings)
+    yield "| service | user (SCU) | provider (SCP) |\n| --- | --- | --- |"
+    for name, is_used, is_provided in (
+        ("Verification", uses["echo"], dimse),
+        ("Storage (C-STORE)", uses["store"], dimse),
+        ("Query/Retrieve - FIND", uses["find"], False),
+        ("Query/Retrieve - GET", uses["get"], False),
+        ("Storage Commitment Push Model", uses["commitment"], False),
+        ("Studies Web Service, Store (STOW-RS)", uses["stow"], stow),
+        ("Studies Web Service, Search (QIDO-RS)", uses["qido"], False),
+        ("Studies Web Service, Retrieve (WADO-RS)", uses["wado"], False),
+        ("Query/Retrieve - MOVE, Worklist, MPPS", False, False),
+    ):
+        yield f"| {name} | {_word(is_used)} | {_word(is_provided)} |"
+    yield ""
+
+
+def _word(has: bool) -> str:
+    return "yes" if has else "no"
 
 
 def _entity(source: Dimse) -> Iterator[str]:
@@ -117,4 +141,5 @@ def _security(settings: Settings) -> Iterator[str]:
     if settings.web.listen:
         speaks = "speaks TLS 1.2 or newer" if settings.web.certificate else "listens without TLS"
         yield f"- The web server {speaks} and asks for {'a bearer token' if settings.web.token else 'no token'}."
+    yield from security(settings)
     yield "- Instances are encrypted at rest (AES-256-GCM); acts of persons are in a tamper-evident audit log.\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stowgate.errors import Temporary
+from stowgate.faces.counting import counted
 from stowgate.gateway import acts, control
 from stowgate.gateway.acts import Done
 from stowgate.gateway.sending import CODE, ITEM
@@ -121,20 +122,16 @@ class Dispatch:
         """How far it is, in a line."""
         far = [self._far(id) for id in self.items]
         there, stopped = sum(one == 3 for one in far), sum(one == 4 for one in far)
-        return (
-            f"{there:,} of {len(far):,} {'is' if len(far) == 1 else 'are'} there"
-            + (f", {stopped:,} stopped" if stopped else "")
-            + "."
-        )
+        verb = "is" if len(far) == 1 else "are"
+        return f"{there:,} of {len(far):,} {verb} there" + (f", {stopped:,} stopped" if stopped else "") + "."
 
     def taken(self) -> str:
         """What was taken in, in a sentence."""
         number = len(self.items)
         if not number:
             return f"No DICOM object was found there; nothing goes to {self._destination}."
-        if number == 1:
-            return f"1 object is safe and goes to {self._destination}."
-        return f"{number:,} objects are safe and go to {self._destination}."
+        verbs = ("is", "goes") if number == 1 else ("are", "go")
+        return f"{counted(number, 'object')} {verbs[0]} safe and {verbs[1]} to {self._destination}."
 
     def hindered(self) -> str:
         """Why nothing arrives there now, "" where nothing is known to keep it."""
@@ -190,8 +187,17 @@ class Dispatch:
 
 
 @contextmanager
-def dispatch(settings: Settings, base: Path, destination: str, passphrase: Callable[[], str]) -> Iterator[Dispatch]:
-    """By the gateway that runs; where none does, this process is one until the end of the block."""
+def dispatch(
+    settings: Settings,
+    base: Path,
+    destination: str,
+    passphrase: Callable[[], str],
+    made: Callable[[Path], None] = lambda _: None,
+) -> Iterator[Dispatch]:
+    """By the gateway that runs; where none does, this process is one until the end of the block.
+
+    made -- told of each key file that was made: whoever sends first has to back them up
+    """
     from stowgate.faces.service import hands_of, plan_of
     from stowgate.gateway.opened import opened
 
@@ -199,7 +205,7 @@ def dispatch(settings: Settings, base: Path, destination: str, passphrase: Calla
     if spool.exists() and is_held(spool):
         yield Dispatch(destination, lambda names: _asked(spool, names), lambda: read_custody(spool / LEDGER))
         return
-    with opened(plan_of(settings, base), ask=passphrase) as gateway:
+    with opened(plan_of(settings, base), ask=passphrase, made=made) as gateway:
         hands, actor = hands_of(settings, gateway), control.account(os.getuid())
         yield Dispatch(destination, lambda names: acts.send(hands, names, actor), lambda: nullcontext(gateway.ledger))
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stowgate.analyse.fleet import JudgedImage, JudgedScanner, Verdict
 from stowgate.analyse.plots_fleet import drift_figure, montage_figure, scatter_figure
+from stowgate.faces.counting import counted
 from stowgate.qc_run import Quality
 from stowgate.reasons import REASONS
 from stowgate.verify.page import template
@@ -55,7 +56,8 @@ def words_of(verdict: Verdict) -> tuple[str, str, str]:
     """Word, sentence and tone of how the fleet stands."""
     alerts = sum(one.alert for one in verdict.scanners)
     odd = sum(image.outlier for image in verdict.images)
-    told = f"{len(verdict.images):,} images of {len(verdict.scanners):,} scanners; {odd:,} unlike the rest."
+    whose = f"{counted(len(verdict.images), 'image')} of {counted(len(verdict.scanners), 'scanner')}"
+    told = f"{whose}; {odd:,} unlike the rest."
     if not verdict.images:
         return "Nothing to judge", "There was no picture that could be looked at.", "calm"
     if alerts:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from stowgate.deident.profile import policy_from
+from stowgate.deident.overrides import meant
+from stowgate.deident.profile import PROFILES, policy_from
 from stowgate.errors import Misconfigured
+from stowgate.faces.known import known
 from stowgate.policy import Override, Policy
 from stowgate.settings import Deid, Profile, Settings
 
@@ -22,6 +24,8 @@ def policy_of(
     Pixels, gate and the name of the unit are the same for everybody. Raises `Misconfigured` as `policy_from` does.
     """
     asked = table or settings.deid
+    if not (profile or asked.profile in PROFILES):  # nobody typed it: the file is wrong, not the command line
+        raise Misconfigured("bad_setting", f'profile = "{asked.profile}"{meant(asked.profile, PROFILES)}')
     return policy_from(
         profile or asked.profile,
         asked.retain if retain is None else retain,
@@ -43,8 +47,5 @@ def recipients(settings: Settings) -> Iterator[tuple[Profile, Policy]]:
 
 
 def named(settings: Settings, name: str) -> Profile:
-    """The [[profile]] of this name; Misconfigured("bad_setting") where there is none."""
-    found = next((one for one in settings.profile if one.name == name), None)
-    if found is None:
-        raise Misconfigured("bad_setting", f"there is no [[profile]] called {name}")
-    return found
+    """The [[profile]] of this name; Misconfigured("unknown_name") where there is none."""
+    return known(name, "profile", settings.profile)

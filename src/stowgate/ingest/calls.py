@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stowgate import events
 from stowgate.errors import StowgateError
 from stowgate.ingest.cstore_status import status_of
-from stowgate.ingest.dimse_settings import VERIFICATION, Dimse
+from stowgate.ingest.dimse_settings import TRIAL, VERIFICATION, Dimse
 from stowgate.ingest.fragments import Announcement, Fragments
 from stowgate.ingest.peek import FIRST, peek
 from stowgate.ingest.source import Announced, Arrival, BrokenOff, Intake, Outcome, Refused
@@ -113,7 +113,7 @@ class Calls:
     def judge(self, calling: str, called: str, address: str) -> tuple[int, int, int] | None:
         """See `waiting_room.Judge`. Whoever is on the list and calls us is welcome, nobody else; it never waits."""
         if not self.settings.allows(calling, address):
-            if self._to_list.acquire(blocking=False):
+            if calling != TRIAL and self._to_list.acquire(blocking=False):
                 self._list.submit(self._listed, calling, address)
             self._tell(events.CallerTurnedAway(self.settings.name))
             return _UNRECOGNISED

@@ -19,6 +19,10 @@ class _Section(BaseModel):
 AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")]
 
 
+TRIAL = "STOWGATE_TEST"
+"""Who a source is called as by whoever tries it out here; its being turned away is nobody's matter."""
+
+
 def address_of(text: str) -> tuple[str, int]:
     """Host without brackets and port of "HOST:PORT"; ValueError for a port there cannot be."""
     host, _, port = text.rpartition(":")

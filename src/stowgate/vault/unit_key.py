@@ -47,7 +47,8 @@ class Keyring(NamedTuple):
 def obtain_unit_key(reference: str, spool: Path, ring: Keyring = Keyring()) -> tuple[UnitKey, bool]:  # noqa: B008
     """The unit key, and whether its file was made just now.
 
-    A missing file is made on first use. A spool that holds epochs once had a key: then Misconfigured("key_missing").
+    A missing file is made on first use, once the spool's folder is there. A spool that holds epochs once had a key:
+    then Misconfigured("key_missing").
     """
     kind, _, name = reference.partition(":")
     made = False
@@ -56,8 +57,16 @@ def obtain_unit_key(reference: str, spool: Path, ring: Keyring = Keyring()) -> t
         if os.path.lexists(path):
             sweep(path)
         elif not has_epochs(spool):
+            _prepared(spool)  # a key for a spool that cannot be would be left over
             made = written_first(UnitKey.new().render().encode(), path)
     return load_unit_key(reference, spool, ring), made
+
+
+def _prepared(spool: Path) -> None:
+    try:
+        state.prepare(spool)
+    except Misconfigured as error:
+        raise Misconfigured(error.code.replace("state_", "spool_"), error.place) from None
 
 
 def load_unit_key(reference: str, spool: Path, ring: Keyring = Keyring()) -> UnitKey:  # noqa: B008

@@ -169,7 +169,9 @@ def summary_lines(summary: Summary) -> list[str]:
             lines.append(f"  {count:>7,}  {code}: {reason.sentence} {reason.advice}".rstrip())
     if summary.findings:
         total = sum(summary.findings.values())
-        lines += ["", f"{total:,} findings of {len(summary.findings)} kinds in the originals; the report lists them."]
+        kinds = len(summary.findings)
+        told = f"{total:,} finding{'s' * (total != 1)} of {kinds} kind{'s' * (kinds != 1)} in the originals"
+        lines += ["", f"{told}; the report lists them."]
     lines += ["", f"{_pace(summary)}; policy {summary.policy[:16]}, {_profile(summary)}."]
     return lines
 

@@ -9,12 +9,15 @@ from stowgate.errors import Rejected, StowgateError
 from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.faces.cli.show import say, tell, version
 
+_STOPPED = "Stopped. What was finished stays; run the same command again to go on. Nothing was lost."
+_DEMO = "Stopped. The folder of the demonstration is deleted; nothing of it stays."
+
 
 def run() -> int:
     """Carry out the command line; the exit code."""
     code = _carried_out(sys.argv[1:])
     if code == Exit.INTERRUPTED:
-        say("Stopped. What was finished stays; run the same command again to go on. Nothing was lost.")
+        say(_DEMO if sys.argv[1:2] == ["demo"] else _STOPPED)
     return code
 
 

@@ -14,6 +14,7 @@ from stowgate.errors import Misconfigured, disk_code
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, has_run, settings_of, spool_of
+from stowgate.faces.counting import as_written
 
 if TYPE_CHECKING:
     from stowgate.observe.audit_check import Verdict
@@ -93,7 +94,7 @@ def verify(
     settings = settings_of(config)
     verdict = checked(spool_of(settings), _key(settings), at_least)
     if not verdict.fault:
-        typer.echo(f"{verdict.records} records, all as they were written.")
+        typer.echo(as_written(verdict.records))
     return _exit_of(verdict)
 
 
@@ -118,6 +119,8 @@ def export(
         with file.open("x", encoding="utf-8") as out:
             while group := list(islice(lines, 1000)):
                 out.writelines(group)
+    except FileExistsError:
+        raise Misconfigured("output_exists", str(file)) from None
     except OSError as error:
         raise Misconfigured(disk_code(error, "output_unwritable"), str(file)) from None
     return _exit_of(checked(spool, key))

@@ -10,6 +10,7 @@ import typer
 
 from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.faces.cli.unit import DEFAULT, Config
+from stowgate.faces.counting import counted
 
 _SIGNS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 
@@ -41,5 +42,6 @@ def check(
 
 def _sum(problems: int, warnings: int) -> str:
     if problems:
-        return f"{problems} problem(s) and {warnings} warning(s). Nothing was changed, and nothing was lost."
-    return f"No problem, {warnings} warning(s): it can run." if warnings else "Everything is as it should be."
+        found = f"{counted(problems, 'problem')} and {counted(warnings, 'warning')}"
+        return f"{found}. Nothing was changed, and nothing was lost."
+    return f"No problem, {counted(warnings, 'warning')}: it can run." if warnings else "Everything is as it should be."

@@ -50,6 +50,7 @@ def app_of(names: Iterable[str] = PLACES) -> typer.Typer:
         help="Take DICOM images in, remove who the patient is, and prove it.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # it would swallow [[dest]] and all else in square brackets
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_root)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 
@@ -36,7 +35,7 @@ def demo(
     from stowgate.link.profiles import PROFILES
 
     if link not in PROFILES:
-        raise Misconfigured("bad_setting", f"--link is one of {', '.join(PROFILES)}")
+        raise typer.BadParameter(f"it is one of {', '.join(PROFILES)}", param_hint="--link")
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, nothing is left behind
     try:
         with TemporaryDirectory(prefix="stowgate-demo-") as name, scene(Path(name), link, seconds) as shown:
@@ -101,7 +100,13 @@ def _summed(shown: Scene, quiet: bool) -> int:
     adds_up = line["received"] == sum(n for name, n in line.items() if name != "received")
     if not quiet:
         say(f"{line['received']} came: {delivered} delivered, {line['waiting']} wait, {line['held']} held, others")
-        say(f"stopped or there before. The hospital has {there}; {same} of {delivered} are equal byte for byte.")
+        say(f"stopped or there before. {_equal(delivered, same, there)}")
         say("Held objects could show who the patient is; a person would decide. Nothing was lost.")
     typer.echo("  ".join(f"{name} {value}" for name, value in line.items()))
     return Exit.DONE if adds_up and same == delivered else Exit.BUG
+
+
+def _equal(delivered: int, same: int, there: int) -> str:
+    if not delivered:
+        return f"The hospital has {there}; nothing has been proved to have arrived yet that could be compared."
+    return f"The hospital has {there}; {same} of {delivered} are equal byte for byte."

@@ -13,6 +13,8 @@ from stowgate.errors import Misconfigured, Temporary
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, confirmed, settings_of, show, view_if_any, view_of
+from stowgate.faces.counting import counted
+from stowgate.faces.known import known, unknown
 from stowgate.lifecycle import Delivery
 
 if TYPE_CHECKING:
@@ -156,21 +158,26 @@ def forget(
     """
     settings = settings_of(config)
     if name in [dest.name for dest in settings.dest]:
-        raise Misconfigured(
-            "bad_setting", f"{name} is a [[dest]] of this configuration; take it out first, or pause it"
-        )
+        said = f"{name} is a [[dest]] of this configuration; take it out first, or pause it"
+        raise typer.BadParameter(said, param_hint="NAME")
     with view_of(settings) as view:
-        line = view.deliveries.counts().get(name)
-    if line is None:
-        raise Misconfigured("bad_setting", f"nothing was ever to go to a [[dest]] called {name}")
+        counts = view.deliveries.counts()
+    if name not in counts:
+        raise unknown(name, "[[dest]] that was taken out", counts.keys() - {dest.name for dest in settings.dest})
+    line = counts[name]
     left = sum(line[step] for step in (Delivery.QUEUED, Delivery.SENT, Delivery.ACKNOWLEDGED))
-    if not yes and not confirmed(f"{left:,} objects are still to go to {name}. Give them up?", "Nothing was changed."):
+    still = f"{counted(left, 'object')} {'is' if left == 1 else 'are'} still to go to {name}. Give up?"
+    if left and not yes and not confirmed(still, "Nothing was changed."):
         return Exit.DONE
-    return act(config, "dest_forget", [name])
+    code = act(config, "dest_forget", [name], sums=False)
+    with view_of(settings) as view:
+        given = view.deliveries.counts().get(name, line)[Delivery.REFUSED] - line[Delivery.REFUSED]
+    if given:
+        say(f"{counted(given, 'object')} given up for {name}. It is in the audit log.")
+    elif code == Exit.DONE:
+        say(f"Nothing was still to go to {name}.")
+    return code
 
 
 def _named(name: str, config: Config) -> Dest:
-    found = next((dest for dest in settings_of(config).dest if dest.name == name), None)
-    if found is None:
-        raise Misconfigured("bad_setting", f"there is no [[dest]] called {name}")
-    return found
+    return known(name, "dest", settings_of(config).dest)

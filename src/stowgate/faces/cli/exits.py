@@ -40,6 +40,8 @@ _BY_CODE = {
     "audit_unwritable": Exit.STORAGE,
     "not_confirmed": Exit.USAGE,
     "unknown_item": Exit.USAGE,
+    "output_exists": Exit.USAGE,
+    "unknown_name": Exit.USAGE,
     "no_input": Exit.USAGE,
     "output_unwritable": Exit.USAGE,
     "output_is_input": Exit.USAGE,

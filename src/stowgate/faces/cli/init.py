@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -62,15 +64,13 @@ def init(
     """Write a configuration to begin with; a file that is there is never changed."""
     if config.exists():
         raise Misconfigured("config_exists", str(config))
-    ask = (lambda _, proposed: proposed) if yes else _asked
-    unit = ask("Name of this unit", "UNIT1")
-    ae = ask("AE title that scanners call", "STOWGATE").upper()
-    port = ask("Port that scanners call", "11112")
-    if not port.strip("0"):
-        raise Misconfigured("bad_setting", "port 0 is no port that a scanner could call; nothing was written")
-    calling = ask("AE title of your scanner (empty: allow it later)", "")
-    address = ask("Address of your scanner", "127.0.0.1") if calling else ""
-    folder = ask("Folder to take files from", "in")
+    ask = (lambda _, proposed, __: proposed) if yes else _asked
+    unit = ask("Name of this unit", "UNIT1", _name)
+    ae = ask("AE title that scanners call", "STOWGATE", _title).upper()
+    port = ask("Port that scanners call", "11112", _port)
+    calling = ask("AE title of your scanner (empty: allow it later)", "", _name)
+    address = ask("Address of your scanner", "127.0.0.1", _address) if calling else ""
+    folder = ask("Folder to take files from", "in", _plain)
     text = _TEXT.format(
         unit=_quoted(unit),
         reserve="1GiB",
@@ -126,9 +126,44 @@ def _quoted(answer: str) -> str:
     return json.dumps(answer, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _asked(question: str, proposed: str) -> str:
+def _plain(answer: str) -> str:
+    if not answer.isprintable():
+        raise typer.BadParameter("control characters cannot be part of it")
+    return answer
+
+
+def _name(answer: str) -> str:
+    if len(_plain(answer)) > 16 or not re.fullmatch(r"[ -\[\]-~]*", answer):
+        raise typer.BadParameter("it has at most 16 characters, plain ones and no backslash")
+    return answer.strip()
+
+
+def _title(answer: str) -> str:
+    if not _name(answer):
+        raise typer.BadParameter("an AE title has at least one character that is no blank")
+    return _name(answer)
+
+
+def _port(answer: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,5}", answer) or not 0 < int(answer) < 65_536:
+        raise typer.BadParameter("a port that a scanner could call is a number from 1 to 65535")
+    return str(int(answer))
+
+
+def _address(answer: str) -> str:
     try:
-        return str(typer.prompt(question, default=proposed, err=True))
+        ip_network(answer, strict=False)
+    except ValueError:
+        raise typer.BadParameter(
+            "it is an address or a network such as 192.168.5.20 or 192.168.5.0/24, each number at most 255"
+        ) from None
+    return answer
+
+
+def _asked(question: str, proposed: str, checked: Callable[[str], str]) -> str:
+    """The answer; one that cannot be is asked for again, with the reason."""
+    try:
+        return str(typer.prompt(question, default=proposed, err=True, value_proc=checked))
     except typer.Abort:
         say("\nNothing was written. `stowgate init --yes` asks nothing and takes what is proposed.")
         raise

@@ -12,11 +12,13 @@ import typer
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, has_run, settings_of, spool_of
+from stowgate.faces.counting import counted
 from stowgate.vault.folder import default_folder, key_name, prepare
 from stowgate.vault.key import Key, load, write
 
 if TYPE_CHECKING:
     from stowgate.settings import Settings
+    from stowgate.vault.unit_key import Keyring
 
 app = typer.Typer(
     help="The project key: make it, name it, copy it; a gateway's unit key: rotate it. No key is ever printed.",
@@ -83,12 +85,31 @@ def rotate(
         raise typer.BadParameter("not one of file:PATH, env:NAME, systemd:NAME, passphrase", param_hint="--to")
     base = config.absolute().parent
     place = f"file:{base / to.removeprefix('file:')}" if to.startswith("file:") else to
+    _refuse_the_same(settings, place, Keyring(base))
     _note_rotation(settings)
     changed = change_unit_key(spool_of(settings), settings.spool.key, Keyring(base, ask=asks_passphrase), place)
-    typer.echo(f"{changed.key.id}  {changed.epochs} epoch key(s) wrapped anew")
+    typer.echo(f"{changed.key.id}  {counted(changed.epochs, 'epoch key')} wrapped anew")
     if to:
         say(f'Now set [spool] key = "{to}" in {config.name}: the old key opens nothing any more.')
     say("Back the new key up; nothing of what is held was read or written.")
+
+
+def _refuse_the_same(settings: Settings, place: str, ring: Keyring) -> None:
+    """A key that is changed for itself is not changed, and would be said to open nothing any more."""
+    from stowgate.vault.unit_key import load_unit_key
+
+    now = settings.spool.key
+    if "passphrase" in (place, now) or not place:
+        return  # it would be asked for twice
+    path = Path(place.removeprefix("file:"))
+    if place.startswith("file:") and not path.expanduser().exists():
+        return
+    try:
+        same = load_unit_key(place, spool_of(settings), ring).id == load_unit_key(now, spool_of(settings), ring).id
+    except Misconfigured:
+        return  # whoever changes it says what is wrong
+    if same:
+        raise typer.BadParameter("that is the key it has already; nothing was changed", param_hint="--to")
 
 
 def _note_rotation(settings: Settings) -> None:

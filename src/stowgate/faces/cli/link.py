@@ -32,7 +32,7 @@ def link(
     """Stand between a gateway and a peer as a bad link does: slow, late, away. What passes is not changed or kept."""
     from stowgate.link.thread import relayed
 
-    profile, there, here = _profile(like, trace), _place(target), _place(listen)
+    profile, there, here = _profile(like, trace), _place(target), _place(listen, "--listen")
     until = time.monotonic() + seconds if seconds is not None else float("inf")
     try:
         with relayed(there, profile, here) as relay, suppress(KeyboardInterrupt):
@@ -54,18 +54,18 @@ def _profile(like: str, trace: Path | None) -> Profile:
 
     if trace is None:
         if like not in PROFILES:
-            raise Misconfigured("bad_setting", f"--like is one of {', '.join(PROFILES)}")
+            raise typer.BadParameter(f"it is one of {', '.join(PROFILES)}", param_hint="--like")
         return PROFILES[like]
     try:
         return Profile(trace_of(trace.read_text("utf-8")))
     except OSError:
-        raise Misconfigured("bad_setting", "--trace cannot be read") from None
+        raise typer.BadParameter("it cannot be read", param_hint="--trace") from None
     except ValueError as error:
-        raise Misconfigured("bad_setting", f"--trace: {error}") from None
+        raise typer.BadParameter(str(error), param_hint="--trace") from None
 
 
-def _place(text: str) -> tuple[str, int]:
+def _place(text: str, hint: str = "HOST:PORT") -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
-        raise Misconfigured("bad_setting", "a place is HOST:PORT")
+        raise typer.BadParameter("a place is HOST:PORT", param_hint=hint)
     return host, int(port)

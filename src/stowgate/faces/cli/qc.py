@@ -14,6 +14,7 @@ from stowgate.errors import Misconfigured, StowgateError
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.imaging import written
 from stowgate.faces.cli.show import say
+from stowgate.faces.counting import counted
 from stowgate.look.looker import need_extra
 from stowgate.reasons import REASONS
 
@@ -104,11 +105,13 @@ def _print(quality: Quality) -> None:
         for code in one.reasons:
             typer.echo(f"{'':>23}{code}: {REASONS[code].sentence} {REASONS[code].advice}".rstrip())
     for code, number in sorted(quality.studies.items()):
-        typer.echo(f"{number:,} studies, {code}: {REASONS[code].sentence} {REASONS[code].advice}".rstrip())
+        typer.echo(
+            f"{counted(number, 'study', 'studies')}, {code}: {REASONS[code].sentence} {REASONS[code].advice}".rstrip()
+        )
     for code in verdict.cannot:
         say(f"{code}: {REASONS[code].sentence} {REASONS[code].advice}".rstrip())
     for name, number in sorted(quality.not_grouped.items()):
-        say(f"{number:,} images do not say their {name}, and could not be told apart by it.")
+        say(f"{counted(number, 'image')} without a {name} could not be told apart by it.")
     left = ", ".join(f"{number:,} {code}" for code, number in sorted(quality.left_out.items()))
     if left:
         say(f"Not looked at: {left}.")

@@ -10,6 +10,7 @@ import typer
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.queue import show_
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, confirmed, settings_of, show, view_of
+from stowgate.faces.counting import counted
 from stowgate.lifecycle import State
 
 app = typer.Typer(help="What is quarantined: list it, release it, export it, drop it.", no_args_is_help=True)
@@ -58,6 +59,8 @@ def export(
 @app.command("drop")
 def drop(ids: Ids, config: Config = DEFAULT, yes: Yes = False) -> int:
     """Give items up: their objects are deleted for good, their rows stay and count."""
-    if not yes and not confirmed(f"Delete the objects of {len(ids)} item(s) for good?", "Nothing was deleted."):
+    if not yes and not confirmed(
+        f"Delete the objects of {counted(len(ids), 'item')} for good?", "Nothing was deleted."
+    ):
         return Exit.USAGE
     return act(config, "drop", ids)

@@ -10,7 +10,9 @@ import typer
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, when
-from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, settings_of, show, span_of, view_of
+from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, confirmed, settings_of, show, span_of, view_of
+from stowgate.faces.counting import counted
+from stowgate.faces.known import known
 from stowgate.lifecycle import State
 
 app = typer.Typer(help="What waits: list it, hold it, release it, export it.", no_args_is_help=True)
@@ -123,6 +125,8 @@ def export(
     from stowgate.questions import pages
 
     settings = settings_of(config)
+    if profile:
+        known(profile, "profile", settings.profile)
     if not ids:
         with view_of(settings) as view:
             ids = [row.id for row in pages(view, (State.WAITING,)) if not row.delivered]
@@ -134,6 +138,7 @@ def purge(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Items; all that may go if none.")] = None,
     older: Annotated[str, typer.Option(help="Only what has lain there for so long, such as 12h or 30d.")] = "0h",
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would go; delete nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     config: Config = DEFAULT,
 ) -> int:
     """Delete here what is proved to be at its destinations: an act that is recorded. Rows stay, and count."""
@@ -145,13 +150,21 @@ def purge(
     with view_of(settings) as view:
         found = list(purgeable(view, time.time() - span_of(older)))
     if ids is None and dry_run:
-        typer.echo(f"{len(found)} items would go. Nothing was deleted.")
+        typer.echo(f"{counted(len(found), 'item')} would go. Nothing was deleted.")
         return Exit.DONE
     if dry_run:
         may = [id for id in ids or () if any(one.startswith(id.lower()) for one in found)]
-        typer.echo(f"{len(may)} of these {len(ids or ())} items would go. Nothing was deleted.")
+        typer.echo(f"{len(may)} of {counted(len(ids or ()), 'item')} would go. Nothing was deleted.")
         return Exit.DONE
     if not (ids or found):
         say("Nothing here is proved to be at its destinations.")
         return Exit.DONE
+    if not (ids or yes) and not confirmed(_asks(len(found)), "Nothing was deleted."):
+        return Exit.USAGE
     return act(config, "purge", ids or found)
+
+
+def _asks(number: int) -> str:
+    """Whoever names no item has all of them deleted, and may not know how many that are."""
+    proved = "Each was" if number > 1 else "It was"
+    return f"{proved} proved at its destinations. Delete {counted(number, 'object')} here for good?"

@@ -17,6 +17,7 @@ from stowgate.dicom.normalise import normalise
 from stowgate.dicom.source import FileSource
 from stowgate.faces.cli.asked import policy_and_settings
 from stowgate.faces.cli.exits import Exit
+from stowgate.faces.counting import counted
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
 from stowgate.standard.dictionary import keyword_of
@@ -67,7 +68,7 @@ def _say(places: Counter[tuple[str, str]], files: int, found_in: int) -> None:
         typer.echo(f"{code}: {REASONS[code].sentence}")
         for (_, where), count in sorted(((key, n) for key, n in places.items() if key[0] == code), key=lambda p: -p[1]):
             typer.echo(f"  {count:>7,} x {where}  {_keyword(where)}".rstrip())
-    typer.echo(f"{files:,} files, {found_in:,} with something left." if places else f"{files:,} files, nothing left.")
+    typer.echo(f"{counted(files, 'file')}, {f'{found_in:,} with something left' if places else 'nothing left'}.")
 
 
 def _keyword(where: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, tell
-from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, settings_of
+from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, settings_of, tells_of_keys
 
 if TYPE_CHECKING:
     from stowgate.faces.dispatch import Dispatch
@@ -36,16 +36,14 @@ def send(
     import json
 
     from stowgate.faces.dispatch import dispatch
+    from stowgate.faces.known import known
     from stowgate.ingest.folder import check
 
     settings = settings_of(config)
-    names = [one.name for one in settings.dest]
-    if dest not in names:
-        there = f"there are: {', '.join(names)}" if names else "there is none at all"
-        raise typer.BadParameter(f"there is no [[dest]] called {dest}; {there}", param_hint="--dest")
+    known(dest, "dest", settings.dest)
     check(inputs)
     until = time.monotonic() + timeout if timeout else float("inf")
-    with dispatch(settings, config.absolute().parent, dest, asks_passphrase) as sending:
+    with dispatch(settings, config.absolute().parent, dest, asks_passphrase, tells_of_keys(quiet)) as sending:
         try:
             sending.take(inputs)
             if not quiet:

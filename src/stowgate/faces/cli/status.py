@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stowgate.faces.cli.show import when
 from stowgate.faces.cli.unit import DEFAULT, Config, settings_of, spool_of, view_if_any
 from stowgate.lifecycle import Delivery
 
 if TYPE_CHECKING:
+    from stowgate.settings import Settings
     from stowgate.store.custody_view import CustodyView
 
 _EVERY = 2.0
@@ -24,21 +27,43 @@ def status(
     watch: Annotated[bool, typer.Option(help="Show it again every two seconds, until Ctrl-C.")] = False,
 ) -> None:
     """Show the conservation line of the gateway and of each source, whether it runs or not."""
+    settings = settings_of(config)
+    if not watch:
+        typer.echo(_shown(settings, as_json))
+        return
+    with suppress(KeyboardInterrupt):  # the way out
+        if sys.stdout.isatty() and not as_json:
+            _drawn(settings)
+        while True:
+            typer.echo(_shown(settings, as_json, timed=True))
+            time.sleep(_EVERY)
+
+
+def _drawn(settings: Settings) -> None:
+    """In place, over and over, as watch(1) does it; what was seen last stays there."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(), auto_refresh=False) as page:
+        while True:
+            page.update(Text(_shown(settings, timed=True), no_wrap=True), refresh=True)
+            time.sleep(_EVERY)
+
+
+def _shown(settings: Settings, as_json: bool = False, *, timed: bool = False) -> str:
+    """As it is now; `timed` says for people when that was."""
     from stowgate.faces.cli.dest import shut
     from stowgate.questions import status as asked
     from stowgate.store.lock import is_held
 
-    settings = settings_of(config)
-    names, ways = [source.name for source in settings.source], [dest.name for dest in settings.dest]
-    with suppress(KeyboardInterrupt):  # the way out of --watch
-        while True:
-            with view_if_any(settings) as view:
-                found = asked(view, names, ways)
-                _add_links(found, view, shut(settings))
-            typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found, is_held(spool_of(settings)))))
-            if not watch:
-                return
-            time.sleep(_EVERY)
+    with view_if_any(settings) as view:
+        found = asked(view, [one.name for one in settings.source], [one.name for one in settings.dest])
+        _add_links(found, view, shut(settings))
+    runs = is_held(spool_of(settings))
+    if as_json:
+        return json.dumps({**found, "running": runs})
+    return "\n".join([*([when(time.time())] if timed else ()), *_lines(found, runs)])
 
 
 def _lines(found: dict[str, Any], runs: bool) -> list[str]:

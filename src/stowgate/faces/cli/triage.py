@@ -12,6 +12,7 @@ import typer
 
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
+from stowgate.faces.counting import counted
 
 if TYPE_CHECKING:
     from stowgate.analyse.triage import Rule
@@ -33,9 +34,9 @@ def triage(
     table = rules_of(config)
     found = triage_folder(folder, table, pixels=pixels)
     (_lines if as_json else _list)(found, {rule.id: rule.because for rule in table})
-    said = f"{len(found.studies):,} studies; {_counted(found.left_out)} files have no say."
+    said = f"{counted(len(found.studies), 'study', 'studies')}; {_told(found.left_out, 'file')} without a say."
     if pixels:
-        said += f" {_counted(found.unseen)} pictures could not be seen."
+        said += f" Not to be seen: {_told(found.unseen, 'picture')}."
     say(f"{said} This is no diagnosis.")
     return Exit.DONE
 
@@ -63,12 +64,12 @@ def _lines(found: Triage, _: Mapping[str, str]) -> None:
 def _list(found: Triage, because: Mapping[str, str]) -> None:
     for rank, one in enumerate(found.studies, 1):
         alias = hashlib.sha256(one.study.encode()).hexdigest()[:12]
-        typer.echo(f"{rank:>4}  {one.level:<6} {one.score:>4}  study {alias}  {one.instances:,} instances")
+        typer.echo(f"{rank:>4}  {one.level:<6} {one.score:>4}  study {alias}  {counted(one.instances, 'instance')}")
         for reason in one.reasons:
             typer.echo(f"{'':>12} {reason}: {because[reason]}")
 
 
-def _counted(codes: Mapping[str, int]) -> str:
+def _told(codes: Mapping[str, int], one: str) -> str:
     """How many, and how many of each code."""
     told = ", ".join(f"{count:,} {code}" for code, count in sorted(codes.items()))
-    return f"{sum(codes.values()):,}{f' ({told})' if told else ''}"
+    return f"{counted(sum(codes.values()), one)}{f' ({told})' if told else ''}"

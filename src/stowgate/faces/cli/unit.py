@@ -28,6 +28,8 @@ Config = Annotated[Path, typer.Option("-c", "--config", help="stowgate.toml of t
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of items, or at least 6 digits they begin with.")]
 DEFAULT = Path("stowgate.toml")
+_UNIT = "The unit's key", "what this unit holds cannot be read"
+_PROJECT = "A project key", "no more objects join those already made, and the gateway does not start"
 
 
 def settings_of(config: Path) -> Settings:
@@ -96,11 +98,13 @@ def act(
     profile: str = "",
     *,
     quiet: bool = False,
+    sums: bool = True,
     done_is: str = "done",
 ) -> int:
     """Have an act done by the gateway that runs, or by this process where none does; says how it went.
 
     quiet   -- the ids that it was done to are not listed
+    sums    -- how many it was done to is said here; without it, the caller says more
     done_is -- what is said of what was done
     """
     from stowgate.gateway.control import GROUP
@@ -116,7 +120,9 @@ def act(
             for id in ended.left:
                 say(f"{id}: the state of this item does not allow that, or its object cannot be read. It is unchanged.")
             done, left = done + len(ended.ids), left + len(ended.left)
-    say(f"{done} {done_is}, {left} left as they were.{' It is in the audit log.' if ids else ''}")
+    if sums or left:
+        stay = f", {left:,} left as {'it was' if left == 1 else 'they were'}" if left else ""
+        say(f"{done:,} {done_is}{stay}.{' It is in the audit log.' if ids else ''}")
     return Exit.PARTLY if left else Exit.DONE
 
 
@@ -150,7 +156,8 @@ def _opened_here(settings: Settings, config: Path) -> Iterator[Hands]:
 
     if not has_run(spool_of(settings)):
         raise Misconfigured("no_spool", str(spool_of(settings)))  # an act must not make a spool
-    with opened(plan_of(settings, config.absolute().parent), ask=asks_passphrase, work=False) as gateway:
+    plan = plan_of(settings, config.absolute().parent)
+    with opened(plan, ask=asks_passphrase, work=False, made=tells_of_keys()) as gateway:
         yield hands_of(settings, gateway)
 
 
@@ -173,6 +180,18 @@ def asks_passphrase() -> str:
         return ""
 
 
+def tells_of_keys(quiet: bool = False) -> Callable[[Path], None]:
+    """Who is told of each key file that was made, by whatever command: it has to be backed up now."""
+    from stowgate.vault.folder import is_project_key
+
+    def made(path: Path) -> None:
+        if not quiet:
+            words = _PROJECT if is_project_key(path.name) else _UNIT
+            say(f"{words[0]} was made: {path}. Back this up: without it {words[1]}.")
+
+    return made
+
+
 def show(rows: Iterable[object], as_json: bool, columns: Sequence[tuple[str, int]], nothing: str) -> None:
     """Records as JSON lines, or as a plain table of these (field, width)."""
     count = 0
@@ -183,10 +202,18 @@ def show(rows: Iterable[object], as_json: bool, columns: Sequence[tuple[str, int
         else:
             if not count:
                 typer.echo("  ".join(f"{name:<{width}}" for name, width in columns).rstrip())
-            typer.echo("  ".join(f"{_cell(found[name]):<{width}}" for name, width in columns).rstrip())
+            typer.echo("  ".join(f"{_fitted(name, found[name], width):<{width}}" for name, width in columns).rstrip())
         count += 1
     if not count and not as_json:
         say(nothing)
+
+
+def _fitted(name: str, value: Any, width: int) -> str:
+    """As a cell; a long place, which nobody can choose shorter, loses its middle, so that columns stay in line."""
+    text = _cell(value)
+    if name != "where" or len(text) <= width:
+        return text
+    return text[: width // 2 - 1] + "..." + text[-(width - width // 2 - 2) :]
 
 
 def _cell(value: Any) -> str:

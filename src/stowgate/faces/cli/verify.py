@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, settings_of, show, span_of, spool_of, view_of
@@ -44,12 +43,13 @@ def verify(
     What is gone or altered is told of and sent again, and counts as there once it is; what was deleted here cannot be,
     and is told of as lost.
     """
+    from stowgate.faces.known import known
     from stowgate.store.lock import is_held
 
     settings, first = settings_of(config), time.time() - span_of(since)
     there = frozenset(one.name for one in settings.dest)
-    if dest and dest not in there:
-        raise Misconfigured("bad_setting", f"there is no [[dest]] called {dest}")
+    if dest:
+        known(dest, "dest", settings.dest)
     ids, asks = _delivered(settings, first, dest, there)
     if not ids:
         say("Nothing was delivered in this time.")

@@ -11,6 +11,7 @@ from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.imaging import File, Frame, presets_of, written
 from stowgate.faces.cli.show import say
+from stowgate.faces.counting import counted
 from stowgate.look.looker import need_extra
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def view(
     seen = imaging.seen(file, frame - 1)
     if presets:
         written(path, lambda part: _row(seen, named, part))
-        say(f"{len(named)} windows side by side: {path}")
+        say(f"{counted(len(named), 'window')} side by side: {path}")
         return Exit.DONE
     picture = imaging.picture(seen, preset=preset, centre=centre, width=width, named=named)
     written(path, picture.save)
