@@ -175,7 +175,7 @@ def test_of_one_recipient_it_holds_nothing_that_another_has(
 
     shared = ids(own) & ids(theirs)
     assert {one for one in shared if not one.startswith("1.2.840.10008")} == {"stowgate study certificate"}
-    assert stowgate("study", "certificate", alias(stowgate), "--profile", "nobody").code == Exit.CONFIGURATION
+    assert stowgate("study", "certificate", alias(stowgate), "--profile", "nobody").code == Exit.USAGE
 
 
 def test_after_the_gateway_stopped_and_the_objects_went_it_says_the_same(
@@ -219,7 +219,7 @@ def test_what_was_lost_and_came_again_is_all_delivered(config: Path, stowgate: S
     with running(load(config, environ={}), config.parent) as now:
         sent(now, tmp_path / "in", identified(1))
         delivered(stowgate, 1)
-        assert stowgate("queue", "purge").code == 0
+        assert stowgate("queue", "purge", "--yes").code == 0
         next((tmp_path / "out").glob("*.dcm")).unlink()
         assert stowgate("verify").code == Exit.PARTLY
         sent(now, tmp_path / "again", identified(1))

@@ -120,7 +120,7 @@ def test_bad_input_is_one_clear_line_with_its_exit_code(gateway: Running, stowga
         (("queue", "hold", "abcdef"), 2),
         (("queue", "show", "abcdef"), 2),
         (("study", "show", "abcdef"), 2),
-        (("source", "test", "nowhere"), 10),
+        (("source", "test", "nowhere"), 2),
         (("status", "-c", "other.toml"), 10),
         (("keys", "rotate"), 11),
         (("run",), 11),
