@@ -146,3 +146,34 @@ class TestWhichWindow:
     def test_presets_of_ones_own_go_beside_the_shipped_ones(self) -> None:
         named = {**presets(), "ear": Window(700, 4000)}
         assert choose(self.HU, preset="ear", named=named).window == Window(700, 4000)
+
+
+class TestUptake:
+    """Windows of a header are meant for what the Modality LUT gives (PS3.3 C.11.2), which SUV are a multiple of."""
+
+    STORED = np.array([[0, 843, 8431, 16018, 30000]], np.uint16)
+    PET = Intensity(STORED, 0.5 * 0.0002, 0.0, "SUV", modality="PT", uptake=0.0002)
+    BQML = Intensity(STORED, 0.5, 0.0, "stored")
+
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_the_window_of_a_header_shows_the_same_picture_as_before_the_values_became_uptake(
+        self, function: VoiFunction
+    ) -> None:
+        voi = Voi((Window(4000, 8000),), function)
+        chosen = choose(self.PET, voi)
+        assert chosen.window is not None and chosen.window.centre == pytest.approx(0.8, abs=0.001)
+        assert np.array_equal(show(self.PET, chosen), show(self.BQML, choose(self.BQML, voi)))
+        assert show(self.PET, chosen).max() > 200
+
+    def test_so_does_a_table_of_a_header(self) -> None:
+        voi = Voi(luts=(Lut(0, 8, tuple(range(256))),))
+        pet, bqml = (
+            Intensity(one.stored // 64, one.slope, 0.0, one.unit, uptake=one.uptake) for one in (self.PET, self.BQML)
+        )
+        assert np.array_equal(show(pet, choose(pet, voi)), show(bqml, choose(bqml, voi)))
+
+    def test_without_a_window_it_is_0_to_5_and_what_is_asked_for_is_met_exactly(self) -> None:
+        assert choose(self.PET).window == Window(2.5, 5.0)
+        suv = Intensity(np.array([[0, 25, 50, 100]], np.uint16), 0.1, 0.0, "SUV")
+        assert show(suv, choose(suv)).tolist() == [[0, 128, 255, 255]]
+        assert show(suv, choose(suv, centre=0.25, width=0.5)).tolist() == [[0, 255, 255, 255]]

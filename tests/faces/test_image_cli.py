@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
 
 from stowgate.faces.cli import app
 from tests.pixels.sample import data_set, written
@@ -20,6 +21,21 @@ def slice_of_three_tissues(tmp_path: Path) -> Path:
     stored = np.zeros((48, 64), np.uint16)
     stored[:, 20:40], stored[:, 40:] = 1024, 2024
     return written(tmp_path / "ct.dcm", data_set(stored))
+
+
+@pytest.fixture
+def uptake(tmp_path: Path) -> Path:
+    """A PET slice of 8 rows and 12 columns with all that SUV need, and a window in Bq/ml."""
+    drug = Dataset()
+    drug.RadionuclideTotalDose, drug.RadionuclideHalfLife = 370e6, 6586.2
+    stored = np.linspace(0, 20000, 96).astype(np.uint16).reshape(8, 12)
+    return written(
+        tmp_path / "pet.dcm",
+        data_set(
+            stored, Modality="PT", Units="BQML", DecayCorrection="ADMIN", PatientWeight=70, RescaleIntercept=0,
+            WindowCenter=8431, WindowWidth=15175, RadiopharmaceuticalInformationSequence=[drug],
+        ),
+    )  # fmt: skip
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
@@ -65,6 +81,16 @@ class TestView:
         assert values == sorted(set(values))
         assert run(monkeypatch, "view", path, "--frame", 4, "-o", out) == 3
         assert run(monkeypatch, "view", path, "--frame", 0, "-o", out) == 2
+
+    def test_uptake_is_shown_by_the_window_of_its_header_and_named(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], uptake: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out.png"
+        assert run(monkeypatch, "view", uptake, "-o", out) == 0
+        pixels = shown(out)
+        assert (int(pixels.min()), int(pixels.max())) == (0, 255)
+        assert 80 < pixels.mean() < 160
+        assert "from the header, C 1.59 W 2.87 SUV" in capsys.readouterr().err
 
     def test_all_presets_stand_side_by_side(
         self, monkeypatch: pytest.MonkeyPatch, slice_of_three_tissues: Path, tmp_path: Path

@@ -19,6 +19,7 @@ Eight = npt.NDArray[np.uint8]
 _SIDE = 3.2
 """Inches of one picture in a row."""
 _UNITS = {"HU": "HU", "SUV": "SUV (g/ml)", "stored": "stored values"}
+_SHORT = {"HU": " HU", "SUV": " SUV"}
 
 
 def raw_figure(intensity: Intensity) -> Figure:
@@ -45,7 +46,7 @@ def windows_figure(shown: Sequence[tuple[Eight, Chosen | None]], unit: str) -> F
 
 
 def title_of(chosen: Chosen | None, unit: str) -> str:
-    """ "bone, C 400 W 1800 HU", for one."""
+    """ "bone, C 400 W 1800 HU", for one; stored values have no unit to be named, SUV two digits after the point."""
     if chosen is None:
         return "colour"
     name = chosen.preset.replace("_", " ") or {"asked": "as asked", "header": "from the header"}.get(
@@ -53,8 +54,9 @@ def title_of(chosen: Chosen | None, unit: str) -> str:
     )
     if chosen.window is None:
         return f"{name}, table"
-    values = f"C {chosen.window.centre:g} W {chosen.window.width:g}"
-    return f"{name}\n{values}{' HU' if unit == 'HU' else ''}"
+    digits = 2 if unit == "SUV" and chosen.window.width >= 0.1 else 6
+    centre, width = (f"{round(value, digits):g}" for value in (chosen.window.centre, chosen.window.width))
+    return f"{name}\nC {centre} W {width}{_SHORT.get(unit, '')}"
 
 
 def changes_figure(rows: Sequence[tuple[str, str, str]]) -> Figure:

@@ -24,6 +24,8 @@ _MOST_STEPS = 1 << 17
 """Different stored values for which a table is made; beyond, every pixel is computed."""
 _DENSITIES = "soft_tissue"
 """The preset for Hounsfield units of which nobody says how to show them."""
+_UPTAKE = Window(2.5, 5.0)
+"""From 0 to 5 for Standardized Uptake Values of which nobody says how to show them, as readers mostly begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,19 @@ def choose(
     """
     if (centre is None) != (width is None):
         raise Misconfigured("window_incomplete")
+    whole: VoiFunction = "LINEAR_EXACT" if intensity.unit == "SUV" else "LINEAR"  # half a step of LINEAR is 0.5 SUV
     if centre is not None and width is not None:
-        return Chosen("asked", _sound(Window(centre, width), "LINEAR"))
+        return Chosen("asked", _sound(Window(centre, width), whole), whole)
     table = presets() if named is None else named
     if preset:
         if preset not in table:
             raise Misconfigured("window_unknown", ", ".join(table))
-        return Chosen("preset", _sound(table[preset], "LINEAR"), preset=preset)
+        return Chosen("preset", _sound(table[preset], whole), whole, preset=preset)
     if voi.luts:
         return Chosen("header", None, lut=voi.luts[0])
     for window in voi.windows:
         if _is_sound(window, voi.function):
-            return Chosen("header", window, voi.function)
+            return Chosen("header", *_in_unit(window, voi.function, intensity.uptake))
     return _sensible(intensity, table)
 
 
@@ -112,7 +115,7 @@ def _eight_bits(stored: Array, intensity: Intensity, chosen: Chosen, inverse: bo
     """The whole function in double precision, for stored values of any shape."""
     values = stored.astype(np.float64) * intensity.slope + intensity.intercept
     if chosen.lut is not None:
-        scaled = _through(chosen.lut, values)
+        scaled = _through(chosen.lut, values / intensity.uptake)
     elif chosen.window is not None:
         scaled = _windowed(values, chosen.window, chosen.function)
     else:
@@ -139,6 +142,16 @@ def _windowed(values: npt.NDArray[np.float64], window: Window, function: VoiFunc
     return np.clip((values - centre) / width + 0.5, 0, 1)
 
 
+def _in_unit(window: Window, function: VoiFunction, uptake: float) -> tuple[Window, VoiFunction]:
+    """A window of the header, and its function, for values that were multiplied after the Modality LUT."""
+    if uptake == 1:
+        return window, function
+    centre, width = window.centre, window.width
+    if function == "LINEAR":  # its half step and its whole one are of the unit before
+        centre, width, function = centre - 0.5, max(width - 1, 1e-6), "LINEAR_EXACT"
+    return Window(centre * uptake, width * uptake), function
+
+
 def _is_sound(window: Window, function: VoiFunction) -> bool:
     return window.width >= 1 if function == "LINEAR" else window.width > 0
 
@@ -150,9 +163,11 @@ def _sound(window: Window, function: VoiFunction) -> Window:
 
 
 def _sensible(intensity: Intensity, table: Mapping[str, Window]) -> Chosen:
-    """Soft tissue for Hounsfield units; elsewhere all but the darkest and brightest half of a hundredth."""
+    """Soft tissue for HU, 0 to 5 for SUV; elsewhere all but the darkest and brightest half of a hundredth."""
     if intensity.unit == "HU" and _DENSITIES in table:
         return Chosen("default", table[_DENSITIES], preset=_DENSITIES)
+    if intensity.unit == "SUV":
+        return Chosen("default", _UPTAKE, "LINEAR_EXACT")
     inside = intensity.stored if intensity.valid is None else intensity.stored[intensity.valid]
     if not inside.size:
         return Chosen("default", Window(0.5, 1.0), "LINEAR_EXACT")
