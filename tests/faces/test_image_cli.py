@@ -116,6 +116,9 @@ class TestView:
             (["--centre", "40"], 10, "window_incomplete"),
             (["--centre", "40", "--width", "0"], 10, "window_width"),
             (["-o", "nowhere/out.png"], 2, "output_unwritable"),
+            (["-o", "."], 2, "output_unwritable"),
+            (["-o", ""], 2, "output_unwritable"),
+            (["-o", "/"], 2, "output_unwritable"),
         ],
     )
     def test_what_cannot_be_done_is_one_clear_line_and_no_picture(
@@ -137,6 +140,15 @@ class TestView:
 
 
 class TestCluster:
+    @pytest.mark.parametrize("words", [["-o", "."], ["-o", ""], ["-o", "", "--json"]])
+    def test_a_place_that_is_no_file_is_said_before_anything_else(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slice_of_three_tissues: Path,
+        words: list[str],
+    ) -> None:  # fmt: skip
+        assert run(monkeypatch, "cluster", slice_of_three_tissues, *words) == 2
+        told = capsys.readouterr()
+        assert told.out == "" and told.err.startswith("output_unwritable: ")
+
     def test_a_script_gets_a_line_per_frame(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slice_of_three_tissues: Path
     ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stowgate.faces.cli.exits import Exit
-from stowgate.faces.cli.imaging import File, written
+from stowgate.faces.cli.imaging import File, png, written
 from stowgate.faces.cli.show import say
 from stowgate.look.looker import need_extra
 
@@ -38,7 +38,9 @@ def cluster(
     from stowgate import imaging
     from stowgate.analyse.clusters import DISCLAIMER, clusters
 
-    path = out if as_json else out or _PLACE
+    path = _PLACE if out is None and not as_json else out
+    if path is not None:
+        png(path)
     first: tuple[Seen, Clusters] | None = None
     with imaging.opened(file) as frames:
         chosen = frames if frame is None else iter([imaging.seen(file, frame - 1)])

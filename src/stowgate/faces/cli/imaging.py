@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stowgate.errors import Misconfigured, disk_code
+from stowgate.faces.cli.show import check_writable
 
 if TYPE_CHECKING:
     from stowgate.pixels.image import Window
@@ -31,8 +32,16 @@ def presets_of(config: Path | None) -> dict[str, Window]:
     return {**presets(), **own}
 
 
+def png(path: Path) -> Path:
+    """Where a picture will be written, seen to before any work. Raises `Misconfigured` where that cannot be."""
+    check_writable(path)
+    return path
+
+
 def written(path: Path, write: Callable[[Path], None]) -> None:
     """Write a picture so that it is there whole or not at all."""
+    if not path.name:  # "." and "/" name no file
+        raise Misconfigured("output_unwritable", str(path))
     part = path.with_name(f".{path.name}.part")
     try:
         try:

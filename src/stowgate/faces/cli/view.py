@@ -9,7 +9,7 @@ import typer
 
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
-from stowgate.faces.cli.imaging import File, Frame, presets_of, written
+from stowgate.faces.cli.imaging import File, Frame, png, presets_of, written
 from stowgate.faces.cli.show import say
 from stowgate.look.looker import need_extra
 
@@ -34,7 +34,7 @@ def view(
     need_extra()
     from stowgate import imaging
 
-    path = out or Path("view.png")
+    path = png(Path("view.png") if out is None else out)
     named = presets_of(config)
     seen = imaging.seen(file, frame - 1)
     if presets:
