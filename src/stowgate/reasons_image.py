@@ -38,8 +38,9 @@ IMAGE: dict[str, Reason] = {
     "no_study": finding("The object names no study.", "Complete (0020,000D) at the source."),
     # how it is shown
     "window_incomplete": failed(
-        "Of centre and width of a window only one is given.", "Give both, or the name of a preset."
+        "Of centre and width of a window only one is given.", "Give both, or a preset without either."
     ),
+    "window_not_finite": failed("The centre and the width of a window have to be numbers.", "Give other values."),
     "window_width": failed(
         "The width of a window has to be above zero, with LINEAR at least 1.", "Give another width."
     ),

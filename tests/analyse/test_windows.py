@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -119,6 +121,10 @@ class TestWhichWindow:
             ({"centre": 40.0, "width": 0.0}, "window_width"),
             ({"centre": 40.0, "width": -5.0}, "window_width"),
             ({"preset": "bonne"}, "window_unknown"),
+            ({"centre": math.nan, "width": 5.0}, "window_not_finite"),
+            ({"centre": 40.0, "width": math.nan}, "window_not_finite"),
+            ({"centre": 40.0, "width": math.inf}, "window_not_finite"),
+            ({"centre": -math.inf, "width": 5.0}, "window_not_finite"),
         ],
     )
     def test_what_cannot_be_meant_is_said(self, asked: dict[str, object], code: str) -> None:
@@ -127,6 +133,17 @@ class TestWhichWindow:
         assert raised.value.code == code
         if code == "window_unknown":
             assert "soft_tissue" in str(raised.value)
+
+    @pytest.mark.parametrize("name", ["Soft tissue", "soft-tissue", "SOFT_TISSUE", " soft  tissue "])
+    def test_a_preset_is_known_however_it_is_spelt(self, name: str) -> None:
+        assert choose(self.HU, preset=name) == Chosen("preset", Window(50, 400), preset="soft_tissue")
+        own = {"inner-ear": Window(700, 4000)}
+        assert choose(self.HU, preset="Inner Ear", named=own).preset == "inner-ear"
+
+    @pytest.mark.parametrize(("asked", "missing"), [({"centre": 40.0}, "no width"), ({"width": 40.0}, "no centre")])
+    def test_half_a_window_beside_a_preset_is_told_what_is_missing(self, asked: dict[str, float], missing: str) -> None:
+        with pytest.raises(Misconfigured, match=rf"\({missing}\) Give both, or a preset without either"):
+            choose(self.HU, preset="bone", **asked)  # type: ignore[arg-type]
 
     def test_a_header_without_a_usable_width_is_passed_over(self) -> None:
         assert choose(self.HU, Voi((Window(10, 0), Window(7, 9)))).window == Window(7, 9)

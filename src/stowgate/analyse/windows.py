@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,19 +59,21 @@ def choose(
     """Explicit before preset before header before what is sensible for the modality.
 
     named -- presets by name; None: the shipped ones
-    Raises `Misconfigured`: "window_incomplete" where one of centre and width is given, "window_width" where the width
-    is not above zero, "window_unknown" with the names of the presets.
+    preset -- case does not matter, and spaces and hyphens are underscores
+    Raises `Misconfigured`: "window_incomplete" with the one that is missing where one of centre and width is given,
+    "window_not_finite", "window_width" where the width is not above zero, "window_unknown" with the presets' names.
     """
     if (centre is None) != (width is None):
-        raise Misconfigured("window_incomplete")
+        raise Misconfigured("window_incomplete", "no centre" if centre is None else "no width")
     whole: VoiFunction = "LINEAR_EXACT" if intensity.unit == "SUV" else "LINEAR"  # half a step of LINEAR is 0.5 SUV
     if centre is not None and width is not None:
         return Chosen("asked", _sound(Window(centre, width), whole), whole)
     table = presets() if named is None else named
     if preset:
-        if preset not in table:
+        name = next((name for name in table if _folded(name) == _folded(preset)), None)
+        if name is None:
             raise Misconfigured("window_unknown", ", ".join(table))
-        return Chosen("preset", _sound(table[preset], whole), whole, preset=preset)
+        return Chosen("preset", _sound(table[name], whole), whole, preset=name)
     if voi.luts:
         return Chosen("header", None, lut=voi.luts[0])
     for window in voi.windows:
@@ -142,6 +145,11 @@ def _windowed(values: npt.NDArray[np.float64], window: Window, function: VoiFunc
     return np.clip((values - centre) / width + 0.5, 0, 1)
 
 
+def _folded(name: str) -> str:
+    """A name as it is compared."""
+    return "_".join(name.casefold().replace("-", " ").replace("_", " ").split())
+
+
 def _in_unit(window: Window, function: VoiFunction, uptake: float) -> tuple[Window, VoiFunction]:
     """A window of the header, and its function, for values that were multiplied after the Modality LUT."""
     if uptake == 1:
@@ -157,6 +165,8 @@ def _is_sound(window: Window, function: VoiFunction) -> bool:
 
 
 def _sound(window: Window, function: VoiFunction) -> Window:
+    if not (math.isfinite(window.centre) and math.isfinite(window.width)):
+        raise Misconfigured("window_not_finite")
     if not _is_sound(window, function):
         raise Misconfigured("window_width")
     return window
