@@ -45,7 +45,11 @@ IMAGE: dict[str, Reason] = {
         "The width of a window has to be above zero, with LINEAR at least 1.", "Give another width."
     ),
     "window_unknown": failed("There is no such window among the presets.", "Choose one of these, or give both values."),
-    "window_of_colour": failed("A picture in colour has no windows.", "Look at it without --presets."),
+    "window_of_colour": failed("A picture in colour has no windows.", "Look at it without asking for one."),
+    "window_no_densities": failed(
+        "The presets are in Hounsfield units, and the values of this picture are not.",
+        "Look at it without them, or give a centre and a width of your own.",
+    ),
     # what is measured in a slice, for who is looked at first
     "hyperdense_share_high": finding(
         "More of what the skull encloses than usual is as dense as fresh blood.",

@@ -92,6 +92,56 @@ class TestView:
         assert 80 < pixels.mean() < 160
         assert "from the header, C 1.59 W 2.87 SUV" in capsys.readouterr().err
 
+    def test_a_preset_for_what_is_not_in_hounsfield_units_names_the_unit(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], uptake: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out.png"
+        assert run(monkeypatch, "view", uptake, "--preset", "bone", "-o", out) == 0
+        assert "presets are in Hounsfield units, this picture is in SUV" in capsys.readouterr().err
+        magnetic = written(tmp_path / "mr.dcm", data_set(np.zeros((4, 4), np.uint16), Modality="MR"))
+        assert run(monkeypatch, "view", magnetic, "--preset", "bone", "-o", out) == 0
+        assert "this picture is in stored values" in capsys.readouterr().err
+
+    def test_all_presets_are_refused_for_what_is_not_in_hounsfield_units(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], uptake: Path, tmp_path: Path
+    ) -> None:
+        magnetic = written(tmp_path / "mr.dcm", data_set(np.zeros((4, 4), np.uint16), Modality="MR"))
+        for path in (uptake, magnetic):
+            assert run(monkeypatch, "view", path, "--presets", "-o", tmp_path / "out.png") == 10
+            assert capsys.readouterr().err.startswith("window_no_densities: ")
+        assert not (tmp_path / "out.png").exists()
+
+    @pytest.mark.parametrize(
+        "words", [["--presets"], ["--preset", "bone"], ["--centre", "40", "--width", "80"], ["--centre", "40"]]
+    )
+    def test_a_window_of_colours_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
+    ) -> None:
+        out = tmp_path / "out.png"
+        assert run(monkeypatch, "view", get_testdata_file("SC_rgb_rle.dcm"), *words, "-o", out) == 10
+        assert capsys.readouterr().err.startswith("window_of_colour: ")
+        assert not out.exists()
+
+    def test_presets_without_a_file_are_listed(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        config = tmp_path / "stowgate.toml"
+        config.write_text('[[window]]\nname = "ear"\ncentre = 700\nwidth = 4000\n')
+        assert run(monkeypatch, "view", "--presets", "-c", config) == 0
+        rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+        assert ["bone", "centre", "400", "width", "1800", "HU"] in rows
+        assert rows[-1] == ["ear", "centre", "700", "width", "4000", "HU"]
+        assert list(tmp_path.glob("*.png")) == []
+
+    @pytest.mark.parametrize("words", [[], ["--preset", "bone"], ["--presets", "-o", "out.png"]])
+    def test_without_a_file_there_is_nothing_to_look_at(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert run(monkeypatch, "view", *words) == 2
+        assert "FILE" in capsys.readouterr().err
+
     def test_all_presets_stand_side_by_side(
         self, monkeypatch: pytest.MonkeyPatch, slice_of_three_tissues: Path, tmp_path: Path
     ) -> None:

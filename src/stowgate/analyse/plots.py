@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Eight = npt.NDArray[np.uint8]
 _SIDE = 3.2
 """Inches of one picture in a row."""
-_UNITS = {"HU": "HU", "SUV": "SUV (g/ml)", "stored": "stored values"}
+UNITS = {"HU": "HU", "SUV": "SUV (g/ml)", "stored": "stored values"}
+"""What units are called in words."""
 _SHORT = {"HU": " HU", "SUV": " SUV"}
 
 
@@ -30,7 +31,7 @@ def raw_figure(intensity: Intensity) -> Figure:
     axes = figure.add_subplot()
     drawn = axes.imshow(intensity.values, cmap="gray", interpolation="nearest")
     _bare(axes, "as acquired")
-    figure.colorbar(drawn, ax=axes, label=_UNITS[intensity.unit], shrink=0.85)
+    figure.colorbar(drawn, ax=axes, label=UNITS[intensity.unit], shrink=0.85)
     return figure
 
 
