@@ -17,10 +17,10 @@ IMAGE: dict[str, Reason] = {
         "The compressed picture cannot be decoded.", "Get the object again from its sender; its stream is damaged."
     ),
     "picture_no_decoder": finding(
-        "There is no decoder for this transfer syntax.",
-        "Install the extra stowgate[image]; video and JPEG of 12 bits are seen with another viewer.",
+        "No decoder here reads this picture.",
+        "Look at it with another viewer; video and JPEG of 12 bits with losses are not read here.",
     ),
-    "picture_cut_short": finding("Pixel Data ends before the picture does.", "Get the object again from its sender."),
+    "picture_cut_short": finding("The object ends before its picture does.", "Get the object again from its sender."),
     "picture_slow": finding(
         "Decoding the picture took longer than the limit.", "Nothing was lost; look at it where there is more time."
     ),
