@@ -6,7 +6,9 @@ from stowgate.reason import Reason, failed, finding
 
 IMAGE: dict[str, Reason] = {
     # there is no picture to be seen
-    "no_picture": finding("The object has no picture.", "Nothing to do: a report or a structure set has none."),
+    "no_picture": finding(
+        "The object has no picture.", "Nothing to do: a report, a spectrum or a structure set has none."
+    ),
     "picture_bad_header": finding(
         "What the header says of the picture contradicts itself.", "Get the object again from its sender."
     ),

@@ -23,6 +23,7 @@ class Intensity:
     spacing -- millimetres between rows and between columns, None where the header does not say
     uptake  -- what the output of the Modality LUT is multiplied by for `unit`, other than 1 for SUV alone; the windows
                of a header are meant for that output (C.11.2.1.2)
+    full    -- of a segmentation: the stored value of what wholly belongs to a segment, 0 being what does not
     """
 
     stored: Array = field(repr=False)
@@ -33,6 +34,7 @@ class Intensity:
     spacing: tuple[float, float] | None = None
     modality: str = ""
     uptake: float = 1.0
+    full: float | None = None
 
     @property
     def values(self) -> npt.NDArray[np.float32]:
@@ -63,7 +65,7 @@ def intensity_of(image: Image, array: Array, frame: int = 0) -> Intensity:
         valid = ~outside if outside.any() else None
     if facts.rescale.lut is not None:
         array, slope, intercept, uptake = applied(facts.rescale.lut, array), 1.0, 0.0, 1.0
-    return Intensity(array, slope, intercept, unit, valid, facts.geometry.spacing, image.modality, uptake)
+    return Intensity(array, slope, intercept, unit, valid, facts.geometry.spacing, image.modality, uptake, image.full)
 
 
 def luminance(array: Array) -> Array:

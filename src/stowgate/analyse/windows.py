@@ -173,14 +173,22 @@ def _sound(window: Window, function: VoiFunction) -> Window:
 
 
 def _sensible(intensity: Intensity, table: Mapping[str, Window]) -> Chosen:
-    """Soft tissue for HU, 0 to 5 for SUV; elsewhere all but the darkest and brightest half of a hundredth."""
+    """Soft tissue for HU, 0 to 5 for SUV, all of a segmentation; elsewhere all but the ends.
+
+    These are the darkest and the brightest half of a hundredth, unless all between them is of one value.
+    """
     if intensity.unit == "HU" and _DENSITIES in table:
         return Chosen("default", table[_DENSITIES], preset=_DENSITIES)
     if intensity.unit == "SUV":
         return Chosen("default", _UPTAKE, "LINEAR_EXACT")
+    if intensity.full is not None:
+        return Chosen("default", Window(intensity.full / 2, intensity.full), "LINEAR_EXACT")
     inside = intensity.stored if intensity.valid is None else intensity.stored[intensity.valid]
     if not inside.size:
         return Chosen("default", Window(0.5, 1.0), "LINEAR_EXACT")
-    ends = np.percentile(inside[np.isfinite(inside)] if inside.dtype.kind == "f" else inside, [0.5, 99.5])
+    inside = inside[np.isfinite(inside)] if inside.dtype.kind == "f" else inside
+    ends = np.percentile(inside, [0.5, 99.5])
+    if ends[0] == ends[1]:  # little on much background: its grey would be that of the middle
+        ends = np.percentile(inside, [0, 100])
     low, high = sorted(float(end) * intensity.slope + intensity.intercept for end in ends)
     return Chosen("default", Window((low + high) / 2, max(high - low, 1e-6)), "LINEAR_EXACT")
