@@ -39,6 +39,7 @@ IMAGE: dict[str, Reason] = {
     ),
     "no_study": finding("The object names no study.", "Complete (0020,000D) at the source."),
     # how it is shown
+    "output_not_png": failed("A PNG is written, and the name promises something else.", "Let it end in .png."),
     "window_incomplete": failed(
         "Of centre and width of a window only one is given.", "Give both, or a preset without either."
     ),

@@ -50,6 +50,14 @@ def test_windows_in_a_row_have_centre_and_width_above_them() -> None:
     assert width > 2 * height
 
 
+def test_more_windows_than_a_row_can_hold_go_into_rows_of_one_length() -> None:
+    one = (show(CT, choose(CT)), choose(CT))
+    for number, rows, columns in ((5, 1, 5), (6, 2, 3), (9, 2, 5), (11, 3, 4)):
+        figure = windows_figure([one] * number, "HU")
+        grid = figure.axes[0].get_gridspec()
+        assert (grid.nrows, grid.ncols, len(figure.axes)) == (rows, columns, number)
+
+
 def test_classes_stand_beside_the_slice_with_name_range_and_share() -> None:
     found = clusters(CT, 3)
     figure = clusters_figure(show(CT, choose(CT)), found.labels(CT), found)

@@ -148,7 +148,29 @@ class TestView:
         out = tmp_path / "all.png"
         assert run(monkeypatch, "view", slice_of_three_tissues, "--presets", "-o", out) == 0
         height, width = shown(out).shape[:2]
-        assert width > 5 * height
+        assert 2 < width / height < 3  # nine of them in two rows, large enough to be read
+
+    def test_the_line_says_which_frame_of_several_it_is(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slice_of_three_tissues: Path,
+        tmp_path: Path,
+    ) -> None:  # fmt: skip
+        path, out = written(tmp_path / "mf.dcm", data_set(np.zeros((10, 4, 5), np.uint16))), tmp_path / "out.png"
+        assert run(monkeypatch, "view", path, "--frame", 3, "-o", out) == 0
+        assert capsys.readouterr().err.startswith("4 x 5, frame 3 of 10, ")
+        assert run(monkeypatch, "view", path, "--presets", "-o", out) == 0
+        assert "frame 1 of 10" in capsys.readouterr().err
+        assert run(monkeypatch, "view", slice_of_three_tissues, "-o", out) == 0
+        assert "frame 1" not in capsys.readouterr().err
+
+    def test_overlays_that_are_not_drawn_are_named(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out.png"
+        drawn = data_set(np.zeros((4, 4), np.uint16))
+        for group, said in ((0x6000, "its overlay is"), (0x6002, "its 2 overlays are")):
+            drawn.add_new((group, 0x0010), "US", 4)
+            assert run(monkeypatch, "view", written(tmp_path / "a.dcm", drawn), "-o", out) == 0
+            assert f"; {said} not shown: " in capsys.readouterr().err
 
     def test_a_window_of_ones_own_is_found_by_its_name(
         self, monkeypatch: pytest.MonkeyPatch, slice_of_three_tissues: Path, tmp_path: Path
@@ -169,6 +191,8 @@ class TestView:
             (["--centre", "40", "--width", "inf"], 10, "window_not_finite"),
             (["--preset", "bone", "--centre", "40"], 10, "no width"),
             (["-o", "nowhere/out.png"], 2, "output_unwritable"),
+            (["-o", "out.jpg"], 2, "output_not_png"),
+            (["-o", "out.TIFF"], 2, "output_not_png"),
             (["-o", "."], 2, "output_unwritable"),
             (["-o", ""], 2, "output_unwritable"),
             (["-o", "/"], 2, "output_unwritable"),
@@ -183,7 +207,7 @@ class TestView:
         told = capsys.readouterr().err
         assert said in told
         assert told.count("\n") == 1
-        assert list(tmp_path.rglob("*.png*")) == []
+        assert list(tmp_path.rglob("*out*")) == list(tmp_path.rglob("*.png*")) == []
 
     def test_what_has_no_picture_says_so(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -15,6 +15,10 @@ from stowgate.faces.cli.show import check_writable
 if TYPE_CHECKING:
     from stowgate.pixels.image import Window
 
+_OTHERS = frozenset(
+    ".avif .bmp .dcm .gif .heic .j2k .jp2 .jpe .jpeg .jpg .jxl .pdf .pgm .ppm .svg .tif .tiff .webp".split()
+)
+"""Endings of names that promise another format than the one that is written."""
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A DICOM file.", exists=True, dir_okay=False)]
 Frame = Annotated[int, typer.Option("--frame", help="Which frame, the first being 1.", min=1)]
 
@@ -33,7 +37,12 @@ def presets_of(config: Path | None) -> dict[str, Window]:
 
 
 def png(path: Path) -> Path:
-    """Where a picture will be written, seen to before any work. Raises `Misconfigured` where that cannot be."""
+    """Where a picture will be written, seen to before any work.
+
+    Raises `Misconfigured`: "output_unwritable", "output_not_png" where the name promises another format.
+    """
+    if path.suffix.lower() in _OTHERS:
+        raise Misconfigured("output_not_png", str(path))
     check_writable(path)
     return path
 

@@ -47,11 +47,11 @@ def view(
     seen = imaging.seen(file, frame - 1)
     if presets:
         written(path, lambda part: _row(seen, named, part))
-        say(f"{len(named)} windows side by side: {path}")
+        say(f"{len(named)} windows side by side{_which(seen)}: {path}")
         return Exit.DONE
     picture = imaging.picture(seen, preset=preset, centre=centre, width=width, named=named)
     written(path, picture.save)
-    say(f"{_how(picture)}: {path}")
+    say(f"{_how(picture, seen)}: {path}")
     return Exit.DONE
 
 
@@ -62,14 +62,22 @@ def _listed(named: dict[str, Window]) -> int:
     return Exit.DONE
 
 
-def _how(picture: Picture) -> str:
+def _which(seen: Seen) -> str:
+    """Which of several frames it is."""
+    return f", frame {seen.frame + 1} of {seen.image.frames}" if seen.image and seen.image.frames > 1 else ""
+
+
+def _how(picture: Picture, seen: Seen) -> str:
     from stowgate.analyse.plots import UNITS, title_of
 
     rows, columns = picture.pixels.shape[:2]
     said = title_of(picture.chosen, picture.unit).replace("\n", ", ")
     if picture.chosen and picture.chosen.preset and picture.unit != "HU":
         said += f"; presets are in Hounsfield units, this picture is in {UNITS[picture.unit]}"
-    return f"{rows} x {columns}, {said}"
+    overlays = seen.image.overlays if seen.image else 0
+    if overlays:
+        said += "; its overlay is not shown" if overlays == 1 else f"; its {overlays} overlays are not shown"
+    return f"{rows} x {columns}{_which(seen)}, {said}"
 
 
 def _row(seen: Seen, named: dict[str, Window], path: Path) -> None:
