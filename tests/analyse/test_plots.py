@@ -68,6 +68,15 @@ def test_classes_stand_beside_the_slice_with_name_range_and_share() -> None:
     assert drawn(figure).std() > 10
 
 
+def test_the_slice_says_how_it_was_windowed_and_the_legend_what_is_padding() -> None:
+    padded = Intensity(STORED, 1.0, -1024.0, "HU", valid=STORED > 0)
+    for intensity, has in ((CT, False), (padded, True)):
+        found = clusters(intensity, 3)
+        figure = clusters_figure(show(CT, choose(CT)), found.labels(intensity), found, "bone, C 400 W 1800 HU")
+        assert figure.axes[0].get_title() == "bone, C 400 W 1800 HU"
+        assert ("padding, not counted" in texts(figure)) == has
+
+
 @pytest.mark.parametrize("array", [np.zeros((4, 4), np.int16), np.full((4, 4), 9, np.uint8)])
 def test_a_constant_slice_is_drawn_too(array: np.ndarray) -> None:
     intensity = of_array(array)

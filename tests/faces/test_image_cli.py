@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image as Pillow
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
@@ -261,3 +265,26 @@ class TestCluster:
     ) -> None:
         assert run(monkeypatch, "cluster", get_testdata_file("rtplan.dcm"), "--json") == 3
         assert "no_picture" in capsys.readouterr().err
+
+    def test_the_slice_says_how_it_was_windowed(
+        self, monkeypatch: pytest.MonkeyPatch, slice_of_three_tissues: Path, uptake: Path, tmp_path: Path
+    ) -> None:
+        titles: list[str] = []
+        monkeypatch.setattr(
+            "stowgate.analyse.plots_clusters.clusters_figure", lambda *given: titles.append(given[3]) or Figure()
+        )
+        for path in (slice_of_three_tissues, uptake, get_testdata_file("SC_rgb_rle.dcm")):
+            assert run(monkeypatch, "cluster", path, "-o", tmp_path / "a.png") == 0
+        assert titles == ["soft tissue, C 50 W 400 HU", "from the header, C 1.59 W 2.87 SUV", "colour"]
+
+    def test_the_picture_is_there_although_nobody_reads_the_lines(
+        self, slice_of_three_tissues: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "classes.png"
+        read, write = os.pipe()
+        os.close(read)
+        command = [sys.executable, "-m", "stowgate", "cluster", str(slice_of_three_tissues), "-o", str(out)]
+        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(write)
+        assert shown(out).shape[1] > 500
+        assert "internal_error" not in done.stderr and "Traceback" not in done.stderr
