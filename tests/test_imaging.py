@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
 
 from stowgate.errors import Misconfigured, Rejected
 from stowgate.imaging import opened, picture, seen
@@ -68,3 +70,43 @@ def test_windows_of_ones_own_go_beside_the_shipped_ones() -> None:
     assert picture(data_set(STORED), preset="bone", named=named).chosen is not None
     with pytest.raises(Misconfigured):
         picture(data_set(STORED), preset="ears", named=named)
+
+
+class TestSegmentations:
+    @pytest.mark.parametrize(
+        ("kind", "more", "stored", "grey"),
+        [
+            ("BINARY", {}, [0, 1], [0, 255]),
+            ("BINARY", {}, [0, 0], [0, 0]),
+            ("BINARY", {}, [1, 1], [255, 255]),
+            ("FRACTIONAL", {"MaximumFractionalValue": 200}, [0, 50, 200], [0, 64, 255]),
+            ("FRACTIONAL", {}, [0, 51], [0, 51]),
+            ("LABELMAP", {}, [0, 1, 4], [0, 64, 255]),
+            ("LABELMAP", {}, [0, 0], [0, 0]),
+        ],
+    )
+    def test_what_belongs_to_none_is_black_and_what_wholly_belongs_to_one_is_white(
+        self, kind: str, more: dict[str, int], stored: list[int], grey: list[int]
+    ) -> None:
+        segments = []
+        for number in (1, 4):
+            segments.append(Dataset())
+            segments[-1].SegmentNumber = number
+        made = data_set(
+            np.array([stored], np.uint8), Modality="SEG", SegmentationType=kind, SegmentSequence=segments, **more
+        )
+        del made.RescaleSlope, made.RescaleIntercept
+        assert picture(made).pixels[0].tolist() == grey
+
+    def test_one_bit_of_pydicoms_own_is_black_and_white(self) -> None:
+        one = seen(get_testdata_file("liver_1frame.dcm"))
+        shown = picture(one).pixels
+        assert set(np.unique(shown)) == {0, 255}
+        assert (shown > 0).sum() == one.array.sum()
+
+
+def test_little_on_much_background_is_bright_on_black() -> None:
+    stored = np.zeros((100, 100), np.uint16)
+    stored[0, 0] = 40
+    found = picture(stored).pixels
+    assert (found[0, 0], found[1, 1]) == (255, 0)

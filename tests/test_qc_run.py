@@ -124,3 +124,17 @@ def test_an_empty_folder_is_nothing_to_judge(
     assert run(monkeypatch, "qc", tmp_path, "-o", tmp_path / "page.html") == 0
     assert "Nothing to judge" in capsys.readouterr().out
     assert "Nothing to judge" in (tmp_path / "page.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("flag", ["-o", "--csv", "--parquet", "--save-baseline"])
+def test_a_place_that_cannot_be_written_to_is_said_before_all_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fleet: Path, flag: str
+) -> None:
+    def looked(*_: object) -> None:
+        raise AssertionError("nothing was to be looked at")
+
+    monkeypatch.setattr("stowgate.qc_run.qc_folder", looked)
+    for place in (".", "", str(fleet / "nowhere" / "a.csv")):
+        assert run(monkeypatch, "qc", fleet, flag, place) == 2
+        told = capsys.readouterr()
+        assert told.err.startswith("output_unwritable: ") and told.err.count("\n") == 1 and told.out == ""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stowgate.analyse.intensity import Intensity, intensity_of, of_array
 from stowgate.analyse.windows import Chosen, choose, presets, show
+from stowgate.errors import Misconfigured
 from stowgate.pixels.frames import Pictures
 from stowgate.pixels.image import Image, Voi, Window
 from stowgate.pixels.read import Frame, of_dataset
@@ -112,9 +113,12 @@ def picture(
     """A frame, rightly windowed: explicit before preset before header before what is sensible for the modality.
 
     frame -- counted from 0; named -- presets of one's own beside the shipped ones
-    Raises `Rejected` where there is no picture to be seen, `Misconfigured` for a window that cannot be meant.
+    Raises `Rejected` where there is no picture to be seen, `Misconfigured` for a window that cannot be meant, as one of
+    colours cannot.
     """
     of = source if isinstance(source, Seen) else seen(source, frame)
+    if of.is_colour and (preset or centre is not None or width is not None):
+        raise Misconfigured("window_of_colour")
     table = {**presets(), **(named or {})}
     chosen = choose(of.intensity, of.voi, centre=centre, width=width, preset=preset, named=table)
     if of.is_colour:

@@ -6,7 +6,9 @@ from stowgate.reason import Reason, failed, finding
 
 IMAGE: dict[str, Reason] = {
     # there is no picture to be seen
-    "no_picture": finding("The object has no picture.", "Nothing to do: a report or a structure set has none."),
+    "no_picture": finding(
+        "The object has no picture.", "Nothing to do: a report, a spectrum or a structure set has none."
+    ),
     "picture_bad_header": finding(
         "What the header says of the picture contradicts itself.", "Get the object again from its sender."
     ),
@@ -17,10 +19,10 @@ IMAGE: dict[str, Reason] = {
         "The compressed picture cannot be decoded.", "Get the object again from its sender; its stream is damaged."
     ),
     "picture_no_decoder": finding(
-        "There is no decoder for this transfer syntax.",
-        "Install the extra stowgate[image]; video and JPEG of 12 bits are seen with another viewer.",
+        "No decoder here reads this picture.",
+        "Look at it with another viewer; video and JPEG of 12 bits with losses are not read here.",
     ),
-    "picture_cut_short": finding("Pixel Data ends before the picture does.", "Get the object again from its sender."),
+    "picture_cut_short": finding("The object ends before its picture does.", "Get the object again from its sender."),
     "picture_slow": finding(
         "Decoding the picture took longer than the limit.", "Nothing was lost; look at it where there is more time."
     ),
@@ -37,14 +39,20 @@ IMAGE: dict[str, Reason] = {
     ),
     "no_study": finding("The object names no study.", "Complete (0020,000D) at the source."),
     # how it is shown
+    "output_not_png": failed("A PNG is written, and the name promises something else.", "Let it end in .png."),
     "window_incomplete": failed(
-        "Of centre and width of a window only one is given.", "Give both, or the name of a preset."
+        "Of centre and width of a window only one is given.", "Give both, or a preset without either."
     ),
+    "window_not_finite": failed("The centre and the width of a window have to be numbers.", "Give other values."),
     "window_width": failed(
         "The width of a window has to be above zero, with LINEAR at least 1.", "Give another width."
     ),
     "window_unknown": failed("There is no such window among the presets.", "Choose one of these, or give both values."),
-    "window_of_colour": failed("A picture in colour has no windows.", "Look at it without --presets."),
+    "window_of_colour": failed("A picture in colour has no windows.", "Look at it without asking for one."),
+    "window_no_densities": failed(
+        "The presets are in Hounsfield units, and the values of this picture are not.",
+        "Look at it without them, or give a centre and a width of your own.",
+    ),
     # what is measured in a slice, for who is looked at first
     "hyperdense_share_high": finding(
         "More of what the skull encloses than usual is as dense as fresh blood.",

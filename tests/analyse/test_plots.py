@@ -50,6 +50,14 @@ def test_windows_in_a_row_have_centre_and_width_above_them() -> None:
     assert width > 2 * height
 
 
+def test_more_windows_than_a_row_can_hold_go_into_rows_of_one_length() -> None:
+    one = (show(CT, choose(CT)), choose(CT))
+    for number, rows, columns in ((5, 1, 5), (6, 2, 3), (9, 2, 5), (11, 3, 4)):
+        figure = windows_figure([one] * number, "HU")
+        grid = figure.axes[0].get_gridspec()
+        assert (grid.nrows, grid.ncols, len(figure.axes)) == (rows, columns, number)
+
+
 def test_classes_stand_beside_the_slice_with_name_range_and_share() -> None:
     found = clusters(CT, 3)
     figure = clusters_figure(show(CT, choose(CT)), found.labels(CT), found)
@@ -58,6 +66,15 @@ def test_classes_stand_beside_the_slice_with_name_range_and_share() -> None:
     for one in found.classes:
         assert f"{one.name}: {one.lower:g} to {one.upper:g} HU, {one.fraction:.1%}" in said
     assert drawn(figure).std() > 10
+
+
+def test_the_slice_says_how_it_was_windowed_and_the_legend_what_is_padding() -> None:
+    padded = Intensity(STORED, 1.0, -1024.0, "HU", valid=STORED > 0)
+    for intensity, has in ((CT, False), (padded, True)):
+        found = clusters(intensity, 3)
+        figure = clusters_figure(show(CT, choose(CT)), found.labels(intensity), found, "bone, C 400 W 1800 HU")
+        assert figure.axes[0].get_title() == "bone, C 400 W 1800 HU"
+        assert ("padding, not counted" in texts(figure)) == has
 
 
 @pytest.mark.parametrize("array", [np.zeros((4, 4), np.int16), np.full((4, 4), 9, np.uint8)])

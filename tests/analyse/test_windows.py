@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -119,6 +121,10 @@ class TestWhichWindow:
             ({"centre": 40.0, "width": 0.0}, "window_width"),
             ({"centre": 40.0, "width": -5.0}, "window_width"),
             ({"preset": "bonne"}, "window_unknown"),
+            ({"centre": math.nan, "width": 5.0}, "window_not_finite"),
+            ({"centre": 40.0, "width": math.nan}, "window_not_finite"),
+            ({"centre": 40.0, "width": math.inf}, "window_not_finite"),
+            ({"centre": -math.inf, "width": 5.0}, "window_not_finite"),
         ],
     )
     def test_what_cannot_be_meant_is_said(self, asked: dict[str, object], code: str) -> None:
@@ -127,6 +133,17 @@ class TestWhichWindow:
         assert raised.value.code == code
         if code == "window_unknown":
             assert "soft_tissue" in str(raised.value)
+
+    @pytest.mark.parametrize("name", ["Soft tissue", "soft-tissue", "SOFT_TISSUE", " soft  tissue "])
+    def test_a_preset_is_known_however_it_is_spelt(self, name: str) -> None:
+        assert choose(self.HU, preset=name) == Chosen("preset", Window(50, 400), preset="soft_tissue")
+        own = {"inner-ear": Window(700, 4000)}
+        assert choose(self.HU, preset="Inner Ear", named=own).preset == "inner-ear"
+
+    @pytest.mark.parametrize(("asked", "missing"), [({"centre": 40.0}, "no width"), ({"width": 40.0}, "no centre")])
+    def test_half_a_window_beside_a_preset_is_told_what_is_missing(self, asked: dict[str, float], missing: str) -> None:
+        with pytest.raises(Misconfigured, match=rf"\({missing}\) Give both, or a preset without either"):
+            choose(self.HU, preset="bone", **asked)  # type: ignore[arg-type]
 
     def test_a_header_without_a_usable_width_is_passed_over(self) -> None:
         assert choose(self.HU, Voi((Window(10, 0), Window(7, 9)))).window == Window(7, 9)
@@ -146,3 +163,34 @@ class TestWhichWindow:
     def test_presets_of_ones_own_go_beside_the_shipped_ones(self) -> None:
         named = {**presets(), "ear": Window(700, 4000)}
         assert choose(self.HU, preset="ear", named=named).window == Window(700, 4000)
+
+
+class TestUptake:
+    """Windows of a header are meant for what the Modality LUT gives (PS3.3 C.11.2), which SUV are a multiple of."""
+
+    STORED = np.array([[0, 843, 8431, 16018, 30000]], np.uint16)
+    PET = Intensity(STORED, 0.5 * 0.0002, 0.0, "SUV", modality="PT", uptake=0.0002)
+    BQML = Intensity(STORED, 0.5, 0.0, "stored")
+
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_the_window_of_a_header_shows_the_same_picture_as_before_the_values_became_uptake(
+        self, function: VoiFunction
+    ) -> None:
+        voi = Voi((Window(4000, 8000),), function)
+        chosen = choose(self.PET, voi)
+        assert chosen.window is not None and chosen.window.centre == pytest.approx(0.8, abs=0.001)
+        assert np.array_equal(show(self.PET, chosen), show(self.BQML, choose(self.BQML, voi)))
+        assert show(self.PET, chosen).max() > 200
+
+    def test_so_does_a_table_of_a_header(self) -> None:
+        voi = Voi(luts=(Lut(0, 8, tuple(range(256))),))
+        pet, bqml = (
+            Intensity(one.stored // 64, one.slope, 0.0, one.unit, uptake=one.uptake) for one in (self.PET, self.BQML)
+        )
+        assert np.array_equal(show(pet, choose(pet, voi)), show(bqml, choose(bqml, voi)))
+
+    def test_without_a_window_it_is_0_to_5_and_what_is_asked_for_is_met_exactly(self) -> None:
+        assert choose(self.PET).window == Window(2.5, 5.0)
+        suv = Intensity(np.array([[0, 25, 50, 100]], np.uint16), 0.1, 0.0, "SUV")
+        assert show(suv, choose(suv)).tolist() == [[0, 128, 255, 255]]
+        assert show(suv, choose(suv, centre=0.25, width=0.5)).tolist() == [[0, 255, 255, 255]]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_color_lut
 
 from stowgate.errors import Rejected
@@ -175,6 +176,42 @@ class TestHostile:
             (tmp_path / "a").write_bytes(data)
             assert code_of(tmp_path / "a") in ("not_dicom", "no_picture")
         assert code_of(tmp_path / "nowhere") == "not_dicom"
+
+
+class TestWhatIsNotThere:
+    @pytest.mark.parametrize("most", [500, 1000, 2999, 5000, 6180, 6288, 6294, 20000])
+    def test_a_file_that_is_cut_is_said_to_be_wherever_it_ends(self, tmp_path: Path, most: int) -> None:
+        (tmp_path / "cut.dcm").write_bytes(Path(get_testdata_file("CT_small.dcm")).read_bytes()[:most])
+        assert code_of(tmp_path / "cut.dcm") == "picture_cut_short"
+
+    def test_a_spectrum_has_rows_and_no_picture(self, tmp_path: Path) -> None:
+        spectrum = data_set(RAMP[0], Modality="MR")
+        del spectrum.PixelData, spectrum.BitsAllocated, spectrum.BitsStored, spectrum.HighBit
+        assert code_of(written(tmp_path / "a.dcm", spectrum)) == "no_picture"
+        with pytest.raises(Rejected) as raised:
+            of_dataset(spectrum)
+        assert raised.value.code == "no_picture"
+
+    def test_a_report_has_no_picture_and_is_not_cut(self) -> None:
+        for name in ("rtplan.dcm", "reportsi.dcm", "test-SR.dcm"):
+            assert code_of(get_testdata_file(name)) == "no_picture"
+
+    def test_a_picture_elsewhere_is_none_here(self, tmp_path: Path) -> None:
+        far = data_set(RAMP[0], PixelDataProviderURL="https://127.0.0.1/a")
+        del far.PixelData
+        assert code_of(written(tmp_path / "a.dcm", far)) == "no_picture"
+
+
+def test_pixel_data_whose_vr_was_forgotten_is_seen_as_pydicom_sees_it() -> None:
+    path = get_testdata_file("SC_rgb_jpeg.dcm")
+    with Pictures() as pictures:
+        pictures.open(path)
+        assert np.array_equal(pictures.frame(0), dcmread(path).pixel_array)
+
+
+def test_what_no_decoder_here_reads_is_not_told_to_install_one() -> None:
+    assert code_of(get_testdata_file("JPEG-lossy.dcm")) == "picture_no_decoder"
+    assert "nstall" not in IMAGE["picture_no_decoder"].advice
 
 
 def test_a_data_set_in_memory_is_read_as_its_file_is(tmp_path: Path) -> None:

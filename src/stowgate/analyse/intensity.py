@@ -21,6 +21,9 @@ class Intensity:
     stored  -- rows x columns, integers (floats only where the object holds floats); colour came in as its luminance
     valid   -- rows x columns of bool, False where Pixel Padding says there is no picture; None where all of it is
     spacing -- millimetres between rows and between columns, None where the header does not say
+    uptake  -- what the output of the Modality LUT is multiplied by for `unit`, other than 1 for SUV alone; the windows
+               of a header are meant for that output (C.11.2.1.2)
+    full    -- of a segmentation: the stored value of what wholly belongs to a segment, 0 being what does not
     """
 
     stored: Array = field(repr=False)
@@ -30,6 +33,8 @@ class Intensity:
     valid: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
     spacing: tuple[float, float] | None = None
     modality: str = ""
+    uptake: float = 1.0
+    full: float | None = None
 
     @property
     def values(self) -> npt.NDArray[np.float32]:
@@ -53,14 +58,14 @@ def intensity_of(image: Image, array: Array, frame: int = 0) -> Intensity:
     facts = image.facts(frame)
     if array.ndim == 3:
         return Intensity(luminance(array), spacing=facts.geometry.spacing, modality=image.modality)
-    slope, intercept, unit = _scale(image, facts)
+    slope, intercept, unit, uptake = _scale(image, facts)
     valid = None
     if image.padding is not None:
         outside = (array >= image.padding[0]) & (array <= image.padding[1])
         valid = ~outside if outside.any() else None
     if facts.rescale.lut is not None:
-        array, slope, intercept = applied(facts.rescale.lut, array), 1.0, 0.0
-    return Intensity(array, slope, intercept, unit, valid, facts.geometry.spacing, image.modality)
+        array, slope, intercept, uptake = applied(facts.rescale.lut, array), 1.0, 0.0, 1.0
+    return Intensity(array, slope, intercept, unit, valid, facts.geometry.spacing, image.modality, uptake, image.full)
 
 
 def luminance(array: Array) -> Array:
@@ -77,16 +82,16 @@ def applied(lut: Lut, array: Array) -> Array:
     return table[np.clip(array.astype(np.int64) - lut.first, 0, len(table) - 1)]
 
 
-def _scale(image: Image, facts: Facts) -> tuple[float, float, Unit]:
+def _scale(image: Image, facts: Facts) -> tuple[float, float, Unit, float]:
     rescale = facts.rescale
     if rescale.slope == 0:  # says nothing, and would make every picture black
-        return 1.0, 0.0, "stored"
+        return 1.0, 0.0, "stored", 1.0
     if _is_hounsfield(image, rescale.type):
-        return rescale.slope, rescale.intercept, "HU"
+        return rescale.slope, rescale.intercept, "HU", 1.0
     factor = _uptake(image.positron)
     if factor is not None:
-        return rescale.slope * factor, rescale.intercept * factor, "SUV"
-    return rescale.slope, rescale.intercept, "stored"
+        return rescale.slope * factor, rescale.intercept * factor, "SUV", factor
+    return rescale.slope, rescale.intercept, "stored", 1.0
 
 
 def _is_hounsfield(image: Image, kind: str) -> bool:

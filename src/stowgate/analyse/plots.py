@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 Eight = npt.NDArray[np.uint8]
 _SIDE = 3.2
 """Inches of one picture in a row."""
-_UNITS = {"HU": "HU", "SUV": "SUV (g/ml)", "stored": "stored values"}
+_MOST_IN_A_ROW = 5
+"""More would be too small to be read on a screen."""
+UNITS = {"HU": "HU", "SUV": "SUV (g/ml)", "stored": "stored values"}
+"""What units are called in words."""
+_SHORT = {"HU": " HU", "SUV": " SUV"}
 
 
 def raw_figure(intensity: Intensity) -> Figure:
@@ -29,23 +34,31 @@ def raw_figure(intensity: Intensity) -> Figure:
     axes = figure.add_subplot()
     drawn = axes.imshow(intensity.values, cmap="gray", interpolation="nearest")
     _bare(axes, "as acquired")
-    figure.colorbar(drawn, ax=axes, label=_UNITS[intensity.unit], shrink=0.85)
+    figure.colorbar(drawn, ax=axes, label=UNITS[intensity.unit], shrink=0.85)
     return figure
 
 
 def windows_figure(shown: Sequence[tuple[Eight, Chosen | None]], unit: str) -> Figure:
-    """All of them in one row, each with the centre C and the width W of its window above it."""
+    """Up to five in one row, more in rows of one length; each with the centre C and the width W of its window above it.
+
+    shown -- rows x columns of 8 bits each, as `windows.show` makes them; unit -- of their intensities
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_SIDE * max(1, len(shown)), _SIDE + 0.6), layout="constrained")
-    for axes, (pixels, chosen) in zip(np.ravel(figure.subplots(1, len(shown), squeeze=False)), shown, strict=True):
+    rows = max(1, math.ceil(len(shown) / _MOST_IN_A_ROW))
+    columns = max(1, math.ceil(len(shown) / rows))
+    figure = Figure(figsize=(_SIDE * columns, (_SIDE + 0.6) * rows), layout="constrained")
+    places = np.ravel(figure.subplots(rows, columns, squeeze=False))
+    for axes in places[len(shown) :]:
+        axes.remove()
+    for axes, (pixels, chosen) in zip(places, shown, strict=False):
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         _bare(axes, title_of(chosen, unit))
     return figure
 
 
 def title_of(chosen: Chosen | None, unit: str) -> str:
-    """ "bone, C 400 W 1800 HU", for one."""
+    """ "bone, C 400 W 1800 HU", for one; stored values have no unit to be named, SUV two digits after the point."""
     if chosen is None:
         return "colour"
     name = chosen.preset.replace("_", " ") or {"asked": "as asked", "header": "from the header"}.get(
@@ -53,8 +66,9 @@ def title_of(chosen: Chosen | None, unit: str) -> str:
     )
     if chosen.window is None:
         return f"{name}, table"
-    values = f"C {chosen.window.centre:g} W {chosen.window.width:g}"
-    return f"{name}\n{values}{' HU' if unit == 'HU' else ''}"
+    digits = 2 if unit == "SUV" and chosen.window.width >= 0.1 else 6
+    centre, width = (f"{round(value, digits):g}" for value in (chosen.window.centre, chosen.window.width))
+    return f"{name}\nC {centre} W {width}{_SHORT.get(unit, '')}"
 
 
 def changes_figure(rows: Sequence[tuple[str, str, str]]) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _MOST_STEPS = 1 << 17
 """Different stored values for which a table is made; beyond, every pixel is computed."""
 _DENSITIES = "soft_tissue"
 """The preset for Hounsfield units of which nobody says how to show them."""
+_UPTAKE = Window(2.5, 5.0)
+"""From 0 to 5 for Standardized Uptake Values of which nobody says how to show them, as readers mostly begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +59,26 @@ def choose(
     """Explicit before preset before header before what is sensible for the modality.
 
     named -- presets by name; None: the shipped ones
-    Raises `Misconfigured`: "window_incomplete" where one of centre and width is given, "window_width" where the width
-    is not above zero, "window_unknown" with the names of the presets.
+    preset -- case does not matter, and spaces and hyphens are underscores
+    Raises `Misconfigured`: "window_incomplete" with the one that is missing where one of centre and width is given,
+    "window_not_finite", "window_width" where the width is not above zero, "window_unknown" with the presets' names.
     """
     if (centre is None) != (width is None):
-        raise Misconfigured("window_incomplete")
+        raise Misconfigured("window_incomplete", "no centre" if centre is None else "no width")
+    whole: VoiFunction = "LINEAR_EXACT" if intensity.unit == "SUV" else "LINEAR"  # half a step of LINEAR is 0.5 SUV
     if centre is not None and width is not None:
-        return Chosen("asked", _sound(Window(centre, width), "LINEAR"))
+        return Chosen("asked", _sound(Window(centre, width), whole), whole)
     table = presets() if named is None else named
     if preset:
-        if preset not in table:
+        name = next((name for name in table if _folded(name) == _folded(preset)), None)
+        if name is None:
             raise Misconfigured("window_unknown", ", ".join(table))
-        return Chosen("preset", _sound(table[preset], "LINEAR"), preset=preset)
+        return Chosen("preset", _sound(table[name], whole), whole, preset=name)
     if voi.luts:
         return Chosen("header", None, lut=voi.luts[0])
     for window in voi.windows:
         if _is_sound(window, voi.function):
-            return Chosen("header", window, voi.function)
+            return Chosen("header", *_in_unit(window, voi.function, intensity.uptake))
     return _sensible(intensity, table)
 
 
@@ -112,7 +118,7 @@ def _eight_bits(stored: Array, intensity: Intensity, chosen: Chosen, inverse: bo
     """The whole function in double precision, for stored values of any shape."""
     values = stored.astype(np.float64) * intensity.slope + intensity.intercept
     if chosen.lut is not None:
-        scaled = _through(chosen.lut, values)
+        scaled = _through(chosen.lut, values / intensity.uptake)
     elif chosen.window is not None:
         scaled = _windowed(values, chosen.window, chosen.function)
     else:
@@ -139,23 +145,50 @@ def _windowed(values: npt.NDArray[np.float64], window: Window, function: VoiFunc
     return np.clip((values - centre) / width + 0.5, 0, 1)
 
 
+def _folded(name: str) -> str:
+    """A name as it is compared."""
+    return "_".join(name.casefold().replace("-", " ").replace("_", " ").split())
+
+
+def _in_unit(window: Window, function: VoiFunction, uptake: float) -> tuple[Window, VoiFunction]:
+    """A window of the header, and its function, for values that were multiplied after the Modality LUT."""
+    if uptake == 1:
+        return window, function
+    centre, width = window.centre, window.width
+    if function == "LINEAR":  # its half step and its whole one are of the unit before
+        centre, width, function = centre - 0.5, max(width - 1, 1e-6), "LINEAR_EXACT"
+    return Window(centre * uptake, width * uptake), function
+
+
 def _is_sound(window: Window, function: VoiFunction) -> bool:
     return window.width >= 1 if function == "LINEAR" else window.width > 0
 
 
 def _sound(window: Window, function: VoiFunction) -> Window:
+    if not (math.isfinite(window.centre) and math.isfinite(window.width)):
+        raise Misconfigured("window_not_finite")
     if not _is_sound(window, function):
         raise Misconfigured("window_width")
     return window
 
 
 def _sensible(intensity: Intensity, table: Mapping[str, Window]) -> Chosen:
-    """Soft tissue for Hounsfield units; elsewhere all but the darkest and brightest half of a hundredth."""
+    """Soft tissue for HU, 0 to 5 for SUV, all of a segmentation; elsewhere all but the ends.
+
+    These are the darkest and the brightest half of a hundredth, unless all between them is of one value.
+    """
     if intensity.unit == "HU" and _DENSITIES in table:
         return Chosen("default", table[_DENSITIES], preset=_DENSITIES)
+    if intensity.unit == "SUV":
+        return Chosen("default", _UPTAKE, "LINEAR_EXACT")
+    if intensity.full is not None:
+        return Chosen("default", Window(intensity.full / 2, intensity.full), "LINEAR_EXACT")
     inside = intensity.stored if intensity.valid is None else intensity.stored[intensity.valid]
     if not inside.size:
         return Chosen("default", Window(0.5, 1.0), "LINEAR_EXACT")
-    ends = np.percentile(inside[np.isfinite(inside)] if inside.dtype.kind == "f" else inside, [0.5, 99.5])
+    inside = inside[np.isfinite(inside)] if inside.dtype.kind == "f" else inside
+    ends = np.percentile(inside, [0.5, 99.5])
+    if ends[0] == ends[1]:  # little on much background: its grey would be that of the middle
+        ends = np.percentile(inside, [0, 100])
     low, high = sorted(float(end) * intensity.slope + intensity.intercept for end in ends)
     return Chosen("default", Window((low + high) / 2, max(high - low, 1e-6)), "LINEAR_EXACT")

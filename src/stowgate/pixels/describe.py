@@ -52,8 +52,20 @@ def describe(dataset: Dataset, transfer_syntax: str = "") -> Image:
         per_frame=tuple(_per_frame(dataset, shared)),
         acquisition=_acquisition(dataset),
         positron=positron_of(dataset),
+        full=_full(dataset),
         overlays=sum(1 for group in range(0x6000, 0x6020, 2) if (group, 0x0010) in dataset),
     )
+
+
+def _full(dataset: Dataset) -> float | None:
+    """What is white in a segmentation: 1 of BINARY, Maximum Fractional Value, the highest label of a map."""
+    kind = text(dataset, "SegmentationType")
+    if kind == "FRACTIONAL":
+        return float(integer(dataset, "MaximumFractionalValue") or 255)
+    if kind == "LABELMAP":
+        labels = (integer(item, "SegmentNumber") or 0 for item in _items(dataset, "SegmentSequence"))
+        return float(max(labels, default=0)) or None
+    return 1.0 if kind == "BINARY" else None
 
 
 def _float_bits(dataset: Dataset) -> int:

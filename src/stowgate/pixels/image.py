@@ -134,6 +134,8 @@ class Image:
     per_frame: tuple[Facts, ...] = field(default=(), repr=False)
     acquisition: Acquisition = Acquisition()
     positron: Positron = Positron()
+    full: float | None = None
+    """Of segmentations (C.8.20.2): the stored value of what wholly belongs to a segment, or of the last label."""
     overlays: int = 0
     """Overlay planes, which are apart from the picture and never drawn into it."""
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from stowgate.errors import Rejected
 from stowgate.pixels.describe import describe
 from stowgate.pixels.image import Image
+from stowgate.pixels.values import integer
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -30,6 +31,8 @@ _KEYWORDS = {
 }
 _IMPLICIT, _DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99"
 _EXPLICIT = "1.2.840.10008.1.2.1"
+_VRS = frozenset(("OB", "OW", "OF", "OD", "UN"))
+_UNDEFINED = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Opened:
 def open_file(file: BinaryIO) -> Opened:
     """Open a DICOM file that can be read anywhere; the caller closes it, after the last frame.
 
-    Raises `Rejected`: "not_dicom", "no_picture", "picture_bad_header".
+    Raises `Rejected`: "not_dicom", "no_picture", "picture_cut_short" where it ends before them, "picture_bad_header".
     """
     from pydicom import dcmread
 
@@ -101,9 +104,11 @@ def open_file(file: BinaryIO) -> Opened:
         raise Rejected("not_dicom") from None
     if not len(dataset):
         raise Rejected("not_dicom")
-    image = describe(dataset, syntax)
     keyword, vr = _pixel_element(file, at_pixels, syntax)
     room = file.seek(0, 2)
+    if not keyword:
+        raise Rejected("picture_cut_short" if _announces_one(dataset) or _is_cut(dataset, file) else "no_picture")
+    image = describe(dataset, syntax)
     value = at_pixels + (8 if vr is None else 12)
     file.seek(value)
     return Opened(image, dataset, file, _options(dataset, syntax, keyword, vr), room - value)
@@ -111,11 +116,11 @@ def open_file(file: BinaryIO) -> Opened:
 
 def of_dataset(dataset: Dataset) -> Opened:
     """A data set that holds its own Pixel Data. Raises as `open_file` does."""
-    syntax = _syntax(dataset)
-    image = describe(dataset, syntax)
     held = next((keyword for keyword in _KEYWORDS.values() if dataset.get(keyword)), None)
     if held is None:
-        raise Rejected("no_picture")
+        raise Rejected("picture_cut_short" if _announces_one(dataset) else "no_picture")
+    syntax = _syntax(dataset)
+    image = describe(dataset, syntax)
     return Opened(image, dataset, None, _options(dataset, syntax, held, None))
 
 
@@ -128,14 +133,33 @@ def _syntax(dataset: Dataset) -> str:
 
 
 def _pixel_element(file: BinaryIO, at: int, syntax: str) -> tuple[str, str | None]:
-    """Which element of pixels stands there, and its VR where the syntax says it."""
+    """Which element of pixels stands there, empty for none; and its VR where it is written.
+
+    An encoder may forget the VR of this one element although the syntax asks for it.
+    """
     file.seek(at)
     head = file.read(12)
     order = ">" if syntax == "1.2.840.10008.1.2.2" else "<"
     keyword = _KEYWORDS.get(struct.unpack(f"{order}HH", head[:4]), "") if len(head) == 12 else ""
-    if not keyword:
-        raise Rejected("no_picture")
-    return keyword, None if syntax == _IMPLICIT else head[4:6].decode("latin-1")
+    vr = head[4:6].decode("latin-1")
+    return keyword, None if syntax == _IMPLICIT or vr not in _VRS else vr
+
+
+def _announces_one(dataset: Dataset) -> bool:
+    """Whether a header without Pixel Data was made for a picture; spectra have rows, too, and no bits."""
+    asked = (integer(dataset, keyword) for keyword in ("Rows", "Columns", "BitsAllocated"))
+    return all(asked) and "PixelDataProviderURL" not in dataset
+
+
+def _is_cut(dataset: Dataset, file: BinaryIO) -> bool:
+    """Whether a file, where it certainly is DICOM, ends within an element; NULs after the last one are filling."""
+    last = dataset.get_item(max(dataset.keys())) if getattr(dataset, "preamble", None) else None
+    length, begins = getattr(last, "length", None), getattr(last, "value_tell", None)
+    if length is None or begins is None or length == _UNDEFINED:
+        return False
+    ends, size = begins + length, file.seek(0, 2)
+    file.seek(min(ends, size))
+    return bool(ends > size or (size - ends < 8 and file.read().strip(b"\0")))
 
 
 def _options(dataset: Dataset, syntax: str, keyword: str, vr: str | None) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stowgate.faces.cli.exits import Exit
-from stowgate.faces.cli.imaging import File, written
+from stowgate.faces.cli.imaging import File, png, written
 from stowgate.faces.cli.show import say
 from stowgate.look.looker import need_extra
 
@@ -38,20 +39,24 @@ def cluster(
     from stowgate import imaging
     from stowgate.analyse.clusters import DISCLAIMER, clusters
 
-    path = out if as_json else out or _PLACE
-    first: tuple[Seen, Clusters] | None = None
+    path = _PLACE if out is None and not as_json else out
+    if path is not None:
+        png(path)
+    first: Seen | None = None
     with imaging.opened(file) as frames:
         chosen = frames if frame is None else iter([imaging.seen(file, frame - 1)])
         for seen in chosen:
             found = clusters(seen.intensity, k)
-            first = first or (seen, found)
+            if first is None:
+                first = seen
+                if path is not None:  # before any line: whoever reads them may have gone after some
+                    written(path, partial(_draw, seen, found))
             if as_json:
                 typer.echo(json.dumps(found.as_json()))
             else:
                 _tell(seen, found)
     if path is not None and first is not None:
-        written(path, lambda part: _draw(*first, part))
-        say(f"{path}: frame {first[0].frame + 1} beside its classes. {DISCLAIMER}")
+        say(f"{path}: frame {first.frame + 1} beside its classes. {DISCLAIMER}")
     elif not as_json:
         say(DISCLAIMER)
     return Exit.DONE
@@ -68,8 +73,10 @@ def _tell(seen: Seen, found: Clusters) -> None:
 
 def _draw(seen: Seen, found: Clusters, path: Path) -> None:
     from stowgate import imaging
+    from stowgate.analyse.plots import title_of
     from stowgate.analyse.plots_clusters import clusters_figure
 
-    shown = imaging.picture(seen).pixels
-    figure = clusters_figure(shown, found.labels(seen.intensity), found)
+    shown = imaging.picture(seen)
+    title = title_of(shown.chosen, shown.unit).replace("\n", ", ")
+    figure = clusters_figure(shown.pixels, found.labels(seen.intensity), found, title)
     figure.savefig(path, format="png", dpi=110)

@@ -44,6 +44,7 @@ _BY_CODE = {
     "unknown_name": Exit.USAGE,
     "no_input": Exit.USAGE,
     "output_unwritable": Exit.USAGE,
+    "output_not_png": Exit.USAGE,
     "output_is_input": Exit.USAGE,
     "state_in_output": Exit.USAGE,
     "unknown_option": Exit.USAGE,

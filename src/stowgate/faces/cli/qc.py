@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 from stowgate.errors import Misconfigured, StowgateError
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.imaging import written
-from stowgate.faces.cli.show import say
+from stowgate.faces.cli.show import check_writable, say
 from stowgate.faces.counting import counted
 from stowgate.look.looker import need_extra
 from stowgate.reasons import REASONS
@@ -46,6 +47,9 @@ def qc(
 ) -> int:
     """Compare scanners: images unlike their like, drift, and who should be seen to. It judges pictures, not people."""
     need_extra()
+    check_writable(save_baseline, report, csv, parquet)
+    if parquet is not None and find_spec("pyarrow") is None:
+        raise Misconfigured("parquet_extra_missing")
     known = _baseline(baseline)
     quality = _of_ledger(config, known) if folder is None else _of_folder(folder, known, workers, as_json)
     if as_json:
@@ -175,12 +179,8 @@ def _save_csv(quality: Quality, path: Path) -> None:
 
 
 def _save_parquet(quality: Quality, path: Path) -> None:
-    from importlib.util import find_spec
-
     from stowgate.analyse.fleet_tables import write_parquet
 
-    if find_spec("pyarrow") is None:
-        raise Misconfigured("parquet_extra_missing")
     write_parquet(quality.verdict.images, path)
 
 

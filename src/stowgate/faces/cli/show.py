@@ -91,6 +91,7 @@ def _bar(settled: Iterator[Settled], tally: Tally, total: int | None) -> Iterato
 
 def write_whole(path: Path, text: str) -> None:
     """Write a small file so that it is there whole or not at all."""
+    check_writable(path)
     part = path.with_name(f".{path.name}.part")
     try:
         try:
