@@ -49,6 +49,7 @@ FLEET: dict[str, Reason] = {
     ),
     "scanner_clock": finding("The clock of the scanner is minutes off.", "Set it, or let it be set by NTP."),
     # what could not be judged
+    "not_acquired": finding("The object was computed from pictures; no scanner made it."),
     "fleet_small": finding(
         "Of a protocol there are too few images to compare them.", "Look at more, or give a baseline."
     ),

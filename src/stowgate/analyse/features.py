@@ -119,14 +119,18 @@ def unit_of(name: str, protocol: str = "") -> str:
     unit = title[title.rindex("(") + 1 : -1] if title.endswith(")") else ""
     if unit == "HU or stored" and protocol:
         return "HU" if protocol.startswith("CT ") else "stored values"
+    if unit == "HU or stored":
+        return "HU or stored values"
     return "" if unit == "share" else unit
 
 
 def told(name: str, value: float, unit: str) -> str:
-    """How much a feature is off in plain words: "density +38 HU", "noise 1.4 times".
+    """How much a feature is off in plain words: "density +38 HU", "noise 1.40 times".
 
     value -- in the unit; of one that is compared by its logarithm: so many times what is usual
     """
     feature = next(feature for feature in FEATURES if feature.name == name)
     plain = name.replace("_", " ")
-    return f"{plain} {value:.2g} times" if feature.log else f"{plain} {value:+.2g} {unit}".rstrip()
+    if feature.log:
+        return f"{plain} {value:.2f} times"
+    return f"{plain} {value:{'+,.0f' if abs(value) >= 10 else '+.2g'}} {unit}".rstrip()

@@ -113,9 +113,10 @@ def _verdict(
     names, protocols = [scan.scanner for scan in ordered], [scan.protocol for scan in ordered]
     shifts = shifts_of(names, protocols, *away.compared(ordered))
     small = any(scan.protocol not in centres for scan in ordered if scan.is_measured)
+    scanners = tuple(judged_scanners(images, of_scanner, shifts, drifts, centres))
     cannot = [code for code, is_so in (("fleet_small", small), ("fleet_of_one", len(of_scanner) == 1)) if is_so]
     return Verdict(
-        images, tuple(judged_scanners(images, of_scanner, shifts, drifts)), groups_of(shifts), tuple(drifts),
+        images, scanners, groups_of(shifts), tuple(drifts),
         tuple(cannot), Baseline.of(centres, baseline), series, times,
     )  # fmt: skip
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ class JudgedScanner:
     """One scanner.
 
     measured -- of its images: those that were measured; no other is compared
+    compared -- of these: those that have enough of their like, or a baseline, to be compared with
     shift    -- how far it is off the others by feature (`groups.shifts_of`), in its own spread, where that is over 1
     off      -- the same in the unit of the feature; of one that is compared by its logarithm: so many times the others'
     codes    -- how many of its odd images have each code, the commonest first
@@ -46,6 +47,7 @@ class JudgedScanner:
     shift: Mapping[str, float] = field(default_factory=dict)
     off: Mapping[str, float] = field(default_factory=dict)
     measured: int = 0
+    compared: int = 0
     codes: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, int] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
@@ -56,10 +58,11 @@ def judged_scanners(
     of_scanner: Mapping[str, Places],
     shifts: Mapping[str, Shift],
     drifts: Sequence[Drift],
+    usual: Container[str],
 ) -> list[JudgedScanner]:
     """All of them, by name.
 
-    of_scanner -- places of its images by scanner
+    of_scanner -- places of its images by scanner; usual -- protocols of which it is known what is usual
     """
     own = {name: [images[at] for at in places] for name, places in sorted(of_scanner.items())}
     measured = {name: [one for one in some if one.scan.is_measured] for name, some in own.items()}
@@ -72,7 +75,8 @@ def judged_scanners(
         reasons[name].insert(0, "scanner_outliers")
     for name, seconds in _clocks(own).items():
         reasons[name] += ["scanner_clock"] if abs(seconds) > CLOCK else []
-    return [_judged(name, some, measured[name], tuple(reasons[name]), shifts.get(name)) for name, some in own.items()]
+    found = [_judged(name, some, measured[name], tuple(reasons[name]), shifts.get(name)) for name, some in own.items()]
+    return [replace(one, compared=sum(of.scan.protocol in usual for of in measured[one.scanner])) for one in found]
 
 
 def with_too_many(counts: Mapping[str, tuple[int, int]], sick: Set[str]) -> set[str]:
@@ -132,7 +136,7 @@ def _judged(
     lacks = tuple(sorted(what for what, number in unknown.items() if 2 * number > len(measured)))
     far, off = ({}, {}) if shift is None else _named(shift)
     return JudgedScanner(
-        name, len(images), len(odd), bool(reasons), reasons, far, off, len(measured),
+        name, len(images), len(odd), bool(reasons), reasons, far, off, len(measured), 0,
         dict(sorted(codes.items(), key=lambda one: (-one[1], one[0]))),
         dict(sorted(faults.items(), key=lambda one: (-one[1], one[0]))), lacks,
     )  # fmt: skip

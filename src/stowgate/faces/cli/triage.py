@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stowgate.analyse.wording import counted
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 
@@ -32,10 +32,13 @@ def triage(
         need_extra()
     table = rules_of(config)
     found = triage_folder(folder, table, pixels=pixels)
-    (_lines if as_json else _list)(found, {rule.id: rule.because for rule in table})
-    said = f"{len(found.studies):,} studies; {_counted(found.left_out)} files have no say."
+    if as_json:
+        _lines(found)
+    else:
+        _list(found, folder, {rule.id: rule.because for rule in table})
+    said = f"{counted(len(found.studies), 'study')}; {_counted(found.left_out, 'file', 'has', 'have')} no say."
     if pixels:
-        said += f" {_counted(found.unseen)} pictures could not be seen."
+        said += f" {_counted(found.unseen, 'picture', 'could not', 'could not')} be seen."
     say(f"{said} This is no diagnosis.")
     return Exit.DONE
 
@@ -51,7 +54,7 @@ def rules_of(config: Path | None) -> tuple[Rule, ...]:
     return with_own(one.rule() for one in load(config).triage)
 
 
-def _lines(found: Triage, _: Mapping[str, str]) -> None:
+def _lines(found: Triage) -> None:
     for rank, one in enumerate(found.studies, 1):
         line = {
             "kind": "study", "rank": rank, "study": one.study, "source": str(found.folders[one.study]),
@@ -60,15 +63,18 @@ def _lines(found: Triage, _: Mapping[str, str]) -> None:
         typer.echo(json.dumps(line))
 
 
-def _list(found: Triage, because: Mapping[str, str]) -> None:
+def _list(found: Triage, folder: Path, because: Mapping[str, str]) -> None:
+    """Studies are called what their folder is called, below the one that was asked about."""
     for rank, one in enumerate(found.studies, 1):
-        alias = hashlib.sha256(one.study.encode()).hexdigest()[:12]
-        typer.echo(f"{rank:>4}  {one.level:<6} {one.score:>4}  study {alias}  {one.instances:,} instances")
+        place = found.folders[one.study]
+        name = place.name if place in (folder, folder.parent) else str(place.relative_to(folder))
+        typer.echo(f"{rank:>4}  {one.level:<6} {one.score:>4}  {name}  {counted(one.instances, 'instance')}")
         for reason in one.reasons:
             typer.echo(f"{'':>12} {reason}: {because[reason]}")
 
 
-def _counted(codes: Mapping[str, int]) -> str:
-    """How many, and how many of each code."""
+def _counted(codes: Mapping[str, int], noun: str, verb: str, verbs: str) -> str:
+    """How many of them do, and how many of each code."""
+    number = sum(codes.values())
     told = ", ".join(f"{count:,} {code}" for code, count in sorted(codes.items()))
-    return f"{sum(codes.values()):,}{f' ({told})' if told else ''}"
+    return f"{counted(number, noun)}{f' ({told})' if told else ''} {verb if number == 1 else verbs}"
