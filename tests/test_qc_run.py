@@ -145,7 +145,10 @@ def test_studies_that_lack_something_are_named_by_their_folder(
 ) -> None:
     (tmp_path / "in" / "july").mkdir(parents=True)
     for n in (1, 2):
-        written(tmp_path / "in" / "july" / f"{n}.dcm", data_set(scan(7), **HEAD))
+        written(
+            tmp_path / "in" / "july" / f"{n}.dcm",
+            data_set(scan(7), **HEAD, StudyInstanceUID="1.2", SeriesInstanceUID="1.3"),
+        )
     assert run(monkeypatch, "qc", tmp_path / "in", "-o", tmp_path / "page.html") == 0
     said = capsys.readouterr().out
     assert "1 study, slices_twice" in said and "\n    july\n" in said

@@ -130,6 +130,13 @@ def test_a_scanner_with_more_outliers_than_its_fleet_alarms_and_bad_luck_does_no
     assert alerts(judge([*of_scanners(), *bad[:2]])) == {}, "two are chance"
 
 
+def test_odd_slices_of_one_series_are_no_alarm_for_its_scanner() -> None:
+    odd = [made(n, "S1", codes=("picture_noisy",), series="1.2") for n in range(900, 908)]
+    assert alerts(judge([*of_scanners(), *odd])) == {}
+    apart = [replace(one, series=f"1.2.{n % 4}") for n, one in enumerate(odd)]
+    assert alerts(judge([*of_scanners(), *apart])) == {"S1": ("scanner_outliers",)}
+
+
 def test_a_bad_scanner_is_not_hidden_by_a_worse_one() -> None:
     worse = [replace(one, codes=("picture_rings",)) if n >= 8 else one for n, one in
              enumerate(made(n, "S1") for n in range(900, 920))]  # fmt: skip

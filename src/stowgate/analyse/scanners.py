@@ -72,11 +72,17 @@ def judged_scanners(
         reasons[name] += ["scanner_drifts"] if any(one.scanner == name for one in drifts) else []
         reasons[name] += _differs(shifts.get(name), counts[name][1])
     for name in with_too_many(counts, {name for name, codes in reasons.items() if codes}):
-        reasons[name].insert(0, "scanner_outliers")
+        if _scans_with_outliers(measured[name]) >= FEWEST_OUTLIERS:
+            reasons[name].insert(0, "scanner_outliers")
     for name, seconds in _clocks(own).items():
         reasons[name] += ["scanner_clock"] if abs(seconds) > CLOCK else []
     found = [_judged(name, some, measured[name], tuple(reasons[name]), shifts.get(name)) for name, some in own.items()]
     return [replace(one, compared=sum(of.scan.protocol in usual for of in measured[one.scanner])) for one in found]
+
+
+def _scans_with_outliers(images: Sequence[JudgedImage]) -> int:
+    """Slices of one series are one scan: they change from head to foot, and one patient is no fault of a scanner."""
+    return len({one.scan.series or one.scan.source for one in images if one.outlier})
 
 
 def with_too_many(counts: Mapping[str, tuple[int, int]], sick: Set[str]) -> set[str]:
