@@ -80,11 +80,14 @@ def test_a_person_gets_who_needs_somebody_a_page_and_tables(
     page, table, columns = tmp_path / "page.html", tmp_path / "t.csv", tmp_path / "t.parquet"
     assert run(monkeypatch, "qc", fleet, "-o", page, "--csv", table, "--parquet", columns) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("All scanners are as usual. 40 images of 2 scanners; 2 unlike the rest.")
+    assert said.out.startswith(
+        "Look at one picture. 40 images of 2 scanners; 2 unlike the rest. 1 of these shows a fault"
+    )
     text = page.read_text("utf-8")
     assert "CT0" in text and "picture_blank" in text and text.count("data:image/png;base64,") == 3
     assert str(fleet) not in text and "http" not in text.replace("http-equiv", "")
     rows = list(csv.DictReader(table.open(newline="")))
+    assert [row["number"] for row in rows] == [str(n) for n in range(1, 41)]
     assert len(rows) == 40 and sum(row["outlier"] == "True" for row in rows) == 2
     from pyarrow import parquet
 
@@ -106,6 +109,63 @@ def test_a_fleet_is_compared_with_what_was_saved_before(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["outlier"] for line in lines if line["kind"] == "image"] == [True] * 3
     assert lines[-1]["cannot"] == ["fleet_of_one"]
+
+
+HEAD = {"StationName": "CT0", "BodyPartExamined": "ABDOMEN", "KVP": 120, "ConvolutionKernel": "B30f"}
+
+
+def blank(path: Path, **more: object) -> None:
+    path.parent.mkdir(exist_ok=True)
+    written(path, data_set(np.zeros((96, 96), np.uint16), **{**HEAD, **more}))
+
+
+def test_pictures_that_may_show_names_stand_in_no_report_and_none_does_if_one_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    blank(tmp_path / "in" / "burned.dcm", BurnedInAnnotation="YES")
+    assert run(monkeypatch, "qc", tmp_path / "in", "-o", page) == 0
+    assert "Some of the odd ones" not in page.read_text("utf-8")
+    blank(tmp_path / "in" / "plain.dcm", BurnedInAnnotation="NO")
+    assert run(monkeypatch, "qc", tmp_path / "in", "-o", page) == 0
+    text = page.read_text("utf-8")
+    assert "Some of the odd ones" in text and "may show names that are burned in" in text
+    assert run(monkeypatch, "qc", tmp_path / "in", "-o", page, "--no-pictures") == 0
+    assert "Some of the odd ones" not in page.read_text("utf-8")
+
+
+def test_what_was_computed_is_no_picture_of_a_scanner(tmp_path: Path) -> None:
+    blank(tmp_path / "seg.dcm", Modality="SEG")
+    found = qc_folder(tmp_path, workers=1)
+    assert (found.verdict.scanners, found.left_out) == ((), {"not_acquired": 1})
+
+
+def test_studies_that_lack_something_are_named_by_their_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "in" / "july").mkdir(parents=True)
+    for n in (1, 2):
+        written(
+            tmp_path / "in" / "july" / f"{n}.dcm",
+            data_set(scan(7), **HEAD, StudyInstanceUID="1.2", SeriesInstanceUID="1.3"),
+        )
+    assert run(monkeypatch, "qc", tmp_path / "in", "-o", tmp_path / "page.html") == 0
+    said = capsys.readouterr().out
+    assert "1 study, slices_twice" in said and "\n    july\n" in said
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert "1 study:" in text and ">july<" in text and str(tmp_path) not in text
+
+
+def test_what_is_no_dicom_is_no_failure_and_what_may_be_some_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "t.txt").write_text("hello")
+    assert run(monkeypatch, "qc", tmp_path / "t.txt") == 0
+    assert "Nothing to judge" in capsys.readouterr().out
+    short = data_set(np.zeros((96, 96), np.uint16), **HEAD)
+    short.Rows = 192
+    written(tmp_path / "short.dcm", short)
+    assert run(monkeypatch, "qc", tmp_path / "short.dcm") == 3
 
 
 @pytest.mark.parametrize("text", ["", "{}"])

@@ -51,7 +51,7 @@ def test_odd_encodings_have_their_say(tmp_path: Path) -> None:
     assert triage_folder(tmp_path).studies[0].reasons == ("trauma_words",)
 
 
-def test_a_script_gets_a_line_per_study_and_a_person_sees_no_path(
+def test_a_script_gets_a_line_per_study_and_a_person_sees_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     placed(tmp_path, "Vandermeer/1.dcm", STUDY, "trauma")
@@ -63,7 +63,8 @@ def test_a_script_gets_a_line_per_study_and_a_person_sees_no_path(
     assert app.run() == 0
     told = capsys.readouterr()
     assert "A description names a trauma." in told.out
-    assert "Vandermeer" not in told.out + told.err
+    assert "35  Vandermeer  1 instance\n" in told.out and str(tmp_path) not in told.out + told.err
+    assert told.err.startswith("1 study; 0 files have no say.")
 
 
 def head_of(path: Path, study: str, *, blood: bool, **attributes: object) -> Path:
@@ -111,7 +112,7 @@ def test_a_picture_that_cannot_be_seen_changes_nothing_and_is_told(
     monkeypatch.setattr("sys.argv", ["stowgate", "triage", str(tmp_path), "--pixels", "--json"])
     assert app.run() == 0
     told = capsys.readouterr()
-    assert "Not to be seen: 1 picture (1 picture_cut_short)." in told.err
+    assert "1 picture (1 picture_cut_short) could not be seen." in told.err
     first = json.loads(told.out.splitlines()[0])
     assert set(first) == {"kind", "rank", "study", "source", "score", "level", "reasons", "instances"}
     assert first["reasons"] == ["measured_hyperdense", "trauma_words"]
@@ -131,4 +132,4 @@ def test_rules_of_ones_own_count_where_their_file_is_named(
     assert app.run() == 0
     told = capsys.readouterr().out
     assert "knee: Knees first." in told and "trauma" not in told
-    assert told.index("7  study") < told.index("0  study")
+    assert told.index("   7  in") < told.index("   0  in")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,15 @@ from stowgate.look.crew import Crew
 from stowgate.look.fleet import UNKNOWN, scan_of_file
 from stowgate.look.looked import Looked
 from stowgate.look.study import member_of
-from stowgate.triage_run import files_below
+from stowgate.triage_run import below, files_below
+
+_COMPUTED = frozenset(("SEG", "RTDOSE", "RTSTRUCT", "PR", "KO", "REG"))
+_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.66.", "1.2.840.10008.5.1.4.1.1.30", "1.2.840.10008.5.1.4.1.1.481.2"
+)  # fmt: skip
+"""Segmentation and its like, Parametric Map, RT Dose."""
+_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+"""Secondary Capture, of one frame or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +31,16 @@ class Quality:
     """What `stowgate qc` says.
 
     studies     -- by code: how many studies have it as a whole
+    places      -- by code: where these studies are, below the folder that was asked about: a path may carry a name
+    private     -- paths of pictures that may have words in them: nobody shows them
     left_out    -- files by the code of why they were not looked at
     not_grouped -- by what headers do not say: how many images could not be told apart by it
     """
 
     verdict: Verdict
     studies: Mapping[str, int] = field(default_factory=dict)
+    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    private: frozenset[str] = field(default=frozenset(), repr=False)
     left_out: Mapping[str, int] = field(default_factory=dict)
     not_grouped: Mapping[str, int] = field(default_factory=dict)
 
@@ -44,21 +56,48 @@ def qc_folder(
     workers -- processes that look, 0 for as many as there are processors; done -- told how many files were looked at
     """
     scans: list[Scan] = []
-    studies: dict[str, list[Member]] = {}
+    studies: dict[str, list[tuple[Path, Member]]] = {}
+    private: set[str] = set()
     left_out, not_grouped = Counter[str](), Counter[str]()
     with Crew(workers) as crew:
         files = ((path, path) for path in files_below(Path(folder)))
         for number, (path, seen) in enumerate(crew.each(files), 1):
             done(number)
-            if isinstance(seen, str):
-                left_out[seen] += 1
+            code = seen if isinstance(seen, str) else _no_scan(seen)
+            if isinstance(seen, str) or code:
+                left_out[code] += 1
                 continue
             scan = scan_of_file(str(path), seen)
             scans.append(scan)
+            private.update([str(path)] if _may_have_words(seen) else [])
             not_grouped.update(_not_grouped(seen, scan))
-            studies.setdefault(seen.header.study, []).append(member_of(seen))
-    codes = Counter(code for members in studies.values() for code in {one.code for one in findings(members)})
-    return Quality(judge(scans, baseline), dict(codes), dict(left_out), dict(not_grouped))
+            studies.setdefault(seen.header.study, []).append((path, member_of(seen)))
+    where = _places(studies.values(), Path(folder))
+    codes = {code: len(some) for code, some in where.items()}
+    places = {code: tuple(dict.fromkeys(some)) for code, some in where.items()}  # two studies may lie in one folder
+    return Quality(
+        judge(scans, baseline), codes, places, frozenset(private), dict(left_out), dict(not_grouped)
+    )  # fmt: skip
+
+
+def _places(studies: Iterable[Sequence[tuple[Path, Member]]], folder: Path) -> dict[str, tuple[str, ...]]:
+    """By code: the folder, or the one file, of each study that has it."""
+    found: dict[str, list[str]] = {}
+    for study in studies:
+        for code in dict.fromkeys(one.code for one in findings([member for _, member in study])):
+            found.setdefault(code, []).append(below([path for path, _ in study], folder))
+    return {code: tuple(sorted(where)) for code, where in found.items()}
+
+
+def _no_scan(seen: Looked) -> str:
+    """The code of what no scanner made: segmentations, doses, maps."""
+    return "not_acquired" if seen.image.modality in _COMPUTED or seen.image.sop_class.startswith(_CLASSES) else ""
+
+
+def _may_have_words(seen: Looked) -> bool:
+    """Words burned in are said by the header, and usual in ultrasound and in what is a capture of a screen."""
+    is_capture = seen.image.sop_class.startswith(_CAPTURE)
+    return seen.header.burned_in or is_capture or seen.image.modality in ("US", "SC", "OT", "ES", "XC", "GM")
 
 
 def _not_grouped(seen: Looked, scan: Scan) -> tuple[str, ...]:

@@ -43,8 +43,13 @@ FLEET: dict[str, Reason] = {
     "scanner_outliers": finding("The scanner makes more unlike pictures than its fleet.", "Have it checked."),
     "scanner_drifts": finding("What the scanner measures moves away from what was usual.", "Have it calibrated."),
     "scanner_differs": finding("All pictures of the scanner differ from those of its like.", "Have it calibrated."),
+    "scanners_differ": finding(
+        "Two scanners differ in all pictures, and nobody can say which one is off.",
+        "Scan one phantom on both; calibrate the one that is off.",
+    ),
     "scanner_clock": finding("The clock of the scanner is minutes off.", "Set it, or let it be set by NTP."),
     # what could not be judged
+    "not_acquired": finding("The object was computed from pictures; no scanner made it."),
     "fleet_small": finding(
         "Of a protocol there are too few images to compare them.", "Look at more, or give a baseline."
     ),

@@ -116,6 +116,12 @@ def files_below(folder: Path) -> Iterator[Path]:
                 yield path
 
 
+def below(paths: Sequence[Path], folder: Path) -> str:
+    """The one file, or the common folder of several, as it is called below a folder; it may carry a name."""
+    place = paths[0] if len(paths) == 1 else Path(os.path.commonpath([path.parent for path in paths]))
+    return place.name if place == folder else str(place.relative_to(folder))
+
+
 def _codes(found: Scan, table: Sequence[Rule]) -> Coded:
     study = found.text(0x0020000D)
     if not study:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
 
 from stowgate.analyse.baseline import Baseline
 from stowgate.analyse.drift import FIRST
-from stowgate.analyse.fleet import CLOCK, Scan, Verdict, judge
+from stowgate.analyse.fleet import Scan, Verdict, judge
+from stowgate.analyse.scanners import CLOCK
 from stowgate.errors import Misconfigured
 from tests.analyse.simulated_fleet import FAULTS, HELD_OUT, Simulated, judged, scans
 
@@ -127,6 +128,66 @@ def test_a_scanner_with_more_outliers_than_its_fleet_alarms_and_bad_luck_does_no
     each = [made(n, f"S{n % 4}", codes=("picture_blank",)) for n in range(900, 924)]
     assert alerts(judge([*of_scanners(), *each])) == {}, "all have as many"
     assert alerts(judge([*of_scanners(), *bad[:2]])) == {}, "two are chance"
+
+
+def test_odd_slices_of_one_series_are_no_alarm_for_its_scanner() -> None:
+    odd = [made(n, "S1", codes=("picture_noisy",), series="1.2") for n in range(900, 908)]
+    assert alerts(judge([*of_scanners(), *odd])) == {}
+    apart = [replace(one, series=f"1.2.{n % 4}") for n, one in enumerate(odd)]
+    assert alerts(judge([*of_scanners(), *apart])) == {"S1": ("scanner_outliers",)}
+
+
+def test_a_bad_scanner_is_not_hidden_by_a_worse_one() -> None:
+    worse = [replace(one, codes=("picture_rings",)) if n >= 8 else one for n, one in
+             enumerate(made(n, "S1") for n in range(900, 920))]  # fmt: skip
+    bad = [made(n, "S2", codes=("picture_dead_lines",)) for n in range(950, 956)]
+    assert {name: codes[0] for name, codes in alerts(judge([*of_scanners(6), *worse, *bad])).items()} == {
+        "S1": "scanner_outliers", "S2": "scanner_outliers"
+    }  # fmt: skip
+    drifted = [replace(one, features={**one.features, "level": one.features["level"] + 60 * (n >= 20)}) for n, one in
+               enumerate(made(n, "S1") for n in range(900, 940))]  # fmt: skip
+    found = alerts(judge([*of_scanners(6), *drifted, *bad]))
+    assert "scanner_drifts" in found["S1"] and found["S2"] == ("scanner_outliers",)
+    assert set(found) == {"S1", "S2"}
+
+
+def test_a_scanner_says_what_its_odd_pictures_have_and_what_they_show_by_themselves() -> None:
+    rings = [made(n, "S1", codes=("picture_rings",)) for n in range(900, 902)]
+    noisy = made(910, "S1", noise=60.0)
+    one = next(one for one in judge([*of_scanners(), *rings, noisy]).scanners if one.scanner == "S1")
+    assert (one.alert, dict(one.codes), dict(one.faults)) == (
+        False, {"picture_rings": 2, "noise_high": 1}, {"picture_rings": 2}
+    )  # fmt: skip
+
+
+def off_by(scans: Iterable[Scan], level: float) -> list[Scan]:
+    return [replace(one, features={**one.features, "level": one.features["level"] + level}) for one in scans]
+
+
+def test_of_two_scanners_that_differ_both_are_named() -> None:
+    fleet = [*of_scanners(1, 40), *off_by((made(n, "S9") for n in range(500, 520)), 60)]
+    found = alerts(judge(fleet))
+    assert {name for name, codes in found.items() if "scanners_differ" in codes} == {"S0", "S9"}
+    assert not any("scanner_differs" in codes for codes in found.values())
+
+
+def test_scanners_are_not_compared_by_what_depends_on_a_body_part_that_no_header_says() -> None:
+    heads = [replace(one, unknown=("body part",)) for one in of_scanners(3)]
+    livers = [replace(one, unknown=("body part",)) for one in off_by((made(n, "S9") for n in range(500, 520)), 60)]
+    verdict = judge([*heads, *livers])
+    assert alerts(verdict) == {} and alerts(judge([replace(one, unknown=()) for one in (*heads, *livers)]))
+    assert {one.scanner: one.lacks for one in verdict.scanners}["S9"] == ("body part",)
+    air = [replace(one, features={**one.features, "air": -1000.0 + (40 if one.scanner == "S9" else 0)})
+           for one in (*heads, *livers)]  # fmt: skip
+    (off,) = [one for one in judge(air).scanners if one.scanner == "S9"]
+    assert "scanner_differs" in off.reasons and set(off.shift) == {"air"} and off.off["air"] == 40
+
+
+def test_a_drift_says_by_how_much_and_since_when() -> None:
+    later = [one if n < 20 else off_by([one], 40)[0] for n, one in enumerate(made(n, "S9") for n in range(500, 540))]
+    drift = next(one for one in judge([*of_scanners(), *later]).drifts if one.feature == "level")
+    assert drift.direction == 1 and 20 <= drift.began <= drift.at and drift.since == 60.0 * (500 + drift.began)
+    assert drift.size == pytest.approx(40, abs=4)
 
 
 def test_a_scanner_that_always_differs_from_its_like_is_named() -> None:

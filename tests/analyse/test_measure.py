@@ -76,6 +76,18 @@ def test_stripes_that_return_stand_out_as_one_does(turn: int) -> None:
     assert found > 0.93 > other
 
 
+@pytest.mark.parametrize("turn", [0, 1])
+def test_the_flat_top_of_a_couch_is_no_stripe_and_a_stripe_above_it_is(turn: int) -> None:
+    couch = abdomen(256, 2, CHANCE)
+    couch[230:233] = [[-750.0], [-620.0], [-700.0]]
+    couch[233:250] = -990.0
+    of = measure(ct(np.rot90(couch, turn).copy()))
+    assert max(of.row_stripe, of.column_stripe) < 0.6
+    couch[120] += 60
+    of = measure(ct(np.rot90(couch, turn).copy()))
+    assert max(of.row_stripe, of.column_stripe) > 0.9
+
+
 def test_dead_lines_count_in_the_body_and_not_beside_it() -> None:
     of = ct(BODY)
     of.stored[100:103] = 0

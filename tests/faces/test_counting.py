@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import stowgate
-from stowgate.faces.counting import as_written, counted
+from stowgate.faces.counting import as_written
+from stowgate.wording import counted
 
 SOURCES = sorted((Path(stowgate.__file__).parent / "faces").rglob("*.py"))
 

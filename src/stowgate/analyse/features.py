@@ -88,3 +88,49 @@ def not_grouped_by(image: Image) -> tuple[str, ...]:
         "kVp": is_ray and not of.kvp,
     }
     return tuple(name for name, is_absent in absent.items() if is_absent)
+
+
+_TEXTURE = frozenset(
+    ("contrast", "air_noise", "noise", "sharpness", "ring", "row_stripe", "column_stripe", "peak", "spread")
+)
+_BEAM = frozenset(("density", "contrast", "level", "peak", "spread", "uniformity", "noise", "exposure", "dose"))
+_ANYWHERE = frozenset(("air",))
+"""What is the same whatever lies in the scanner."""
+_DEPENDS = {
+    "modality": frozenset(NAMES),
+    "body part": frozenset(NAMES) - _ANYWHERE,
+    "kernel": _TEXTURE,
+    "kVp": _BEAM,
+}
+
+
+def comparable(unknown: Iterable[str]) -> npt.NDArray[np.bool_]:
+    """By feature of `FEATURES`: whether scanners can be compared by it while headers do not say this.
+
+    unknown -- as `not_grouped_by` names it
+    """
+    out = frozenset[str]().union(*(_DEPENDS.get(what, frozenset()) for what in unknown))
+    return np.array([name not in out for name in NAMES])
+
+
+def unit_of(name: str, protocol: str = "") -> str:
+    """The unit of a feature: HU where the protocol (of a file, see `protocol_of`) is of CT, "" for a share."""
+    title = next(feature.title for feature in FEATURES if feature.name == name)
+    unit = title[title.rindex("(") + 1 : -1] if title.endswith(")") else ""
+    if unit == "HU or stored" and protocol:
+        return "HU" if protocol.startswith("CT ") else "stored values"
+    if unit == "HU or stored":
+        return "HU or stored values"
+    return "" if unit == "share" else unit
+
+
+def told(name: str, value: float, unit: str) -> str:
+    """How much a feature is off in plain words: "density +38 HU", "noise 1.40 times".
+
+    value -- in the unit; of one that is compared by its logarithm: so many times what is usual
+    """
+    feature = next(feature for feature in FEATURES if feature.name == name)
+    plain = name.replace("_", " ")
+    if feature.log:
+        return f"{plain} {value:.2f} times"
+    return f"{plain} {value:{'+,.0f' if abs(value) >= 10 else '+.2g'}} {unit}".rstrip()

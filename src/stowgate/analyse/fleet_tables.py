@@ -10,16 +10,17 @@ from typing import Any
 from stowgate.analyse.features import NAMES
 from stowgate.analyse.fleet import JudgedImage
 
-COLUMNS = ("source", "scanner", "protocol", "when", "outlier", "reasons", "farthest", *NAMES)
+COLUMNS = ("number", "source", "scanner", "protocol", "when", "outlier", "reasons", "farthest", *NAMES)
 
 
 def rows(images: Sequence[JudgedImage]) -> Iterator[dict[str, Any]]:
-    """By the names of `COLUMNS`; None where there is no number, reasons separated by spaces."""
-    for image in images:
+    """By the names of `COLUMNS`, numbered as in the report; None for no value, reasons separated by spaces."""
+    for number, image in enumerate(images, 1):
         scan = image.scan
         yield {
-            "source": scan.source, "scanner": scan.scanner, "protocol": scan.protocol, "when": scan.when,
-            "outlier": image.outlier, "reasons": " ".join(image.reasons), "farthest": round(image.farthest, 3),
+            "number": number, "source": scan.source, "scanner": scan.scanner, "protocol": scan.protocol,
+            "when": scan.when, "outlier": image.outlier, "reasons": " ".join(image.reasons),
+            "farthest": round(image.farthest, 3),
             **{name: scan.features.get(name) for name in NAMES},
         }  # fmt: skip
 
@@ -38,6 +39,6 @@ def write_parquet(images: Sequence[JudgedImage], path: Path) -> None:
     from pyarrow import parquet
 
     kinds = {"outlier": pa.bool_(), "source": pa.string(), "scanner": pa.string(), "protocol": pa.string()}
-    kinds["reasons"] = pa.string()
+    kinds |= {"reasons": pa.string(), "number": pa.int64()}
     schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in COLUMNS])
     parquet.write_table(pa.Table.from_pylist(list(rows(images)), schema=schema), path)

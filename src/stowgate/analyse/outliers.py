@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from stowgate.analyse.features import FEATURES, Floats
 
@@ -66,11 +67,15 @@ def centre_of(values: Floats) -> Centre:
     return Centre(tuple(middle), tuple(scale), len(values))
 
 
-def habit_of(deviations: Floats) -> Floats:
-    """By how much one scanner's images usually differ, feature by feature; the fewer they are, the less it counts."""
+def habit_of(deviations: Floats, can: npt.NDArray[np.bool_] | None = None) -> Floats:
+    """By how much one scanner's images usually differ, feature by feature; the fewer they are, the less it counts.
+
+    can -- by feature: whether scanners can be compared by it; where not, images are compared with their scanner's alone
+    """
     number = len(deviations)
-    habit: Floats = np.clip(np.median(deviations, axis=0), -_HABIT, _HABIT) * number / (number + _BELIEVED)
-    return habit
+    usual: Floats = np.median(deviations, axis=0)
+    habit: Floats = np.clip(usual, -_HABIT, _HABIT) * number / (number + _BELIEVED)
+    return habit if can is None else np.where(can, habit, usual)
 
 
 def together(deviations: Floats) -> Floats:

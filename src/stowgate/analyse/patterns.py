@@ -16,6 +16,9 @@ TO_SIGMA = 1.4826
 LEAST = 64
 """Pixels below which a number says nothing."""
 
+_AIR_HU = -850.0
+"""Below is air, and the foam of a couch is not."""
+
 
 def lines(of: Intensity, body: Mask, step: int) -> tuple[int, int, float]:
     """Dead rows, dead columns, and how much of one side is missing."""
@@ -65,12 +68,23 @@ def patterns(of: Intensity, values: Values, body: Mask) -> tuple[float, float, f
     """Rows, columns and rings that stand out of their neighbours."""
     if min(values.shape) < 32 or np.count_nonzero(body) < LEAST:
         return float("nan"), float("nan"), float("nan")
-    where: Mask = values > values.min(initial=np.inf) if of.unit == "HU" else body  # rings go on through air
+    is_ct = of.unit == "HU"
+    where: Mask = values > values.min(initial=np.inf) if is_ct else body  # rings go on through air
     up_down, in_rows, of_rows = _against_neighbours(values[:, ::2], where[:, ::2])
     left_right, in_columns, of_columns = _against_neighbours(values[::2].T, where[::2].T)
+    if is_ct:  # the top of a couch is a line in air, and no stripe
+        in_rows &= ~_thin(values[:, ::2], body[:, ::2])
+        in_columns &= ~_thin(values[::2].T, body[::2].T)
     scale = min(of_rows, of_columns)  # stripes that return widen the scale of their own direction
     rows, columns = _standing_out(up_down, in_rows, scale), _standing_out(left_right, in_columns, scale)
-    return rows, columns, _ring(values, where, scale) if of.unit == "HU" else float("nan")
+    return rows, columns, _ring(values, where, scale) if is_ct else float("nan")
+
+
+def _thin(values: Values, body: Mask) -> Mask:
+    """Of CT, neither body on both sides nor air throughout: a plate, or an edge; what a stripe crosses is even."""
+    air = values < _AIR_HU
+    through_air: Mask = air[2:-2] & air[:-4] & air[4:]
+    return ~(through_air | (body[:-4] & body[4:]))
 
 
 def _against_neighbours(values: Values, body: Mask) -> tuple[Values, Mask, float]:

@@ -1,11 +1,8 @@
-"""Numbers of things in words, so that nobody reads of 1 objects."""
+"""What is said of an audit log in words, with its number of records."""
 
 from __future__ import annotations
 
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number of things in words: "1 object", "2,000 objects"; `many` where it is not `one` with an s."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+from stowgate.wording import counted
 
 
 def as_written(records: int) -> str:

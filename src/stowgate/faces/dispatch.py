@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from stowgate.errors import Temporary
-from stowgate.faces.counting import counted
 from stowgate.gateway import acts, control
 from stowgate.gateway.acts import Done
 from stowgate.gateway.sending import CODE, ITEM
@@ -25,6 +24,7 @@ from stowgate.store.custody_view import read_custody
 from stowgate.store.deliveries import Destination, OnItsWay
 from stowgate.store.lock import is_held
 from stowgate.vault.folder import LEDGER
+from stowgate.wording import counted
 
 _EVERY = 1.0
 _GROUP = 32

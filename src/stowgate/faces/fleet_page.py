@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stowgate.analyse.fleet import JudgedImage, JudgedScanner, Verdict
-from stowgate.analyse.plots_fleet import drift_figure, montage_figure, scatter_figure
-from stowgate.faces.counting import counted
+from stowgate.analyse.fleet import JudgedImage, Verdict
+from stowgate.analyse.fleet_words import advice, because, headline, in_need_first, standing
+from stowgate.analyse.plots_fleet import drift_figure, has_points, montage_figure, moved_most, scatter_figure
 from stowgate.qc_run import Quality
 from stowgate.reasons import REASONS
 from stowgate.verify.page import template
+from stowgate.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,44 +27,29 @@ Eight = npt.NDArray[np.uint8]
 
 
 def fleet_page(quality: Quality, odd_ones: Sequence[tuple[str, Eight]] = (), now: float | None = None) -> str:
-    """odd_ones -- title and 8-bit picture of some images; no path stands in the page, stations do."""
+    """odd_ones -- title and 8-bit picture of some images; stations and folders of studies stand in the page."""
     verdict = quality.verdict
     odd = [(number, image) for number, image in enumerate(verdict.images, 1) if image.outlier]
-    word, sentence, tone = words_of(verdict)
+    word, sentence, tone = headline(verdict)
     return template("fleet.html").render(
         when=time.strftime("%d %b %Y, %H:%M UTC", time.gmtime(now)),
         word=word,
         sentence=sentence,
         tone=tone,
-        scanners=in_need_first(verdict.scanners),
+        scanners=[
+            (one, standing(one), list(because(one, verdict)), advice(one)) for one in in_need_first(verdict.scanners)
+        ],
         figures=list(_figures(verdict, odd_ones)),
         odd=odd[:MOST_ODD],
         more=len(odd) > MOST_ODD,
         reasons=REASONS,
+        counted=counted,
         studies=sorted(quality.studies.items()),
+        places=quality.places,
         left_out=sorted(quality.left_out.items()),
         not_grouped=sorted(quality.not_grouped.items()),
         cannot=verdict.cannot,
-    )
-
-
-def in_need_first(scanners: Sequence[JudgedScanner]) -> list[JudgedScanner]:
-    """Alerts, then by the share of outliers."""
-    return sorted(scanners, key=lambda one: (not one.alert, -one.outliers / max(1, one.images), one.scanner))
-
-
-def words_of(verdict: Verdict) -> tuple[str, str, str]:
-    """Word, sentence and tone of how the fleet stands."""
-    alerts = sum(one.alert for one in verdict.scanners)
-    odd = sum(image.outlier for image in verdict.images)
-    whose = f"{counted(len(verdict.images), 'image')} of {counted(len(verdict.scanners), 'scanner')}"
-    told = f"{whose}; {odd:,} unlike the rest."
-    if not verdict.images:
-        return "Nothing to judge", "There was no picture that could be looked at.", "calm"
-    if alerts:
-        who = "One scanner needs" if alerts == 1 else f"{alerts:,} scanners need"
-        return f"{who} somebody", told, "alarm"
-    return "All scanners are as usual", told, "good"
+    )  # fmt: skip
 
 
 def title_of(number: int, image: JudgedImage) -> str:
@@ -72,13 +58,22 @@ def title_of(number: int, image: JudgedImage) -> str:
 
 
 def _figures(verdict: Verdict, odd_ones: Sequence[tuple[str, Eight]]) -> Iterator[tuple[str, str, str]]:
-    if not verdict.images:
-        return
-    yield "Density and contrast", _png(scatter_figure(verdict)), "Each mark is an image; a red ring is unlike the rest."
-    words = "Medians of five scans; the grey band is what healthy scans do, a dashed line a drift."
-    yield "Over time", _png(drift_figure(verdict)), words
+    if has_points(verdict):
+        words = "Each mark is an image, each scanner a colour and a shape; a red ring is about what is unlike the rest."
+        yield "Density and contrast", _png(scatter_figure(verdict)), words
+    if moved_most(verdict):
+        words = (
+            "Lines are medians of five scans; the grey band is what healthy scans do. A dashed red line is where a "
+            "drift is noticed."
+        )
+        yield "Over time", _png(drift_figure(verdict)), words
     if odd_ones:
-        yield "Some of the odd ones", _png(montage_figure(odd_ones)), "Windowed as each header asks, or sensibly."
+        words = (
+            "Windowed as each header asks, or sensibly. These pictures are shown as they are and may show names that "
+            "are burned in: keep the page as you keep the files. What says that it has such words, ultrasound and "
+            "captures of screens are left out; --no-pictures leaves out all."
+        )
+        yield "Some of the odd ones", _png(montage_figure(odd_ones)), words
 
 
 def _png(figure: Figure) -> str:

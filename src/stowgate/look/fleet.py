@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stowgate.analyse.baseline import Baseline
-from stowgate.analyse.features import protocol_of
+from stowgate.analyse.features import not_grouped_by, protocol_of
 from stowgate.analyse.fleet import Scan, Verdict, judge
 from stowgate.look.looked import Looked
 from stowgate.store.looks import Scanned
@@ -33,5 +33,5 @@ def scan_of_file(source: str, seen: Looked) -> Scan:
     header = seen.header
     return Scan(
         source, header.station or UNKNOWN, protocol_of(seen.image), header.acquired, seen.features, seen.codes,
-        series=header.series,
+        series=header.series, unknown=not_grouped_by(seen.image),
     )  # fmt: skip

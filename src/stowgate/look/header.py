@@ -18,9 +18,8 @@ def header_of(dataset: Dataset) -> Header:
     """What the header says; "" and None where it does not."""
     station = next((text for keyword in _STATIONS if (text := _text(dataset, keyword))), "")
     study, series, instance = (_text(dataset, keyword) for keyword in _UIDS)
-    return Header(
-        study, series, instance, station, acquired(lambda tag: _text(dataset, tag).encode("ascii", "replace"))
-    )
+    moment = acquired(lambda tag: _text(dataset, tag).encode("ascii", "replace"))
+    return Header(study, series, instance, station, moment, _text(dataset, "BurnedInAnnotation") == "YES")
 
 
 def _text(dataset: Dataset, keyword: str | int) -> str:

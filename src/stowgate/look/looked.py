@@ -15,6 +15,7 @@ class Header:
 
     station  -- Station Name, else Device Serial Number, else Manufacturer's Model Name
     acquired -- seconds since 1970 (see `dicom.acquired`), None where it does not say
+    burned_in -- whether Burned In Annotation says that words stand in the picture
     """
 
     study: str = ""
@@ -22,6 +23,7 @@ class Header:
     instance: str = ""
     station: str = ""
     acquired: float | None = None
+    burned_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import typer
 
 from stowgate.faces.cli.exits import Exit, of_error
 from stowgate.faces.cli.unit import DEFAULT, Config
-from stowgate.faces.counting import counted
+from stowgate.wording import counted
 
 _SIGNS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 

@@ -13,9 +13,9 @@ from stowgate.errors import Misconfigured, Temporary
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, act, confirmed, settings_of, show, view_if_any, view_of
-from stowgate.faces.counting import counted
 from stowgate.faces.known import known, unknown
 from stowgate.lifecycle import Delivery
+from stowgate.wording import counted
 
 if TYPE_CHECKING:
     from stowgate.settings import Settings

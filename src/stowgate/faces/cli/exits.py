@@ -13,7 +13,7 @@ from stowgate.reasons import REASONS
 class Exit(IntEnum):
     """What a command's exit code means; every other number is a failure too."""
 
-    DONE = 0  # everything asked for was done
+    DONE = 0  # everything asked for was done; `qc` and `triage` say what they find and exit with 0, alarms or not
     BUG = 1  # an unexpected error
     USAGE = 2  # the command line cannot be carried out as it is
     PARTLY = 3  # something was quarantined, held, or rejected although it may be DICOM; or a scan found identity

@@ -12,9 +12,9 @@ import typer
 from stowgate.errors import Misconfigured
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, Config, asks_passphrase, has_run, settings_of, spool_of
-from stowgate.faces.counting import counted
 from stowgate.vault.folder import default_folder, key_name, prepare
 from stowgate.vault.key import Key, load, write
+from stowgate.wording import counted
 
 if TYPE_CHECKING:
     from stowgate.settings import Settings

@@ -10,8 +10,8 @@ import typer
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.queue import show_
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, confirmed, settings_of, show, view_of
-from stowgate.faces.counting import counted
 from stowgate.lifecycle import State
+from stowgate.wording import counted
 
 app = typer.Typer(help="What is quarantined: list it, release it, export it, drop it.", no_args_is_help=True)
 app.command("show")(show_)

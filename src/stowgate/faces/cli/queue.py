@@ -11,9 +11,9 @@ from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say, when
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, Ids, act, confirmed, settings_of, show, span_of, view_of
-from stowgate.faces.counting import counted
 from stowgate.faces.known import known
 from stowgate.lifecycle import State
+from stowgate.wording import counted
 
 app = typer.Typer(help="What waits: list it, hold it, release it, export it.", no_args_is_help=True)
 

@@ -17,11 +17,11 @@ from stowgate.dicom.normalise import normalise
 from stowgate.dicom.source import FileSource
 from stowgate.faces.cli.asked import policy_and_settings
 from stowgate.faces.cli.exits import Exit
-from stowgate.faces.counting import counted
 from stowgate.policy import Policy
 from stowgate.reasons import REASONS
 from stowgate.standard.dictionary import keyword_of
 from stowgate.verify.scan import Audit, scan_file, scan_folder
+from stowgate.wording import counted
 
 
 def scan(

@@ -12,8 +12,8 @@ from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
 from stowgate.faces.cli.unit import DEFAULT, AsJson, Config, settings_of, show, view_if_any
-from stowgate.faces.counting import counted
 from stowgate.faces.known import known
+from stowgate.wording import counted
 
 if TYPE_CHECKING:
     from stowgate.ingest.dimse_settings import Dimse

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.show import say
-from stowgate.faces.counting import counted
+from stowgate.wording import counted
 
 if TYPE_CHECKING:
     from stowgate.analyse.triage import Rule
@@ -33,10 +32,13 @@ def triage(
         need_extra()
     table = rules_of(config)
     found = triage_folder(folder, table, pixels=pixels)
-    (_lines if as_json else _list)(found, {rule.id: rule.because for rule in table})
-    said = f"{counted(len(found.studies), 'study', 'studies')}; {_told(found.left_out, 'file')} without a say."
+    if as_json:
+        _lines(found)
+    else:
+        _list(found, folder, {rule.id: rule.because for rule in table})
+    said = f"{counted(len(found.studies), 'study')}; {_counted(found.left_out, 'file', 'has', 'have')} no say."
     if pixels:
-        said += f" Not to be seen: {_told(found.unseen, 'picture')}."
+        said += f" {_counted(found.unseen, 'picture', 'could not', 'could not')} be seen."
     say(f"{said} This is no diagnosis.")
     return Exit.DONE
 
@@ -52,7 +54,7 @@ def rules_of(config: Path | None) -> tuple[Rule, ...]:
     return with_own(one.rule() for one in load(config).triage)
 
 
-def _lines(found: Triage, _: Mapping[str, str]) -> None:
+def _lines(found: Triage) -> None:
     for rank, one in enumerate(found.studies, 1):
         line = {
             "kind": "study", "rank": rank, "study": one.study, "source": str(found.folders[one.study]),
@@ -61,15 +63,18 @@ def _lines(found: Triage, _: Mapping[str, str]) -> None:
         typer.echo(json.dumps(line))
 
 
-def _list(found: Triage, because: Mapping[str, str]) -> None:
+def _list(found: Triage, folder: Path, because: Mapping[str, str]) -> None:
+    """Studies are called what their folder is called, below the one that was asked about."""
     for rank, one in enumerate(found.studies, 1):
-        alias = hashlib.sha256(one.study.encode()).hexdigest()[:12]
-        typer.echo(f"{rank:>4}  {one.level:<6} {one.score:>4}  study {alias}  {counted(one.instances, 'instance')}")
+        place = found.folders[one.study]
+        name = place.name if place in (folder, folder.parent) else str(place.relative_to(folder))
+        typer.echo(f"{rank:>4}  {one.level:<6} {one.score:>4}  {name}  {counted(one.instances, 'instance')}")
         for reason in one.reasons:
             typer.echo(f"{'':>12} {reason}: {because[reason]}")
 
 
-def _told(codes: Mapping[str, int], one: str) -> str:
-    """How many, and how many of each code."""
+def _counted(codes: Mapping[str, int], noun: str, verb: str, verbs: str) -> str:
+    """How many of them do, and how many of each code."""
+    number = sum(codes.values())
     told = ", ".join(f"{count:,} {code}" for code, count in sorted(codes.items()))
-    return f"{counted(sum(codes.values()), one)}{f' ({told})' if told else ''}"
+    return f"{counted(number, noun)}{f' ({told})' if told else ''} {verb if number == 1 else verbs}"

@@ -11,8 +11,8 @@ from stowgate.errors import Misconfigured
 from stowgate.faces.cli.exits import Exit
 from stowgate.faces.cli.imaging import Frame, png, presets_of, written
 from stowgate.faces.cli.show import say, tell
-from stowgate.faces.counting import counted
 from stowgate.look.looker import need_extra
+from stowgate.wording import counted
 
 if TYPE_CHECKING:
     from stowgate.imaging import Picture, Seen
