@@ -110,3 +110,47 @@ def test_little_on_much_background_is_bright_on_black() -> None:
     stored[0, 0] = 40
     found = picture(stored).pixels
     assert (found[0, 0], found[1, 1]) == (255, 0)
+
+
+class TestWhatCannotBeMeant:
+    def test_a_file_that_is_not_there_is_said_so(self, tmp_path: Path) -> None:
+        for ask in (picture, seen, lambda path: opened(path).__enter__()):
+            with pytest.raises(Misconfigured, match="no such file") as raised:
+                ask(tmp_path / "nowhere.dcm")
+            assert (raised.value.code, raised.value.place) == ("no_input", str(tmp_path / "nowhere.dcm"))
+
+    @pytest.mark.parametrize("source", [None, 5, [[1, 2]]])
+    def test_what_is_no_source_is_told_what_one_is(self, source: object) -> None:
+        with pytest.raises(TypeError, match="a path, a pydicom data set or an array"):
+            picture(source)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("array", "error", "words"),
+        [
+            (np.zeros((4, 4), complex), TypeError, "array of numbers"),
+            (np.full((4, 4), "a"), TypeError, "array of numbers"),
+            (np.zeros(4), ValueError, "rows and columns"),
+            (np.zeros((4, 4, 3)), TypeError, "whole numbers"),
+            (np.zeros((4, 4, 3), bool), TypeError, "whole numbers"),
+            (np.full((4, 4, 3), -1), ValueError, "from 0 to 255"),
+            (np.full((4, 4, 3), 70000), ValueError, "from 0 to 255"),
+        ],
+    )
+    def test_an_array_that_is_no_picture_is_told_why(
+        self, array: np.ndarray, error: type[Exception], words: str
+    ) -> None:
+        with pytest.raises(error, match=words):
+            picture(array)
+
+    def test_false_and_true_are_black_and_white(self) -> None:
+        assert picture(np.array([[False, True]])).pixels.tolist() == [[0, 255]]
+
+    def test_colours_in_a_wider_type_are_the_colours_they_are(self) -> None:
+        array = np.array([[[255, 128, 0]]])
+        assert picture(array).pixels.tolist() == array.tolist()
+
+    def test_what_is_no_number_is_padding_and_black(self) -> None:
+        array = np.array([[np.nan, 1.0, 2.0, 3.0]])
+        assert seen(array).intensity.valid is not None
+        assert picture(array).pixels[0, [0, 1, 3]].tolist() == [0, 0, 255]
+        assert picture(np.full((4, 4), np.nan)).pixels.tolist() == np.zeros((4, 4)).tolist()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stowgate.errors import Misconfigured
 from stowgate.faces.cli import app
 from stowgate.qc_run import qc_folder
 from tests.analyse.simulated_fleet import abdomen
@@ -198,3 +199,9 @@ def test_a_place_that_cannot_be_written_to_is_said_before_all_the_work(
         assert run(monkeypatch, "qc", fleet, flag, place) == 2
         told = capsys.readouterr()
         assert told.err.startswith("output_unwritable: ") and told.err.count("\n") == 1 and told.out == ""
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        qc_folder(tmp_path / "nowhere")
+    assert (raised.value.code, raised.value.place) == ("no_input", str(tmp_path / "nowhere"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stowgate.errors import Misconfigured
 from stowgate.faces.cli import app
 from stowgate.triage_run import triage_folder
 from tests.analyse.phantoms import SPACING, head, seen, with_lens
@@ -133,3 +134,9 @@ def test_rules_of_ones_own_count_where_their_file_is_named(
     told = capsys.readouterr().out
     assert "knee: Knees first." in told and "trauma" not in told
     assert told.index("   7  in") < told.index("   0  in")
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        triage_folder(tmp_path / "nowhere")
+    assert (raised.value.code, raised.value.place) == ("no_input", str(tmp_path / "nowhere"))

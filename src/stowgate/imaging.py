@@ -76,16 +76,17 @@ def opened(source: str | os.PathLike[str] | Dataset | npt.NDArray[Any]) -> Itera
     """All frames of a source in order, one in memory at a time.
 
     A file is decoded in a child process with limits; a data set or an array, which one made or trusts, in this one.
-    Raises `Rejected` with the code of why it cannot be seen.
+    Raises `Rejected` with the code of why it cannot be seen, `Misconfigured` "no_input" where there is no such file to
+    be read, `TypeError` or `ValueError` for what is no source or no picture of numbers.
     """
     if isinstance(source, np.ndarray):
         yield iter([_of_array(source)])
     elif isinstance(source, (str, os.PathLike)):
         with Pictures() as pictures:
-            image = pictures.open(source)
+            image = pictures.open(_there(source))
             yield (_seen(image, array, at) for at, array in enumerate(pictures.frames()))
     else:
-        held = of_dataset(source)
+        held = of_dataset(_held(source))
         yield (_seen(held.image, array, at) for at, array in enumerate(held.frames()))
 
 
@@ -95,9 +96,9 @@ def seen(source: str | os.PathLike[str] | Dataset | npt.NDArray[Any], frame: int
         return _of_array(source)
     if isinstance(source, (str, os.PathLike)):
         with Pictures() as pictures:
-            image = pictures.open(source)
+            image = pictures.open(_there(source))
             return _seen(image, pictures.frame(frame), frame)
-    held = of_dataset(source)
+    held = of_dataset(_held(source))
     return _seen(held.image, held.frame(frame), frame)
 
 
@@ -126,12 +127,39 @@ def picture(
     return Picture(show(of.intensity, chosen, of.is_inverse), chosen, of.intensity.unit)
 
 
+def _there(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    if not os.access(path, os.R_OK):
+        raise Misconfigured("no_input", os.fspath(path))
+    return path
+
+
+def _held(source: object) -> Dataset:
+    from pydicom.dataset import Dataset
+
+    if not isinstance(source, Dataset):
+        raise TypeError("a picture comes out of a path, a pydicom data set or an array")
+    return source
+
+
 def _of_array(array: npt.NDArray[Any]) -> Seen:
     if array.ndim == 3 and array.shape[2] in (3, 4):
         from stowgate.analyse.intensity import luminance
 
+        array = _of_bytes(array)
         return Seen(array, of_array(luminance(array)))
     return Seen(array, of_array(array))
+
+
+def _of_bytes(colours: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Colours in the 8 or 16 bits that their values fit into, where they came in a wider type."""
+    if colours.dtype.kind not in "iu":
+        raise TypeError("colours of an array are whole numbers, such as those of uint8")
+    if colours.dtype in (np.uint8, np.uint16):
+        return colours
+    low, high = int(colours.min(initial=0)), int(colours.max(initial=0))
+    if low < 0 or high > 0xFFFF:
+        raise ValueError("colours of an array are from 0 to 255, or to 65535")
+    return colours.astype(np.uint8 if high <= 0xFF else np.uint16)
 
 
 def _seen(image: Image, array: Frame, frame: int) -> Seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from stowgate.analyse.baseline import Baseline
 from stowgate.analyse.features import not_grouped_by
 from stowgate.analyse.fleet import Scan, Verdict, judge
 from stowgate.analyse.series_quality import Member, findings
+from stowgate.errors import Misconfigured
 from stowgate.look.crew import Crew
 from stowgate.look.fleet import UNKNOWN, scan_of_file
 from stowgate.look.looked import Looked
@@ -53,8 +55,12 @@ def qc_folder(
 ) -> Quality:
     """Look at every file below a folder, judge them. Every file is accounted for: it is an image, or has a code.
 
+    Raises `Misconfigured` "no_input" where there is no such folder.
+
     workers -- processes that look, 0 for as many as there are processors; done -- told how many files were looked at
     """
+    if not os.path.exists(folder):
+        raise Misconfigured("no_input", str(folder))
     scans: list[Scan] = []
     studies: dict[str, list[tuple[Path, Member]]] = {}
     private: set[str] = set()

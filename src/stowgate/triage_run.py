@@ -14,7 +14,7 @@ from stowgate.analyse.triage import DESCRIPTIONS, Coded, Measure, Rule, Urgent, 
 from stowgate.dicom.limits import DEFAULT
 from stowgate.dicom.scanner import Buffer, Scan, scan
 from stowgate.dicom.source import ByteSource, FileSource
-from stowgate.errors import Rejected
+from stowgate.errors import Misconfigured, Rejected
 from stowgate.outbox.routing import PRIORITIES, priority_of, text_of
 from stowgate.pipeline import in_plain_encoding
 
@@ -42,7 +42,10 @@ def triage_folder(folder: Path | str, table: Sequence[Rule] | None = None, *, pi
 
     table  -- rules, by default the shipped ones
     pixels -- look at the pictures of CT as well, in a child with limits; needs the extra stowgate[image]
+    Raises `Misconfigured` "no_input" where there is no such folder.
     """
+    if not os.path.exists(folder):
+        raise Misconfigured("no_input", str(folder))
     chosen = rules() if table is None else table
     coded: list[Coded] = []
     folders: dict[str, Path] = {}

@@ -293,3 +293,23 @@ def test_scripts_get_the_keys_they_rely_on() -> None:
     assert list(said) == ["classes", "unit", "sse", "score"]
     assert list(said["classes"][0]) == ["name", "lower", "upper", "centre", "fraction"]
     assert "no diagnosis" in DISCLAIMER
+
+
+def test_what_is_no_number_is_in_no_class() -> None:
+    intensity = of_array(np.array([[np.nan, 1.0, 1.0, 9.0, np.inf]]))
+    found = clusters(intensity, 2)
+    assert [one.fraction for one in found.classes] == pytest.approx([2 / 3, 1 / 3])
+    assert found.labels(intensity).tolist() == [[255, 0, 0, 1, 255]]
+    nothing = of_array(np.full((3, 3), np.nan))
+    assert clusters(nothing).classes == ()
+    assert set(clusters(nothing).labels(nothing).ravel()) == {255}
+
+
+def test_false_and_true_are_two_classes() -> None:
+    assert [one.centre for one in clusters(of_array(np.array([[False, True]]))).classes] == [0, 1]
+
+
+@pytest.mark.parametrize("wrong", [None, np.zeros((3, 3)), "a.dcm"])
+def test_what_has_no_intensities_is_told_what_has(wrong: object) -> None:
+    with pytest.raises(TypeError, match="of_array"):
+        clusters(wrong)  # type: ignore[arg-type]

@@ -127,7 +127,10 @@ def clusters(intensity: Intensity, k: int = 3, histogram: Histogram | None = Non
     """At most k classes of one frame, or of the histogram of a series in the scale of one of its frames.
 
     k -- 1 to 16, `ValueError` for others; fewer classes come out where there are fewer distinct values
+    Raises `TypeError` for what is no `Intensity`.
     """
+    if not isinstance(intensity, Intensity):
+        raise TypeError("classes are made of what intensity.of_array or imaging.seen(...).intensity gives")
     if not 1 <= k <= MOST:
         raise ValueError(f"k is a number from 1 to {MOST}")
     counted = histogram_of(intensity) if histogram is None else histogram

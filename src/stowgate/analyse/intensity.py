@@ -43,11 +43,26 @@ class Intensity:
 
 
 def of_array(array: npt.ArrayLike, unit: Unit = "stored", modality: str = "") -> Intensity:
-    """An array of a programmer's own, rows x columns; `ValueError` for any other shape."""
+    """An array of a programmer's own, rows x columns; False and True are 0 and 1, what is not finite is padding.
+
+    `ValueError` for any other shape, `TypeError` for what are no real numbers.
+    """
     stored = np.asarray(array)
+    if stored.dtype.kind not in "biuf":
+        raise TypeError("a frame is an array of numbers")
     if stored.ndim != 2:
         raise ValueError("one frame has rows and columns")
-    return Intensity(stored, unit=unit, modality=modality)
+    stored = stored.astype(np.uint8) if stored.dtype.kind == "b" else stored
+    return Intensity(stored, unit=unit, modality=modality, valid=_within(stored, None))
+
+
+def _within(stored: Array, padding: tuple[int, int] | None) -> npt.NDArray[np.bool_] | None:
+    """Where there is a picture: what is neither padding nor, in an object of floats, no number; None: everywhere."""
+    inside: npt.NDArray[np.bool_] | None = np.isfinite(stored) if stored.dtype.kind == "f" else None
+    if padding is not None:
+        picture = (stored < padding[0]) | (stored > padding[1])
+        inside = picture if inside is None else inside & picture
+    return None if inside is None or inside.all() else inside
 
 
 def intensity_of(image: Image, array: Array, frame: int = 0) -> Intensity:
@@ -59,10 +74,7 @@ def intensity_of(image: Image, array: Array, frame: int = 0) -> Intensity:
     if array.ndim == 3:
         return Intensity(luminance(array), spacing=facts.geometry.spacing, modality=image.modality)
     slope, intercept, unit, uptake = _scale(image, facts)
-    valid = None
-    if image.padding is not None:
-        outside = (array >= image.padding[0]) & (array <= image.padding[1])
-        valid = ~outside if outside.any() else None
+    valid = _within(array, image.padding)
     if facts.rescale.lut is not None:
         array, slope, intercept, uptake = applied(facts.rescale.lut, array), 1.0, 0.0, 1.0
     return Intensity(array, slope, intercept, unit, valid, facts.geometry.spacing, image.modality, uptake, image.full)

@@ -117,6 +117,8 @@ def _unsigned(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
 def _eight_bits(stored: Array, intensity: Intensity, chosen: Chosen, inverse: bool) -> Grey:
     """The whole function in double precision, for stored values of any shape."""
     values = stored.astype(np.float64) * intensity.slope + intensity.intercept
+    if stored.dtype.kind == "f":
+        values[np.isnan(values)] = -np.inf  # what is no number is shown as the lowest one
     if chosen.lut is not None:
         scaled = _through(chosen.lut, values / intensity.uptake)
     elif chosen.window is not None:
