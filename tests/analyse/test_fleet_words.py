@@ -88,7 +88,7 @@ def said(figure: Figure) -> str:
             (one.get_title(), one.get_title(loc="left"), one.get_xlabel(), one.get_ylabel())]  # fmt: skip
     inside = [text.get_text() for one in figure.axes for text in one.texts]
     legend = [text.get_text() for one in figure.legends for text in one.get_texts()]
-    return "\n".join([*axes, *inside, *legend, figure.get_suptitle()])
+    return "\n".join([*axes, *inside, *legend, figure.get_suptitle(), figure.get_supxlabel()])
 
 
 def test_each_modality_has_its_own_panel_with_its_unit_and_says_what_it_draws() -> None:

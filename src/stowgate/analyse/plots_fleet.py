@@ -48,7 +48,7 @@ def scatter_figure(verdict: Verdict, across: str = "density", up: str = "contras
     _legend(figure, [name for name in style if any(_is_of(panels[one], name) for one in shown)], style)
     rest = [f"{counted(len(images), 'image')} of {name}" for name, images in panels.items() if name not in shown]
     if rest:
-        figure.suptitle(f"not drawn: {', '.join(rest)}", fontsize=9)
+        figure.supxlabel(f"not drawn: {', '.join(rest)}", fontsize=9, x=0.01, ha="left")
     return figure
 
 
