@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,23 +28,15 @@ from stowgate.questions_delivery import state_of, waits
 from stowgate.reasons import REASONS
 from stowgate.store.custody import Custody, Event, Row
 from stowgate.store.custody_memory import MemoryCustody
-from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.deliveries import Bound, OnItsWay
-from tests.store.custody_sample import KEY, Hands, bring, cleaned, coming, deliver, ended, hex32
+from tests.contracts.conftest import hands, ledger
+from tests.store.custody_sample import Hands, bring, cleaned, coming, deliver, ended, hex32
+
+__all__ = ["hands", "ledger"]
 
 PLACE_NAMES = ["waiting", "delivered", "held", "quarantined", "rejected", "duplicates", "dropped"]
 A_PERSON = {State.HELD, State.QUARANTINED}
 THE_GATEWAY = {State.RECEIVED, State.CLEANED, State.WAITING}
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Custody]:
-    clocks = Hands().clocks
-    if request.param == "memory":
-        yield MemoryCustody(clocks)
-        return
-    with open_custody(tmp_path / "ledger.db", KEY, clocks) as found:
-        yield found
 
 
 def adds_up(line: dict[str, int]) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,22 +11,13 @@ import pytest
 from stowgate.lifecycle import Delivery, Evidence, State
 from stowgate.questions_certificate import certificate_of
 from stowgate.store.custody import Custody
-from stowgate.store.custody_memory import MemoryCustody
-from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.deliveries import Bound, OnItsWay, Outcome
-from tests.store.custody_sample import KEY, Hands, bring, clean, cleaned, coming, deliver, hex32
+from tests.contracts.conftest import hands, ledger
+from tests.store.custody_sample import KEY, bring, clean, cleaned, coming, deliver, hex32
+
+__all__ = ["hands", "ledger"]
 
 LOST, ALTERED = "peer_lost_purged", "peer_has_other_bytes"
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Custody]:
-    clocks = Hands().clocks
-    if request.param == "memory":
-        yield MemoryCustody(clocks)
-        return
-    with open_custody(tmp_path / "ledger.db", KEY, clocks) as found:
-        yield found
 
 
 def asked_again(ledger: Custody, n: int, code: str = LOST) -> None:
