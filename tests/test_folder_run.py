@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,17 @@ import pytest
 from stowgate import batch
 from stowgate.errors import Misconfigured
 from stowgate.events import Event, ItemSettled, RunEnded, RunStarted
-from stowgate.folder_run import Request, opened
+from stowgate.folder_run import FolderRun, Request, opened
+from stowgate.ingest.folder import find
+from stowgate.look.looking import NOTHING, Looking
 from stowgate.policy import Option, Policy
 from tests.builder import el, small
 
 NAME = "Vandermeer"
+
+
+class Left(Exception):
+    """Raised by who does not want to go on."""
 
 
 def run(folder: Path, heard: list[Event]) -> dict[str, int]:
@@ -58,6 +65,41 @@ def test_a_second_run_says_of_the_clean_one_that_it_was_done_before(tmp_path: Pa
     settled = [event for event in heard if isinstance(event, ItemSettled)]
     assert [str(event.item.state) for event in settled if event.already_done] == ["cleaned"]
     assert len(settled) == 3
+
+
+@pytest.mark.parametrize("looking", [NOTHING, Looking(quality=True)], ids=["plain", "looked at"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whoever_leaves_in_the_middle_is_no_fault_of_the_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, looking: Looking
+) -> None:
+    """Three starts without an end are how poison is found; a caller that raised, or Ctrl-C, gives them back."""
+    monkeypatch.setattr(batch, "GROUP", 1)
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        (tmp_path / "in" / f"{number}.dcm").write_bytes(small(uid=f"1.2.3.{number}"))
+    request = Request(
+        [tmp_path / "in"], tmp_path / "out", Policy(), tmp_path / "state", workers=workers, looking=looking
+    )
+
+    def leave(event: Event) -> None:
+        if isinstance(event, ItemSettled):
+            raise Left
+
+    def begin(ready: FolderRun) -> None:
+        left.append(ready.settled())
+        for _ in left[-1]:
+            raise Left
+
+    left: list[object] = []
+    for one in (request, replace(request, listeners=(leave,))) * 3:
+        with pytest.raises(Left) as stop, opened(one) as ready:
+            begin(ready)
+        left.append(stop.tb)  # whoever looks at the error holds every frame
+    with opened(request) as ready:
+        ids = [ready.ledger.fingerprint(one.path, one.size, one.mtime_ns) for one in find([tmp_path / "in"], ())]
+        assert {known.attempts for known in ready.ledger.lookup(ids, ready.batch.target).values()} == {0}
+        ended = [str(one.item.state) for one in ready.settled()]
+    assert ended == ["cleaned"] * 12
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -132,7 +132,7 @@ class Batch:
         self._forgotten: set[str] = set()
         """Items whose clean objects a dry run has forgotten again."""
 
-    def run(self) -> Iterator[Settled]:
+    def run(self) -> Generator[Settled, None, None]:
         """Take every input through. Raises `Temporary` or `Misconfigured` when the run itself cannot go on."""
         with closing(Threads(self._order.workers)) as pool:
             ahead = _Group()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,15 +155,23 @@ class FolderRun:
     listeners: tuple[Listener, ...] = ()
     """Told of everything that happens, after the tally."""
     onlook: Onlook | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
 
-    def settled(self) -> Iterator[Settled]:
+    def settled(self) -> Generator[Settled, None, None]:
         """Take every input through; each is told of and yielded once, when it is durable."""
+        return self._held.enter_context(closing(self._settled()))
+
+    def close(self) -> None:
+        """Give back what was begun, while the ledger is still open: who left the loop did not end the iterator."""
+        self._held.close()
+
+    def _settled(self) -> Generator[Settled, None, None]:
         number = self.ledger.start_run(self.batch.target)
         self._tell(RunStarted(self.policy.digest))
-        run = self.batch.run()
-        for settled in self.onlook.over(run) if self.onlook else run:
-            self._tell(ItemSettled(settled.item, settled.size, settled.already_done, settled.counts))
-            yield settled
+        with closing(self.batch.run()) as run:
+            for settled in self.onlook.over(run) if self.onlook else run:
+                self._tell(ItemSettled(settled.item, settled.size, settled.already_done, settled.counts))
+                yield settled
         self.tally.findings.update(self.onlook.codes() if self.onlook else {})
         self.ledger.end_run(number, self.tally.line())
         self._tell(RunEnded(self.tally.received))
@@ -198,7 +206,7 @@ def opened(request: Request) -> Iterator[FolderRun]:
         held.callback(shelf.close)
         way = Way(request.policy, key.secret, shelf, scratch, request.limits, request.memo)
         made_at = state / KEY if made else None
-        yield FolderRun(
+        run = FolderRun(
             Batch(order, way, shelf, ledger),
             ledger,
             request.policy,
@@ -208,6 +216,8 @@ def opened(request: Request) -> Iterator[FolderRun]:
             listeners=request.listeners,
             onlook=_onlook(request),
         )
+        held.callback(run.close)
+        yield run
 
 
 def _onlook(request: Request) -> Onlook | None:

@@ -9,12 +9,12 @@ import stat
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -22,10 +22,12 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 
 from stowgate.dicom import normalise as parent
-from stowgate.dicom.budget import OddEncoding
+from stowgate.dicom import odd_layout
+from stowgate.dicom.budget import Budget, OddEncoding
 from stowgate.dicom.limits import DEFAULT, Limits
 from stowgate.dicom.normalise import Normaliser, normalise
 from stowgate.dicom.normalise_child import DISK_FULL, OK, serve
+from stowgate.dicom.odd_reader import Window
 from stowgate.dicom.scanner import Buffer, scan
 from stowgate.dicom.source import ByteSource, FileSource, MemorySource
 from stowgate.errors import Rejected, StowgateError, Temporary
@@ -560,9 +562,7 @@ def nested(depth: int) -> bytes:
 def test_depth_is_bounded_before_anything_recurses_far(folder: Path) -> None:
     assert refused(nested(64), folder) == "normalised"
     assert refused(nested(65), folder) == "limit_depth"
-    start = time.monotonic()
     assert refused(nested(10_000), folder) == "limit_depth"
-    assert time.monotonic() - start < 1
 
 
 def test_elements_are_counted_at_all_depths(folder: Path) -> None:
@@ -574,13 +574,11 @@ def test_elements_are_counted_at_all_depths(folder: Path) -> None:
     )
 
 
-def test_one_data_set_of_a_hundred_thousand_elements_is_refused_in_a_second(folder: Path) -> None:
+def test_one_data_set_of_more_elements_than_an_object_may_have_is_refused(folder: Path) -> None:
     many = b"".join(struct.pack(">HH2sHH", 0x29 + 2 * (n >> 16), n & 0xFFFF, b"US", 2, 1) for n in range(1, 500_000))
-    start = time.monotonic()
     with pytest.raises(Rejected) as caught:
         normalise(MemorySource(part10(without(instance(), "PixelData"), BIG_ENDIAN) + many), DEFAULT, folder)
     assert caught.value.code == "limit_elements"
-    assert time.monotonic() - start < 2
 
 
 def bomb(megabytes: int) -> bytes:
@@ -590,12 +588,22 @@ def bomb(megabytes: int) -> bytes:
     return bytes(128) + b"DICM" + meta(instance(), DEFLATED) + deflated
 
 
-def test_a_deflate_bomb_is_refused_at_the_ratio_long_before_it_is_inflated(folder: Path) -> None:
+def test_a_deflate_bomb_is_refused_at_the_ratio_long_before_it_is_inflated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = bomb(400)
     assert len(data) < 450_000
-    start = time.monotonic()
+    inflate, reached = odd_layout.inflate, []
+
+    def watched(window: Window, start: int, out: BinaryIO, limits: Limits, budget: Budget) -> int:
+        try:
+            return inflate(window, start, out, limits, budget)
+        finally:
+            reached.append(out.tell())
+
+    monkeypatch.setattr(odd_layout, "inflate", watched)
     assert refused(data, folder) == "limit_inflate"
-    assert time.monotonic() - start < 2
+    assert len(reached) == 1 and 0 < reached[0] <= 200 * len(data)
 
 
 def test_bytes_inflated_are_bounded_whatever_the_ratio(folder: Path) -> None:
