@@ -89,6 +89,20 @@ class TestBinding:
             ("pacs", Urgency.MEDIUM), ("research", Urgency.LOW),
         ]  # fmt: skip
 
+    def test_a_wish_is_kept_by_its_item_and_its_routes_are_still_to_be_followed(self, ledger: Custody) -> None:
+        wait(ledger, 1, 2)
+        for _ in range(2):
+            ledger.deliveries.bind({hex32(n, 5): [Bound("pacs", wish=f"wish{n}")] for n in (1, 2)})
+        assert [one.marks for one in ledger.deliveries.unbound()] == [("breast", "night", "wish1"), ("wish2",)]
+        assert counts(ledger) == {"queued": 2}
+        ledger.deliveries.bind({hex32(1, 5): [Bound("pacs"), Bound("nas", wish="wish")]})
+        assert [one.marks for one in ledger.deliveries.unbound()] == [("wish2",)]
+        ledger.move([hex32(1)], State.HELD, "held_by_person")
+        ledger.move([hex32(1)], State.RECEIVED)
+        assert ledger.lease("w", 1)[0].marks == ("breast", "night", "wish1", "wish")
+        with pytest.raises(ValueError, match="a mark is a name"):
+            ledger.deliveries.bind({hex32(2, 5): [Bound("pacs", wish="two words")]})
+
     def two(self, ledger: Custody) -> tuple[str, str]:
         """An item of which two clean objects stand."""
         ledger.receive([coming(1, priority="high")])

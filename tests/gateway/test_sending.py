@@ -145,6 +145,37 @@ def test_a_copy_that_is_encoded_otherwise_has_what_is_here_go_there(desk: Desk, 
     assert desk.ways(first) == desk.ways(said[len(ITEM) :]) == {"pacs", "nas"}
 
 
+@pytest.mark.parametrize("encoded", ["as it was", "otherwise"])
+@pytest.mark.parametrize("came", ["sent", "from a scanner"])
+def test_where_a_copy_was_sent_is_not_forgotten_when_its_original_is_judged_again(
+    desk: Desk, file: Path, tmp_path: Path, encoded: str, came: str
+) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :] if came == "sent" else desk.parts.accept(file.read_bytes())
+    desk.work()
+    before = desk.ways(first)
+    desk.send(file if encoded == "as it was" else otherwise(file, tmp_path), "nas")
+    desk.work()
+    assert desk.ways(first) == {*before, "nas"}
+    for _ in range(2):
+        assert not desk.parts.ledger.move([first], State.HELD, "held_by_person")
+        assert not desk.parts.ledger.move([first], State.RECEIVED)
+        desk.work()
+        assert desk.ways(first) == {*before, "nas"}
+
+
+def test_what_is_sent_in_the_moment_before_its_routes_are_followed_goes_where_they_say_as_well(
+    desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = desk.parts.accept(file.read_bytes())
+    route = desk.outbox.route
+    monkeypatch.setattr(desk.outbox, "route", lambda: 0)
+    desk.work()
+    assert desk.send(file, "nas") == COPY + first
+    assert desk.ways(first) == {"nas"}
+    route()
+    assert desk.ways(first) == {"nas", "pacs", "lab"}
+
+
 def test_what_is_sent_again_after_it_was_purged_goes_there(desk: Desk, file: Path) -> None:
     first = desk.send(file, "pacs")[len(ITEM) :]
     desk.work()

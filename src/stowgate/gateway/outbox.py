@@ -15,7 +15,7 @@ from stowgate.gateway.rounds import Rounds
 from stowgate.gateway.times import Times
 from stowgate.gateway.ways import WayOut
 from stowgate.lifecycle import State
-from stowgate.outbox.routing import SEND
+from stowgate.outbox.routing import SEND, wish_of
 from stowgate.store.custody import Custody
 from stowgate.store.deliveries import FORGOTTEN, Bound, Unbound
 from stowgate.store.spool import CleanView
@@ -123,7 +123,7 @@ class Outbox:
         clean = self._profiles.fitting(destination, self._ledger.cleans_of_item(item))
         if clean is None:
             return False
-        self._ledger.deliveries.bind({clean.id: [Bound(destination)]})
+        self._ledger.deliveries.bind({clean.id: [Bound(destination, wish=wish_of(destination))]})
         self.drains[destination].ring()
         return self._goes(item, destination)
 

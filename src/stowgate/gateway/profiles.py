@@ -8,7 +8,7 @@ from typing import Protocol
 
 from stowgate.analyse import triage
 from stowgate.outbox.policy import Urgency
-from stowgate.outbox.routing import SEND, Facts, Rule, profiles_of, routed, wished
+from stowgate.outbox.routing import SEND, Facts, Rule, profiles_of, routed, wish_of, wished
 from stowgate.policy import Policy
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Custody, Leased
@@ -85,9 +85,12 @@ class Profiles:
         self._of |= {destination: self.by_name[name] for destination, name in profiles_of(rules).items()}
 
     def routed(self, facts: Facts) -> Mapping[str, Urgency]:
-        """See `outbox.routing`: by the rules, or where a person sends it."""
+        """See `outbox.routing`: by the rules, and where a person wants it; what a person sent goes there alone."""
         level = Urgency[triage.level_of(self._reasons, facts.triage).upper()]
-        return wished(facts, self._of, level) if facts.source == SEND else routed(facts, self._rules, level)
+        found = {} if facts.source == SEND else dict(routed(facts, self._rules, level))
+        for name, urgency in wished(facts, self._of, level).items():
+            found[name] = max(urgency, found.get(name, urgency))
+        return found
 
     def places(self, facts: Facts, made: Made) -> list[Bound]:
         """Where a clean object goes: to those destinations alone that get what its policy and its key make."""
@@ -97,7 +100,7 @@ class Profiles:
         """Where a person sends it, by the mark of what goes there; nothing where nobody does."""
         found: dict[tuple[str, str], list[Bound]] = {}
         for name, urgency in self.routed(facts).items() if facts.source == SEND else ():
-            found.setdefault(self._of[name].mark, []).append(Bound(name, urgency))
+            found.setdefault(self._of[name].mark, []).append(Bound(name, urgency, wish_of(name)))
         return found
 
     def left(self, facts: Facts, standing: Sequence[CleanObject] = (), been: Mapping[str, str] | None = None) -> Left:

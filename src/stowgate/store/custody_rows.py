@@ -11,7 +11,7 @@ from stowgate.lifecycle import NEXT, State
 from stowgate.reasons import REASONS
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Caller, Coming, Ended, Leased, Row
-from stowgate.store.deliveries_rows import sound_rules
+from stowgate.store.deliveries_rows import sound_marks, sound_rules
 from stowgate.store.expected import MOST, Told
 from stowgate.store.study import Study
 
@@ -23,7 +23,6 @@ LEASE = 900.0
 
 WITH_CODE = (State.HELD, State.QUARANTINED, State.REJECTED)
 _ID = re.compile(r"[0-9a-f]{32}")
-_MARK = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _PRIORITIES = ("", "low", "medium", "high")
 _BEGINNING = re.compile(r"[0-9a-f]{6,32}")
 
@@ -37,8 +36,7 @@ def sound_coming(group: Iterable[Coming]) -> None:
             raise ValueError("a code is one of the table of reasons")
         if coming.priority not in _PRIORITIES:
             raise ValueError("a priority is low, medium or high")
-        if not all(_MARK.fullmatch(mark) for mark in coming.marks):
-            raise ValueError("a mark is a name of the configuration")
+        sound_marks(coming.marks)
         sound_rules(coming.triage)
         if not coming.source or coming.size < 0:
             raise ValueError("an arrival has a source and a size")

@@ -28,10 +28,15 @@ LOST = frozenset(("peer_lost_purged", OTHER_BYTES))
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One place a clean object goes to."""
+    """One place a clean object goes to.
+
+    wish -- the mark of a person's wish, "" where a route decides. Its item keeps it, so that what is made of it again,
+            after it was held or found damaged, goes there as well; and its routes are still to be followed
+    """
 
     destination: str
     urgency: Urgency = Urgency.MEDIUM
+    wish: str = ""
 
 
 @dataclass(frozen=True, slots=True)

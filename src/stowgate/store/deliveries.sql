@@ -22,6 +22,10 @@ WHERE clean = :clean AND destination = :destination AND state = 'refused' AND co
 UPDATE lines SET bound = bound + 1
 WHERE number = (SELECT line FROM deliveries WHERE clean = :clean AND destination = :destination);
 
+-- name: wish -- a person wants an item to go there, whatever is made of it later
+UPDATE items SET marks = trim(marks || ' ' || :mark)
+WHERE number = :item AND instr(' ' || marks || ' ', ' ' || :mark || ' ') = 0;
+
 -- name: bound -- note that it was decided where a clean object goes
 UPDATE cleans SET bound = 1 WHERE number = :clean;
 

@@ -35,10 +35,12 @@ class MemoryDeliveries(MemoryDeliveriesView):
                 if places and item and id in standing and item.state is State.WAITING and item.has_clean:
                     for place in places:
                         self._begin(item, standing[id], place)
-                    self._bound.add(id)
+                    self._bound |= set() if all(place.wish for place in places) else {id}
 
     def _begin(self, item: Item, clean: CleanObject, place: Bound) -> None:
         raised, _ = self.ledger._raised.get(item.coming.study, (Urgency.LOW, ()))
+        marks = dict.fromkeys((*item.coming.marks, *filter(None, [place.wish])))
+        item.coming = replace(item.coming, marks=tuple(marks))
         key, now = (place.destination, max(place.urgency, raised), clean.study), self.ledger._clocks.wall()
         self._lines.setdefault(key, Line(len(self._lines) + 1, key[1]))
         there = list(self._to(place.destination))

@@ -10,6 +10,7 @@ from stowgate.reasons import REASONS
 from stowgate.store.deliveries import Bound, Outcome
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_MARK = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _RULE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -17,6 +18,7 @@ def sound_bound(group: Mapping[str, Sequence[Bound]]) -> None:
     """ValueError for a place that no configuration can name."""
     if not all(_NAME.fullmatch(place.destination) for places in group.values() for place in places):
         raise ValueError("a destination has a name of small letters, digits, - and _")
+    sound_marks(place.wish for places in group.values() for place in places if place.wish)
 
 
 def sound_raise(study: str, because: Iterable[str]) -> None:
@@ -24,6 +26,12 @@ def sound_raise(study: str, because: Iterable[str]) -> None:
     if not study:
         raise ValueError("a study has an alias")
     sound_rules(because)
+
+
+def sound_marks(marks: Iterable[str]) -> None:
+    """ValueError for what is no mark."""
+    if not all(_MARK.fullmatch(mark) for mark in marks):
+        raise ValueError("a mark is a name of the configuration")
 
 
 def sound_rules(ids: Iterable[str]) -> None:

@@ -43,7 +43,9 @@ def bind(db: sqlite3.Connection, group: Mapping[str, Sequence[Bound]], now: floa
                 if _tell(db, "bind_again", clean=number, destination=place.destination, now=now):
                     _tell(db, "counts_again", clean=number, destination=place.destination)
                     _tell(db, "not_arrived", item=item)
-            if places:
+                if place.wish:
+                    _tell(db, "wish", item=item, mark=place.wish)
+            if not all(place.wish for place in places):
                 _tell(db, "bound", clean=number)
 
 

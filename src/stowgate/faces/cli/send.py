@@ -68,13 +68,15 @@ def send(
 
 
 def _watch(sending: Dispatch, wait: Wait, until: float, *, quiet: bool) -> None:
-    """Until all are so far, or time is up; what keeps them is said when it is another than before."""
-    said = ""
+    """Until all are so far, or time is up; how far it is and what keeps it are said when they change."""
+    far = kept = ""
     while sending.left(wait) and time.monotonic() < until:
         sending.look()
         if quiet:
             continue
-        say(sending.words())
-        if (why := sending.hindered()) and why != said:
+        if (words := sending.words()) != far:
+            say(words)
+            far = words
+        if (why := sending.hindered()) and why != kept:
             say(f"{why} What waits goes by itself when that is over.")
-            said = why
+            kept = why
