@@ -120,6 +120,16 @@ def test_what_a_destination_refused_says_why_and_what_to_do(code: str) -> None:
     assert (told, next_try, who) == (f"pacs: {meant}", None, "a person")
 
 
+@pytest.mark.parametrize(
+    ("stand", "said"), [("over", "nothing more is asked for"), ("ready", "will be asked for evidence")]
+)
+def test_where_the_word_of_a_destination_is_enough_nobody_is_told_that_it_will_be_asked(stand: str, said: str) -> None:
+    way = OnItsWay(
+        hex32(1), 1, "pacs", Delivery.ACKNOWLEDGED, stand, "", Evidence.STATUS, Urgency.LOW, 1, 1.0, 2.0, None
+    )
+    assert said in waits(way, None)[0]
+
+
 @pytest.mark.parametrize("stand", ["over", "ready", "later"])
 @pytest.mark.parametrize("code", ["peer_lost_purged", "peer_has_other_bytes"])
 def test_what_is_lost_there_is_told_of_as_lost_also_while_it_is_asked_for_again(code: str, stand: str) -> None:

@@ -50,7 +50,7 @@ def waits(way: OnItsWay, place: Destination | None, opens: float | None = None) 
     name = way.destination
     if way.stand == "over":
         acts = "a person" if way.code and way.code != FORGOTTEN else "nobody"
-        return f"{name}: {_said(way.code) if way.code else _STEPS[way.state]}", None, acts
+        return f"{name}: {_said(way.code) if way.code else _OVER.get(way.state, _STEPS[way.state])}", None, acts
     if opens == math.inf:
         return (
             f"{name} is in the configuration no more. Put its [[dest]] back, or `stowgate dest forget {name}`.",
@@ -99,3 +99,4 @@ _STEPS = {
     Delivery.VERIFIED: "It is there: the destination was asked.",
     Delivery.REFUSED: "The destination refused it.",
 }
+_OVER = {Delivery.ACKNOWLEDGED: "The destination says that it has it; nothing more is asked for."}
