@@ -235,6 +235,8 @@ def main(mib: int = 20, workers: int = 4, control: str = "") -> None:
                 gateway(link, weather, kind, port, count, workers, beside)
         for kind, port in ports.items():
             dead(link, kind, port)
+        if link.by_nftables:
+            print(f"nftables lost {link.lost_by_nftables():,} of {link.packets:,} packets that were sent")
         next(served, None)
 
 

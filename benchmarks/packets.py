@@ -1,8 +1,9 @@
 """A link of IP packets between this machine and a network namespace: rate, delay, jitter, loss, silence; for root.
 
 Two TUN devices, and this process carries each packet from one to the other, late, in order, or not at all. TCP at both
-ends is the kernel's own, so that loss and silence cost what they cost on the air. The kernels that these measurements
-ran on have no netem, and loss without delay behind it is nothing to TCP: so packets are dropped here, by seeded chance.
+ends is the kernel's own, so that loss and silence cost what they cost on the air. Packets are lost by nftables where
+they arrive at either end, behind the delay, without which loss is nothing to TCP; where a kernel has no nftables they
+are dropped here by seeded chance, and that is said.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ctypes
 import fcntl
 import os
 import random
+import re
 import select
 import struct
 import subprocess
@@ -20,7 +22,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import TypeVar
 
 from stowgate.link.lane import Lane
@@ -36,7 +40,10 @@ Made = TypeVar("Made")
 
 
 class Air:
-    """The link while it is there. `cut` and `mend` by hand; `loss` is the chance of each packet not to arrive."""
+    """The link while it is there. `cut` and `mend` by hand; `loss` is the chance of each packet not to arrive.
+
+    by_nftables -- whether the kernel loses them; then `lost` counts only what silence and a full modem swallowed
+    """
 
     def __init__(self, profile: Profile, loss: float, control: str = "") -> None:
         self.profile, self.loss, self.began = profile, loss, time.monotonic()
@@ -49,6 +56,9 @@ class Air:
         route = f"ip route replace {FAR} dev sgwnear src {NEAR} congctl {control}"
         for words in (*_COMMANDS, *([route] if control else [])):
             subprocess.run(words.split(), check=True)
+        self.by_nftables = all(_lossy(end, loss) for end in _ENDS)
+        if not self.by_nftables:
+            print("NOTICE: nftables cannot lose packets here; they are dropped by seeded chance instead", flush=True)
         self._stopping, self._weathers = False, 0
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
@@ -107,9 +117,15 @@ class Air:
     def close(self) -> None:
         self._stopping = True
         self._thread.join()
+        subprocess.run(["nft", "delete", *_LIST[2:]], check=False, capture_output=True)
         for end in self._ends:
             os.close(end)
         subprocess.run(["ip", "netns", "del", _NAME], check=False)
+
+    def lost_by_nftables(self) -> int:
+        """Packets, at both ends."""
+        told = [subprocess.run([*end.inside, *_LIST], check=True, capture_output=True, text=True) for end in _ENDS]
+        return sum(int(found) for one in told for found in re.findall(r"packets (\d+)", one.stdout))
 
     def _carry(self) -> None:
         chance = random.Random(3)
@@ -128,7 +144,8 @@ class Air:
                 if end in readable:
                     packet, now = os.read(end, 2048), self.now()
                     self.packets += 1
-                    if self.state() is not State.UP or chance.random() < self.loss or held[way] > _DEEP:
+                    is_lost = not self.by_nftables and chance.random() < self.loss
+                    if self.state() is not State.UP or is_lost or held[way] > _DEEP:
                         self.lost += 1
                         continue
                     due[way] = max(due[way], lanes[way].through(len(packet), now) + lanes[way].late(now))
@@ -154,6 +171,33 @@ _COMMANDS = (
     f"ip netns exec {_NAME} ip link set sgwfar mtu 1400 up",
     f"ip netns exec {_NAME} ip link set lo up",
 )
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where packets arrive: a device, and the words that lead into its namespace."""
+
+    device: str
+    inside: tuple[str, ...] = ()
+
+
+_ENDS = (_End("sgwnear"), _End("sgwfar", ("ip", "netns", "exec", _NAME)))
+_LIST = ("nft", "list", "table", "netdev", "stowgate_air")
+_LOSS = """table netdev stowgate_air {{
+    chain arriving {{
+        type filter hook ingress device {device} priority 0; policy accept;
+        numgen random mod 10000 < {loss} counter drop
+    }}
+}}
+"""
+
+
+def _lossy(end: _End, loss: float) -> bool:
+    """Have the kernel lose a share of what arrives at an end; whether it can. The table goes with the device."""
+    subprocess.run([*end.inside, "nft", "delete", *_LIST[2:]], check=False, capture_output=True)
+    words = _LOSS.format(device=end.device, loss=round(loss * 10_000))
+    done = subprocess.run([*end.inside, "nft", "-f", "-"], input=words, check=False, capture_output=True, text=True)
+    return done.returncode == 0
 
 
 def _device(name: str) -> int:
@@ -187,5 +231,7 @@ def missing() -> str:
         return "only root can make network namespaces and TUN devices"
     if not Path("/dev/net/tun").exists():
         return "/dev/net/tun is absent"
+    if not which("nft"):
+        return "the nft command (Debian: nftables) is absent"
     done = subprocess.run(["ip", "netns", "list"], check=False, capture_output=True)
     return "the ip command (Debian: iproute2) is absent or may not make namespaces" if done.returncode else ""
