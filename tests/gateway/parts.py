@@ -18,6 +18,7 @@ from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.ending import Desk, Worked
 from stowgate.gateway.examine import Examiner
 from stowgate.gateway.intake import SpoolIntake
+from stowgate.gateway.originals import Originals
 from stowgate.gateway.profiles import Profile, Profiles
 from stowgate.gateway.recovery import Found, recover
 from stowgate.gateway.workers import Station, Workers
@@ -26,7 +27,7 @@ from stowgate.lifecycle import State
 from stowgate.objects import Raw
 from stowgate.pipeline import process
 from stowgate.store.clocks import SYSTEM, Clocks
-from stowgate.store.custody import Custody
+from stowgate.store.custody import Coming, Custody
 from stowgate.store.custody_sqlite import open_custody
 from stowgate.store.spool_folder import Spool, open_spool
 from stowgate.vault.key import Key
@@ -54,7 +55,11 @@ class Parts:
 
     @cached_property
     def intake(self) -> SpoolIntake:
-        return SpoolIntake(self.spool, self.ledger, self.examiner, self.backlog, self.told.append)
+        originals = Originals(self.spool.raw, self.spool.clean, self.ledger, self._goes_further)
+        return SpoolIntake(self.spool, self.ledger, self.examiner, self.backlog, self.told.append, originals=originals)
+
+    def _goes_further(self, copy: Coming, source: str) -> bool:
+        return self.station.profiles.goes_further(copy, source)
 
     @cached_property
     def desk(self) -> Desk:

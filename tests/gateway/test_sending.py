@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,6 @@ class Desk:
         self.profiles = Profiles(OWN, [RESEARCH], RULES, names)
         ways = [WayOut(name, lambda: MemorySink(MemoryPeer()), Evidence.CONTENT) for name in names]
         self.outbox = Outbox(ways, self.profiles, self.parts.ledger, self.parts.spool.clean)
-        from dataclasses import replace
-
         self.parts.__dict__["station"] = replace(self.parts.station, profiles=self.profiles)
 
     def send(self, path: Path, to: str) -> str:
@@ -51,8 +50,6 @@ class Desk:
         for _ in range(600):
             if not self.parts.counts().get("received"):
                 break
-            import time
-
             time.sleep(0.05)
         workers.stop(30)
         self.outbox.route()
@@ -99,8 +96,6 @@ def test_a_place_that_is_no_longer_known_gets_nothing_and_nor_does_another(desk:
     said = desk.send(file, "nas")
     desk.profiles = Profiles(OWN, [RESEARCH], RULES, ("pacs", "lab"))
     desk.outbox._profiles = desk.profiles
-    from dataclasses import replace
-
     desk.parts.__dict__["station"] = replace(desk.parts.station, profiles=desk.profiles)
     desk.work()
     id = said[len(ITEM) :]
@@ -176,6 +171,68 @@ def test_what_is_sent_in_the_moment_before_its_routes_are_followed_goes_where_th
     assert desk.ways(first) == {"nas", "pacs", "lab"}
 
 
+@pytest.mark.parametrize("encoded", ["as it was", "otherwise"])
+def test_what_a_scanner_sends_goes_where_its_routes_lead_also_if_a_person_had_sent_it_elsewhere(
+    desk: Desk, file: Path, tmp_path: Path, encoded: str
+) -> None:
+    first = desk.send(file, "nas")[len(ITEM) :]
+    desk.work()
+    copy = file if encoded == "as it was" else otherwise(file, tmp_path)
+    second = desk.parts.accept(copy.read_bytes())
+    desk.work()
+    assert desk.ways(first) | desk.ways(second) == {"nas", "pacs", "lab"}
+    assert not desk.ways(first) & desk.ways(second), "nothing goes anywhere twice"
+    third = desk.parts.accept(copy.read_bytes())
+    desk.work()
+    assert desk.parts.state(third)[0] is State.DUPLICATE
+
+
+@pytest.mark.parametrize("encoded", ["as it was", "otherwise"])
+def test_a_copy_from_another_source_has_its_original_go_where_its_own_routes_lead(
+    desk: Desk, file: Path, tmp_path: Path, encoded: str
+) -> None:
+    rules = (Rule(("pacs",), sources=("ct",)), Rule(("nas",), sources=("drop",)))
+    desk.profiles = Profiles(OWN, [RESEARCH], rules, ("pacs", "lab", "nas"))
+    desk.outbox._profiles = desk.profiles
+    desk.parts.__dict__["station"] = replace(desk.parts.station, profiles=desk.profiles)
+    first = desk.parts.accept(file.read_bytes(), "ct")
+    desk.work()
+    copy = file if encoded == "as it was" else otherwise(file, tmp_path)
+    second = desk.parts.accept(copy.read_bytes(), "drop")
+    desk.work()
+    assert desk.parts.state(second)[0] is State.DUPLICATE and desk.ways(first) == {"pacs", "nas"}
+    desk.parts.ledger.move([first], State.HELD, "held_by_person")
+    third = desk.parts.accept(copy.read_bytes(), "other")
+    desk.work()
+    assert desk.parts.state(third)[0] is State.DUPLICATE, "no route leads it anywhere"
+    desk.parts.ledger.move([first], State.RECEIVED)
+    desk.work()
+    assert desk.ways(first) == {"pacs", "nas"}
+
+
+def test_a_copy_that_goes_further_than_what_is_stopped_here_is_for_a_person(desk: Desk, file: Path) -> None:
+    first = desk.send(file, "nas")[len(ITEM) :]
+    desk.work()
+    desk.parts.ledger.move([first], State.HELD, "held_by_person")
+    second = desk.parts.accept(file.read_bytes())
+    desk.work()
+    assert desk.parts.state(second) == (State.HELD, "original_stopped")
+    desk.parts.ledger.move([first], State.RECEIVED)
+    desk.work()
+    desk.parts.ledger.move([second], State.RECEIVED)
+    desk.work()
+    assert desk.ways(first) | desk.ways(second) == {"nas", "pacs", "lab"}
+
+
+def test_what_a_scanner_sends_after_a_person_had_sent_it_elsewhere_and_it_was_purged_goes_its_way(
+    desk: Desk, file: Path
+) -> None:
+    first = gone(desk, file, "nas")
+    second = desk.parts.accept(file.read_bytes())
+    desk.work()
+    assert desk.ways(second) == {"pacs", "lab"} and desk.ways(first) == {"nas"}
+
+
 def test_what_is_sent_again_after_it_was_purged_goes_there(desk: Desk, file: Path) -> None:
     first = desk.send(file, "pacs")[len(ITEM) :]
     desk.work()
@@ -193,11 +250,11 @@ def test_what_is_sent_again_after_it_was_purged_goes_there(desk: Desk, file: Pat
     assert desk.parts.ledger.deliveries.recheck([first], ["pacs"]) == frozenset() and made.digest
 
 
-def gone(desk: Desk, file: Path) -> str:
-    """An id of what was sent to the PACS, arrived there, and was deleted here."""
-    id = desk.send(file, "pacs")[len(ITEM) :]
+def gone(desk: Desk, file: Path, to: str = "pacs") -> str:
+    """An id of what was sent to the PACS, or elsewhere, arrived there, and was deleted here."""
+    id = desk.send(file, to)[len(ITEM) :]
     desk.work()
-    (due,) = desk.parts.ledger.deliveries.lease("pacs", 1, 1 << 20)
+    (due,) = desk.parts.ledger.deliveries.lease(to, 1, 1 << 20)
     desk.parts.ledger.deliveries.record([Outcome(due.number, Delivery.VERIFIED, "", Evidence.CONTENT, done=True)])
     assert Purge(Keeping(), desk.parts.ledger, desk.parts.spool).now([id]) == [id]
     return id

@@ -14,6 +14,7 @@ from stowgate.errors import Rejected, Temporary
 from stowgate.gateway.profiles import Profile
 from stowgate.lifecycle import State
 from stowgate.objects import CleanRef
+from stowgate.outbox.routing import SEND
 from stowgate.store.clean_object import CleanObject
 from stowgate.store.custody import Custody, Ended
 from stowgate.store.deliveries import FORGOTTEN, LOST, Bound
@@ -30,14 +31,14 @@ class Worked:
     passed -- how its journey ended by each profile that it was cleaned by
     kept   -- ids of clean objects made before that go on standing for it
     spare  -- ids of those that nobody wants any more
-    sent   -- where a person sends it, by policy and key of what goes there
+    wants  -- where it goes, by policy and key of what goes there
     """
 
     id: str
     passed: tuple[tuple[Profile, Passed], ...]
     kept: tuple[str, ...] = ()
     spare: tuple[str, ...] = ()
-    sent: Mapping[tuple[str, str], Sequence[Bound]] = field(default_factory=dict)
+    wants: Mapping[tuple[str, str], Sequence[Bound]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -98,8 +99,11 @@ class Desk:
                 return Ended(worked.id, State.QUARANTINED, code, modality=modality)
             else:
                 there.append(before)
+        if not all(self._leads(worked, item, clean) for item, clean in there):
+            return Ended(worked.id, State.HELD, "original_stopped", modality=modality)
         if not (fresh or worked.kept):
-            return self._copy(worked, there, modality)
+            original = next((item for item, _ in there), "")
+            return Ended(worked.id, State.DUPLICATE, modality=modality, original=original)
         findings = tuple(dict.fromkeys(code for _, passed in worked.passed for code in passed.item.findings))
         return Ended(worked.id, State.CLEANED, "", "", findings, modality, tuple(fresh), worked.kept)
 
@@ -134,23 +138,31 @@ class Desk:
             self.ledger.release(later)
         return result
 
-    def _copy(self, worked: Worked, there: Sequence[tuple[str, CleanObject]], modality: str) -> Ended:
-        """Each recipient has it already. Where a person sends it, what is here goes; what cannot is for a person."""
-        for item, clean in there:
-            wanted = worked.sent.get((clean.policy, clean.key_id), ())
-            self.ledger.deliveries.bind({clean.id: wanted})
-            ways = self.ledger.deliveries.of_items([item]).get(item, ()) if wanted else ()
-            if not {one.destination for one in wanted} <= {one.destination for one in ways if one.code != FORGOTTEN}:
-                return Ended(worked.id, State.HELD, "original_stopped", modality=modality)
-        return Ended(
-            worked.id, State.DUPLICATE, modality=modality, original=next((item for item, _ in there), "")
-        )  # fmt: skip
+    def _leads(self, worked: Worked, item: str, clean: CleanObject) -> bool:
+        """Whether what is here already goes wherever its copy was to go; what it lacks it is bound for now."""
+        if lacking := self._lacking(worked, item, clean):
+            self.ledger.deliveries.bind({clean.id: lacking})
+            return not self._lacking(worked, item, clean)
+        return True
+
+    def _lacking(self, worked: Worked, item: str, clean: CleanObject) -> list[Bound]:
+        """Where an object goes that is the same as one of that item, which never was on its way there.
+
+        From the same source the same routes lead, and lead both.
+        """
+        mine, theirs = self.ledger.row(worked.id), self.ledger.row(item)
+        if mine is None or theirs is None or mine.source == theirs.source != SEND:
+            return []
+        wanted = worked.wants.get((clean.policy, clean.key_id), ())
+        ways = self.ledger.deliveries.of_items([item]).get(item, ()) if wanted else ()
+        there = {one.destination for one in ways if one.code != FORGOTTEN}
+        return [one for one in wanted if one.destination not in there]
 
     def _goes_anew(self, worked: Worked, clean: CleanObject, item: str, before: CleanObject) -> bool:
-        """Whether the same was here and was deleted, and a person sends it once more or its destination has lost it."""
+        """Whether the same was here and was deleted, and is to go somewhere else or its destination has lost it."""
         if clean.digest != before.digest or not self._was_purged(item):
             return False
-        return bool(worked.sent) or self._was_lost(item)
+        return bool(self._lacking(worked, item, clean)) or self._was_lost(item)
 
     def _differs(self, clean: CleanObject, item: str, before: CleanObject) -> str:
         """Why two are not the same, "" where they are."""

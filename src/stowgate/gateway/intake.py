@@ -58,9 +58,10 @@ class SpoolIntake:
         backlog: Backlog,
         tell: events.Watcher = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        originals: Originals | None = None,
     ) -> None:
         self._spool, self._ledger, self._examiner, self._backlog = spool, ledger, examiner, backlog
-        self._originals = Originals(spool.raw, spool.clean, ledger)
+        self._originals = originals or Originals(spool.raw, spool.clean, ledger)
         self._tell, self._clock = tell, clock
         self._lock = Lock()
         self._stopped = ""

@@ -17,6 +17,7 @@ from stowgate.gateway.ending import Desk
 from stowgate.gateway.examine import Examiner
 from stowgate.gateway.intake import SpoolIntake
 from stowgate.gateway.onlooker import Onlooker
+from stowgate.gateway.originals import Originals
 from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.profiles import Profile, Profiles
@@ -148,7 +149,8 @@ def opened(
         profiles = _profiles(plan, key, spool.folder, ledger, note)
         backlog = Backlog(newly_received(ledger))
         outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears))
-        intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell)
+        originals = Originals(spool.raw, spool.clean, ledger, profiles.goes_further)
+        intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell, originals=originals)
         way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=_from(spool))
         desk = Desk(ledger, spool.raw, spool.clean, plan.limits)
         station = Station(way, profiles, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)

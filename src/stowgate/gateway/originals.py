@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from stowgate.errors import Rejected, Temporary
 from stowgate.lifecycle import State
+from stowgate.outbox.routing import SEND
 from stowgate.store.custody import Coming, Custody
 from stowgate.store.sheet import Original
 from stowgate.store.spool import CleanShelf, RawShelf
@@ -20,6 +22,8 @@ class Originals:
     raw: RawShelf
     clean: CleanShelf
     ledger: Custody
+    goes_further: Callable[[Coming, str], bool] = lambda copy, source: copy.source not in (source, SEND)
+    """Whether a copy may have to go where its original does not, which came from that source."""
 
     def stands(self, id: str) -> bool:
         """Whether the item is there to its last byte, or was verified elsewhere. `Temporary` when the disk fails."""
@@ -34,9 +38,17 @@ class Originals:
         return row.state in (State.PURGING, State.PURGED)
 
     def copy_of_nothing_damaged(self, row: Coming) -> Coming:
-        """The row of an arrival; one whose original is damaged becomes an item of its own, and takes its place."""
+        """The row of an arrival; one whose original is damaged becomes an item of its own, and takes its place.
+
+        So does one that goes further: who works on it finds the original, and where that has to go as well.
+        """
         same = self.ledger.original(row.instance, row.content)
-        return replace(row, content="") if same and not self.stands(same) else row
+        is_alone = bool(same) and (not self.stands(same) or self._goes_further(row, same))
+        return replace(row, content="") if is_alone else row
+
+    def _goes_further(self, row: Coming, same: str) -> bool:
+        original = self.ledger.row(same)
+        return original is not None and self.goes_further(row, original.source)
 
     def let_go_of_copy(self, id: str) -> None:
         """Delete the object of a duplicate. Left behind, it is found by the next start: its row has no payload."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from stowgate.analyse import triage
@@ -11,7 +11,7 @@ from stowgate.outbox.policy import Urgency
 from stowgate.outbox.routing import SEND, Facts, Rule, profiles_of, routed, wish_of, wished
 from stowgate.policy import Policy
 from stowgate.store.clean_object import CleanObject
-from stowgate.store.custody import Custody, Leased
+from stowgate.store.custody import Coming, Custody, Leased
 from stowgate.store.deliveries import FORGOTTEN, Bound, Unbound
 from stowgate.vault.key import Key
 
@@ -96,10 +96,18 @@ class Profiles:
         """Where a clean object goes: to those destinations alone that get what its policy and its key make."""
         return [Bound(name, urgency) for name, urgency in self.routed(facts).items() if self._of[name].made(made)]
 
-    def sent(self, facts: Facts) -> dict[tuple[str, str], list[Bound]]:
-        """Where a person sends it, by the mark of what goes there; nothing where nobody does."""
+    def goes_further(self, copy: Coming, source: str) -> bool:
+        """Whether a copy goes where its original, from that source, does not. Where a person sent that is not known."""
+        facts = Facts(copy.source, copy.modality, copy.sop_class, copy.marks, copy.priority)
+        if copy.source in (source, SEND):  # what a person sends is led there by who takes it
+            return False
+        theirs = {} if source == SEND else self.routed(replace(facts, source=source))
+        return not set(self.routed(facts)) <= set(theirs)
+
+    def wants(self, facts: Facts) -> dict[tuple[str, str], list[Bound]]:
+        """Where it goes, by the mark of what goes there: should it be a copy, its original goes there for it."""
         found: dict[tuple[str, str], list[Bound]] = {}
-        for name, urgency in self.routed(facts).items() if facts.source == SEND else ():
+        for name, urgency in self.routed(facts).items():
             found.setdefault(self._of[name].mark, []).append(Bound(name, urgency, wish_of(name)))
         return found
 

@@ -185,7 +185,7 @@ class Workers:
         except BaseException:
             self._station.desk.drop(Worked(item.id, tuple(done)))
             raise
-        return Worked(item.id, tuple(done), left.kept, left.spare, self._station.profiles.sent(facts_of(item)))
+        return Worked(item.id, tuple(done), left.kept, left.spare, self._station.profiles.wants(facts_of(item)))
 
     def _left(self, item: Leased) -> Left:
         station, facts = self._station, facts_of(item)
