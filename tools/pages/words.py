@@ -52,8 +52,7 @@ def lifecycle() -> str:
     parts = [
         "Every state and every legal move, from one table in the code. The ledger refuses any other move. A row is "
         "never deleted.",
-        f"A batch leaves an input in {listed(SETTLED)}. The other states are those of a gateway; the deleting that "
-        "follows delivery is not built yet.",
+        f"A batch leaves an input in {listed(SETTLED)}. The other states are those of a gateway.",
         "What waits is delivered when every destination has given the evidence that it is asked for; it is then "
         "counted as delivered, and it alone may be deleted without being dropped.",
     ]
