@@ -64,7 +64,7 @@ CUSTODY: dict[str, Reason] = {
         "It goes where the routes say now; nothing was deleted for this.",
     ),
     "original_stopped": held(
-        "A person sends this somewhere, and what it is a copy of is held, quarantined or being deleted here.",
+        "This goes where what it is a copy of does not, and that one is held, quarantined or being deleted here.",
         "Decide about that one first, then release this one; nothing was lost.",
     ),
     "copy_of_purged": quarantined(
