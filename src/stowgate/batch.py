@@ -148,10 +148,12 @@ class Batch:
                     ahead = started
                 yield from self._settle(ahead)
             finally:
-                pool.close()
-                for desk in self._desks:
-                    desk.close()
-                self._ledger.release(self._begun)  # an orderly stop is no fault of the objects
+                try:
+                    pool.close()
+                    for desk in self._desks:
+                        desk.close()
+                finally:  # also when a second Ctrl-C comes meanwhile
+                    self._ledger.release(self._begun)  # an orderly stop is no fault of the objects
 
     def _groups(self) -> Iterator[list[_Work]]:
         """Inputs in groups; one that was being worked on when an earlier run died comes alone."""

@@ -18,7 +18,6 @@ from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.ending import Desk, Worked
 from stowgate.gateway.examine import Examiner
 from stowgate.gateway.intake import SpoolIntake
-from stowgate.gateway.originals import Originals
 from stowgate.gateway.profiles import Profile, Profiles
 from stowgate.gateway.recovery import Found, recover
 from stowgate.gateway.workers import Station, Workers
@@ -55,8 +54,9 @@ class Parts:
 
     @cached_property
     def intake(self) -> SpoolIntake:
-        originals = Originals(self.spool.raw, self.spool.clean, self.ledger, self._goes_further)
-        return SpoolIntake(self.spool, self.ledger, self.examiner, self.backlog, self.told.append, originals=originals)
+        return SpoolIntake(
+            self.spool, self.ledger, self.examiner, self.backlog, self.told.append, further=self._goes_further
+        )
 
     def _goes_further(self, copy: Coming, source: str) -> bool:
         return self.station.profiles.goes_further(copy, source)

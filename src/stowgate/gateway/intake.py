@@ -13,7 +13,7 @@ from stowgate import events
 from stowgate.errors import Rejected, Temporary
 from stowgate.gateway.backlog import Backlog
 from stowgate.gateway.examine import Examined, Examiner, coming
-from stowgate.gateway.originals import Originals
+from stowgate.gateway.originals import GoesFurther, Originals, from_elsewhere
 from stowgate.ingest.source import LATER, Accepted, Announced, Arrival, BrokenOff, Duplicate, Outcome, Refused
 from stowgate.store.custody import Coming, Custody
 from stowgate.store.room import Free, Room
@@ -58,10 +58,10 @@ class SpoolIntake:
         backlog: Backlog,
         tell: events.Watcher = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
-        originals: Originals | None = None,
+        further: GoesFurther = from_elsewhere,
     ) -> None:
         self._spool, self._ledger, self._examiner, self._backlog = spool, ledger, examiner, backlog
-        self._originals = originals or Originals(spool.raw, spool.clean, ledger)
+        self._originals = Originals(spool.raw, spool.clean, ledger, further)
         self._tell, self._clock = tell, clock
         self._lock = Lock()
         self._stopped = ""

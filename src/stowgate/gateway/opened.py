@@ -17,7 +17,6 @@ from stowgate.gateway.ending import Desk
 from stowgate.gateway.examine import Examiner
 from stowgate.gateway.intake import SpoolIntake
 from stowgate.gateway.onlooker import Onlooker
-from stowgate.gateway.originals import Originals
 from stowgate.gateway.outbox import Outbox
 from stowgate.gateway.plan import Plan, Recipient
 from stowgate.gateway.profiles import Profile, Profiles
@@ -149,8 +148,7 @@ def opened(
         profiles = _profiles(plan, key, spool.folder, ledger, note)
         backlog = Backlog(newly_received(ledger))
         outbox = held.enter_context(_outbox(plan, profiles, spool, ledger, ears))
-        originals = Originals(spool.raw, spool.clean, ledger, profiles.goes_further)
-        intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell, originals=originals)
+        intake = SpoolIntake(spool, ledger, examiner, backlog, ears.tell, further=profiles.goes_further)
         way = Way(plan.policy, key.secret, spool.clean, scratch, plan.limits, open=_from(spool))
         desk = Desk(ledger, spool.raw, spool.clean, plan.limits)
         station = Station(way, profiles, ledger, desk, backlog, ears.tell, plan.issuers, lender=spool)

@@ -15,6 +15,15 @@ from stowgate.store.spool import CleanShelf, RawShelf
 _STEP = 1 << 18
 
 
+GoesFurther = Callable[[Coming, str], bool]
+"""Whether a copy may have to go where its original does not, which came from that source."""
+
+
+def from_elsewhere(copy: Coming, source: str) -> bool:
+    """Where nobody knows the routes, all from another source may; what a person sends is led by who takes it."""
+    return copy.source not in (source, SEND)
+
+
 @dataclass(frozen=True, slots=True)
 class Originals:
     """The items of one spool as those that other arrivals are duplicates of."""
@@ -22,8 +31,7 @@ class Originals:
     raw: RawShelf
     clean: CleanShelf
     ledger: Custody
-    goes_further: Callable[[Coming, str], bool] = lambda copy, source: copy.source not in (source, SEND)
-    """Whether a copy may have to go where its original does not, which came from that source."""
+    goes_further: GoesFurther = from_elsewhere
 
     def stands(self, id: str) -> bool:
         """Whether the item is there to its last byte, or was verified elsewhere. `Temporary` when the disk fails."""
