@@ -64,8 +64,9 @@ CUSTODY: dict[str, Reason] = {
         "It goes where the routes say now; nothing was deleted for this.",
     ),
     "original_stopped": held(
-        "This goes where what it is a copy of does not, and that one is held, quarantined or being deleted here.",
-        "Decide about that one first, then release this one; nothing was lost.",
+        "This goes where what it is a copy of does not, and that one is held, quarantined or being deleted here; "
+        "or a person sent it to a destination that the configuration has no more.",
+        "Decide about that one first, or bring the destination back, then release this one; nothing was lost.",
     ),
     "copy_of_purged": quarantined(
         "The same instance came before, was delivered and deleted here; this one is encoded otherwise.",

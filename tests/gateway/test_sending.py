@@ -102,6 +102,22 @@ def test_a_place_that_is_no_longer_known_gets_nothing_and_nor_does_another(desk:
     assert desk.ways(id) == set() and desk.parts.state(id)[0] is State.WAITING
 
 
+def test_a_copy_for_a_place_that_is_no_longer_known_is_held_until_it_is_back(
+    desk: Desk, file: Path, tmp_path: Path
+) -> None:
+    first = desk.send(file, "pacs")[len(ITEM) :]
+    desk.work()
+    copy = desk.send(otherwise(file, tmp_path), "nas")[len(ITEM) :]
+    there, desk.profiles = desk.profiles, Profiles(OWN, [RESEARCH], RULES, ("pacs", "lab"))
+    for profiles in (desk.profiles, there):
+        desk.parts.__dict__["station"] = replace(desk.parts.station, profiles=profiles)
+        desk.work()
+        assert desk.parts.state(copy) == (State.HELD, "original_stopped") and desk.ways(first) == {"pacs"}
+    assert not desk.parts.ledger.move([copy], State.RECEIVED)
+    desk.work()
+    assert desk.parts.state(copy)[0] is State.DUPLICATE and desk.ways(first) == {"pacs", "nas"}
+
+
 def test_a_copy_of_what_is_here_goes_there_too(desk: Desk, file: Path) -> None:
     first = desk.send(file, "pacs")[len(ITEM) :]
     desk.work()

@@ -139,7 +139,13 @@ class Desk:
         return result
 
     def _leads(self, worked: Worked, item: str, clean: CleanObject) -> bool:
-        """Whether what is here already goes wherever its copy was to go; what it lacks it is bound for now."""
+        """Whether what is here already goes wherever its copy was to go; what it lacks it is bound for now.
+
+        Not if a person sent the copy to a place that nobody knows any more: as a duplicate it would never go there.
+        """
+        mine = self.ledger.row(worked.id)
+        if mine is not None and mine.source == SEND and not worked.wants:
+            return False
         if lacking := self._lacking(worked, item, clean):
             self.ledger.deliveries.bind({clean.id: lacking})
             return not self._lacking(worked, item, clean)
