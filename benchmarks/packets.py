@@ -117,14 +117,18 @@ class Air:
     def close(self) -> None:
         self._stopping = True
         self._thread.join()
-        subprocess.run(["nft", "delete", *_LIST[2:]], check=False, capture_output=True)
-        for end in self._ends:
-            os.close(end)
+        for end in _ENDS:
+            _lossless(end)
+        for handle in self._ends:
+            os.close(handle)
         subprocess.run(["ip", "netns", "del", _NAME], check=False)
 
     def lost_by_nftables(self) -> int:
         """Packets, at both ends."""
-        told = [subprocess.run([*end.inside, *_LIST], check=True, capture_output=True, text=True) for end in _ENDS]
+        told = [
+            subprocess.run([*end.inside, "nft", "list", *_TABLE], check=True, capture_output=True, text=True)
+            for end in _ENDS
+        ]
         return sum(int(found) for one in told for found in re.findall(r"packets (\d+)", one.stdout))
 
     def _carry(self) -> None:
@@ -182,7 +186,7 @@ class _End:
 
 
 _ENDS = (_End("sgwnear"), _End("sgwfar", ("ip", "netns", "exec", _NAME)))
-_LIST = ("nft", "list", "table", "netdev", "stowgate_air")
+_TABLE = ("table", "netdev", "stowgate_air")
 _LOSS = """table netdev stowgate_air {{
     chain arriving {{
         type filter hook ingress device {device} priority 0; policy accept;
@@ -193,11 +197,15 @@ _LOSS = """table netdev stowgate_air {{
 
 
 def _lossy(end: _End, loss: float) -> bool:
-    """Have the kernel lose a share of what arrives at an end; whether it can. The table goes with the device."""
-    subprocess.run([*end.inside, "nft", "delete", *_LIST[2:]], check=False, capture_output=True)
+    """Have the kernel lose a share of what arrives at an end; whether it can."""
+    _lossless(end)  # of a run that was killed
     words = _LOSS.format(device=end.device, loss=round(loss * 10_000))
     done = subprocess.run([*end.inside, "nft", "-f", "-"], input=words, check=False, capture_output=True, text=True)
     return done.returncode == 0
+
+
+def _lossless(end: _End) -> None:
+    subprocess.run([*end.inside, "nft", "delete", *_TABLE], check=False, capture_output=True)
 
 
 def _device(name: str) -> int:

@@ -155,7 +155,7 @@ class FolderRun:
     listeners: tuple[Listener, ...] = ()
     """Told of everything that happens, after the tally."""
     onlook: Onlook | None = None
-    _held: ExitStack = field(default_factory=ExitStack)
+    _held: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
 
     def settled(self) -> Generator[Settled, None, None]:
         """Take every input through; each is told of and yielded once, when it is durable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from pydicom import dcmread
 
 from stowgate.faces.cli.exits import Exit
+from stowgate.faces.cli.send import _watch
 from stowgate.faces.service import running
 from stowgate.settings import load
 from tests.builder import IMPLICIT, US
@@ -190,3 +192,31 @@ def test_what_contradicts_a_destination_is_refused_beside_it(
 def test_deid_needs_a_place(config: Path, stowgate: Stowgate) -> None:
     done = stowgate("deid", "in")
     assert done.code == Exit.USAGE and "--dest" in done.err
+
+
+class Slow:
+    """A sending that is far only at its sixth look; its destination is down meanwhile."""
+
+    looks = 0
+
+    def left(self, _: str) -> list[str]:
+        return ["x"] * (self.looks < 6)
+
+    def look(self) -> None:
+        self.looks += 1
+
+    def words(self) -> str:
+        return f"{self.looks // 3} of 2 are there."
+
+    def hindered(self) -> str:
+        return "pacs is down." if self.looks < 5 else ""
+
+
+def test_how_far_it_is_and_why_it_waits_are_said_once_each(capsys: pytest.CaptureFixture[str]) -> None:
+    _watch(Slow(), "verified", math.inf, quiet=False)  # type: ignore[arg-type]
+    assert capsys.readouterr().err.splitlines() == [
+        "0 of 2 are there.",
+        "pacs is down. What waits goes by itself when that is over.",
+        "1 of 2 are there.",
+        "2 of 2 are there.",
+    ]

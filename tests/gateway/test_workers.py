@@ -219,7 +219,9 @@ class TestStop:
         workers = parts.workers(2)
         workers.start()
         assert begun.wait(10)
+        began = time.monotonic()
         assert workers.stop(10)
+        assert time.monotonic() - began < 2
         counts = parts.counts()
         assert counts["received"] + counts.get("waiting", 0) == 30
         assert counts["received"] > 5
@@ -232,7 +234,9 @@ class TestStop:
         monkeypatch.setattr(parts.ledger, "lease", lambda *what: looks.append(1) or lease(*what))
         with working(parts, 2) as workers:
             time.sleep(0.3)
-            assert workers.stop(10), "much less than the pause between two looks"
+            began = time.monotonic()
+            assert workers.stop(10)
+            assert time.monotonic() - began < 1
         assert len(looks) <= 4
 
     def test_what_a_person_gives_back_is_found_without_being_told(self, parts: Parts) -> None:

@@ -306,7 +306,7 @@ class TestWhoMayCall:
         strangers = [Peer(source.port, large if n % 50 == 0 else associate(calling="STRANGER")) for n in range(400)]
         began = time.monotonic()
         assert storescu(source.port, *objects(tmp_path, 3)).returncode == 0
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < 3
         assert len(intake.taken) == 3
         waiting.set()
         for peer in strangers:
@@ -433,7 +433,7 @@ class TestBrokenSenders:
         with suppress(OSError):
             peer.send(many)
         assert peer.answer()[0] == 0
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 2
         peer.close()
         assert storescu(ct.port, *objects(tmp_path, 1)).returncode == 0
 
@@ -481,7 +481,7 @@ class TestCrowds:
             began = time.monotonic()
             done = storescu(ct.port, *objects(tmp_path, 50))
             assert done.returncode == 0, done.stderr[-500:]
-            assert time.monotonic() - began < 20
+            assert time.monotonic() - began < 5
             assert len(intake.taken) == 50
             assert threading.active_count() - threads < 5
             stop.set()

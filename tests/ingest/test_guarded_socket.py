@@ -129,7 +129,7 @@ def test_a_pdu_has_a_deadline_from_its_first_byte_to_its_last(
     finally:
         stop.set()
         thread.join()
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
 
 
 def test_a_peer_that_closes_in_the_middle_gives_a_short_answer(pair: tuple[Any, socket.socket]) -> None:

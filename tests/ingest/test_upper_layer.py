@@ -59,15 +59,12 @@ def test_a_release_is_answered_at_once(ct: Served) -> None:
 
 def test_messages_that_come_together_are_each_answered_at_once(ct: Served) -> None:
     echo = pdu(4, pdv(3, command(sop_class="1.2.840.10008.1.1", field=0x30, data_set=False)))
-    seconds = []
-    for _ in range(3):
-        peer = Peer.associated(ct.port)
-        began = time.monotonic()
-        peer.send(echo * 20)
-        assert [peer.status() for _ in range(20)] == [0] * 20
-        seconds.append(time.monotonic() - began)
-        peer.close()
-    assert min(seconds) < 1.0, "one look each would take two seconds"
+    peer = Peer.associated(ct.port)
+    began = time.monotonic()
+    peer.send(echo * 20)
+    assert [peer.status() for _ in range(20)] == [0] * 20
+    assert time.monotonic() - began < 1.0, "one look each would take two seconds"
+    peer.close()
 
 
 def test_a_stop_does_not_wait_for_those_who_sleep() -> None:

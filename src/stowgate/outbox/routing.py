@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from hashlib import sha256
 
 from stowgate.outbox.policy import Urgency
@@ -109,6 +110,7 @@ def mark_of(pattern: str) -> str:
     return sha256(pattern.casefold().encode()).hexdigest()[:16]
 
 
+@cache
 def wish_of(destination: str) -> str:
     """The mark of what a person sends there. It begins as no pattern does, so it is no pattern's."""
     return mark_of(f"\0{destination}")

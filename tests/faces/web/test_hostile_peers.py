@@ -178,7 +178,7 @@ def test_slow_headers_are_cut_off(stow: ServedStow) -> None:
         while data := peer.recv(65536):
             told += data
         assert status(told) == 200, "the deadline holds for a second request, too"
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 4
 
 
 def test_slow_bodies_are_cut_off(stow: ServedStow, taking: Taking) -> None:
@@ -198,13 +198,14 @@ def test_two_hundred_silent_and_slow_peers_do_not_keep_an_upload_out(stow: Serve
         peer.sendall(starts[number % 3])
     begun = time.monotonic()
     answer = httpx.post(stow.url + STUDIES, content=BODY, headers=RELATED, timeout=10)
-    assert answer.status_code == 200 and time.monotonic() - begun < 8
+    assert answer.status_code == 200 and time.monotonic() - begun < 2
     assert threading.active_count() - threads_before < 40, "silence gets no thread"
     for peer in peers:
         peer.settimeout(8)
         while peer.recv(65536):
             pass
         peer.close()
+    assert time.monotonic() - begun < 8
     assert len(taking.digests) == 1
 
 
